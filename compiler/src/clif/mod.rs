@@ -1,0 +1,1 @@
+//! Cranelift IR: spelling kernels as functions.

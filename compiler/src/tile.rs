@@ -1,0 +1,79 @@
+//! The tiles: the small set of runtime functions that emitted code calls.
+//!
+//! Everything else a kernel does is emitted. A tile exists where hand-written vector code beats what a code generator
+//! with 128-bit vectors can reach (see `ARCHITECTURE.md`). Each has a version emitted by Cranelift, for processors whose
+//! vectors are 128 bits wide anyway and for tests, and versions written with the processor's intrinsics.
+//!
+//! All pointers are to `f32`; all sizes and strides count `f32` elements and are passed as pointer-sized integers.
+
+/// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tile {
+    /// `product(m, n, k, a, lda, b, c, ldc, accumulate)`: `c[i, j] = sum over p (a[i, p] * b[p, j])`, added to `c` where
+    /// `accumulate` is not 0. `a` has rows `lda` apart, `c` rows `ldc` apart; `b` is packed in panels by [`Tile::Pack`].
+    /// The sum runs over `p` in order with one fused multiply-add each, whatever `m`, so that a row's result does not
+    /// depend on the rows it was computed with.
+    Product,
+    /// `pack(n, k, source, stride_n, stride_k, panels)`: packs the `k` by `n` matrix whose element `(p, j)` stands at
+    /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
+    /// row of that many columns after another; the last panel is filled up with zeros.
+    Pack,
+    /// `exp(values, count)`: each of the run's values becomes its exponential. So with the ones below.
+    Exp,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// The error function.
+    Erf,
+    /// Natural logarithm.
+    Log,
+    /// Sine of radians.
+    Sin,
+    /// Cosine of radians.
+    Cos,
+    /// `power(bases, exponents, count)`: each base becomes itself to the power of the exponent at the same place.
+    Power,
+}
+
+impl Tile {
+    /// Every tile, in the order of their numbers.
+    pub const ALL: [Tile; 10] = [
+        Tile::Product,
+        Tile::Pack,
+        Tile::Exp,
+        Tile::Tanh,
+        Tile::Sigmoid,
+        Tile::Erf,
+        Tile::Log,
+        Tile::Sin,
+        Tile::Cos,
+        Tile::Power,
+    ];
+
+    /// Its name in printed code, and of the symbol that is linked.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tile::Product => "tile_product",
+            Tile::Pack => "tile_pack",
+            Tile::Exp => "tile_exp",
+            Tile::Tanh => "tile_tanh",
+            Tile::Sigmoid => "tile_sigmoid",
+            Tile::Erf => "tile_erf",
+            Tile::Log => "tile_log",
+            Tile::Sin => "tile_sin",
+            Tile::Cos => "tile_cos",
+            Tile::Power => "tile_power",
+        }
+    }
+
+    /// How many pointer-sized arguments it takes.
+    pub fn arguments(self) -> usize {
+        match self {
+            Tile::Product => 9,
+            Tile::Pack => 6,
+            Tile::Power => 3,
+            Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
+        }
+    }
+}
