@@ -1,0 +1,539 @@
+//! Definitions put into the model: their values and sizes bound, then their statements.
+
+use super::index::Draft;
+use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
+use super::{Checked, Checker, DEEPEST_INSTANCE};
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::model::{Value, ValueKind};
+use crate::source::Span;
+use crate::syntax::tree::{Call, Definition, Parameter, Statement};
+use crate::term::{Axis, Extent, TimeId, ValueId};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Sizes that are invented for a definition that is checked on its own: many divisors, so that heads divide widths.
+const INVENTED: [f64; 8] = [720.0, 840.0, 1260.0, 1680.0, 2520.0, 5040.0, 7560.0, 10080.0];
+
+impl Checker<'_> {
+    /// The model itself: its parameters are the program's inputs.
+    pub fn instantiate_model(
+        &mut self,
+        (file, place): (usize, usize),
+        parameters: &BTreeMap<String, f64>,
+    ) -> Checked<()> {
+        let definition = self.program.definition(file, place).clone();
+        let mut scope = Scope::new(file, String::new(), false);
+        self.model.name = definition.name.text.clone();
+        self.model_sizes(&mut scope, &definition, parameters)?;
+        for parameter in &definition.parameters {
+            let axes = match &parameter.axes {
+                Some(axes) => axes.clone(),
+                None if self.missing == super::Missing::Invent => crate::syntax::tree::Axes {
+                    entries: Vec::new(),
+                    span: parameter.name.span,
+                },
+                None => {
+                    return Err(self.report(
+                        Diagnostic::new(
+                            Code::Axes,
+                            parameter.name.span,
+                            format!("the axes of the input `{}` are not known", parameter.name.text),
+                        )
+                        .help(format!("declare them: `{}: [T, input]`", parameter.name.text)),
+                    ));
+                }
+            };
+            for entry in axes.entries.iter().filter(|entry| names_time(&entry.name.text)) {
+                if !scope.names.contains_key(&entry.name.text) {
+                    self.model.times.push(entry.name.text.clone());
+                    let time = TimeId(self.model.times.len() as u32 - 1);
+                    scope.bind(&entry.name.text, Binding::Time(time), entry.name.span);
+                    scope.times.push(time);
+                }
+            }
+            let axes = self.declared_axes(&mut scope, &axes)?;
+            let below = match &parameter.of {
+                None => None,
+                Some(of) => {
+                    let size = self.size_expression(&scope, of)?;
+                    Some(self.whole(size.value, of.span, &size.axis)?)
+                }
+            };
+            self.input(&mut scope, parameter, axes, below);
+        }
+        let instance = self.body(&mut scope, &definition)?;
+        self.outputs(&definition, &instance);
+        for item in &self.program.files[file].tree.axes {
+            self.model.labels.insert(item.name.text.clone(), item.labels.clone());
+        }
+        Ok(())
+    }
+
+    /// A definition on its own, with whatever inputs its declaration allows.
+    pub fn instantiate_alone(&mut self, file: usize, place: usize) -> Checked<()> {
+        let definition = self.program.definition(file, place).clone();
+        let mut scope = Scope::new(file, String::new(), false);
+        self.model.name = definition.name.text.clone();
+        self.model_sizes(&mut scope, &definition, &BTreeMap::new())?;
+        for parameter in &definition.parameters {
+            let names: Vec<String> = match &parameter.axes {
+                Some(axes) => axes.entries.iter().map(|entry| entry.name.text.clone()).collect(),
+                // A value whose axes are not declared is taken for a sequence of vectors.
+                None => vec!["T".to_string(), "features".to_string()],
+            };
+            let mut axes = Vec::new();
+            if !names.iter().any(|name| names_time(name)) && definition.kind != crate::syntax::tree::Kind::Model {
+                axes.push(self.invented_axis(&mut scope, "T", parameter.name.span));
+            }
+            for name in names {
+                axes.push(self.invented_axis(&mut scope, &name, parameter.name.span));
+            }
+            let below = parameter.of.as_ref().map(|_| 100);
+            self.input(&mut scope, parameter, axes, below);
+        }
+        self.body(&mut scope, &definition).map(|_| ())
+    }
+
+    fn invented_axis(&mut self, scope: &mut Scope, name: &str, span: Span) -> Axis {
+        match scope.names.get(name).map(|bound| bound.binding.clone()) {
+            Some(Binding::Time(time)) => self.time_axis(time),
+            Some(Binding::Size(size)) => {
+                Axis { name: size.axis, extent: Extent::Fixed(size.value.round().max(1.0) as usize) }
+            }
+            _ if names_time(name) => {
+                self.model.times.push(name.to_string());
+                let time = TimeId(self.model.times.len() as u32 - 1);
+                scope.bind(name, Binding::Time(time), span);
+                scope.times.push(time);
+                self.time_axis(time)
+            }
+            _ => {
+                let size = SizeValue { value: self.invent(), axis: name.to_string() };
+                scope.bind(name, Binding::Size(size.clone()), span);
+                Axis { name: size.axis, extent: Extent::Fixed(size.value as usize) }
+            }
+        }
+    }
+
+    fn invent(&mut self) -> f64 {
+        self.invented += 1;
+        INVENTED[(self.invented - 1) % INVENTED.len()]
+    }
+
+    fn input(&mut self, scope: &mut Scope, parameter: &Parameter, axes: Vec<Axis>, below: Option<usize>) {
+        self.model.values.push(Value {
+            path: parameter.name.text.clone(),
+            span: parameter.name.span,
+            axes,
+            kind: ValueKind::Input { below },
+        });
+        let value = ValueId(self.model.values.len() as u32 - 1);
+        scope.bind(&parameter.name.text, Binding::Value(value), parameter.name.span);
+    }
+
+    /// A model's sizes: as given from outside, else their default.
+    fn model_sizes(
+        &mut self,
+        scope: &mut Scope,
+        definition: &Definition,
+        parameters: &BTreeMap<String, f64>,
+    ) -> Checked<()> {
+        let known: Vec<&str> = definition.sizes.iter().map(|size| size.name.text.as_str()).collect();
+        let mut failed = false;
+        for name in parameters.keys() {
+            if !known.contains(&name.as_str()) {
+                let near = nearest(name, known.iter().copied());
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if known.is_empty() => "it has none".to_string(),
+                    None => format!("it has {}", known.join(", ")),
+                };
+                self.report(
+                    Diagnostic::new(
+                        Code::Arguments,
+                        definition.name.span,
+                        format!("`{}` has no parameter `{name}`", definition.name.text),
+                    )
+                    .help(help),
+                );
+                failed = true;
+            }
+        }
+        for size in &definition.sizes {
+            let value = match (parameters.get(&size.name.text), &size.value) {
+                (Some(value), _) => *value,
+                (None, Some(default)) => match self.size_expression(scope, default) {
+                    Ok(size) => size.value,
+                    Err(_) => {
+                        failed = true;
+                        continue;
+                    }
+                },
+                (None, None) if self.missing == super::Missing::Invent => self.invent(),
+                (None, None) => {
+                    self.report(
+                        Diagnostic::new(
+                            Code::MissingParameter,
+                            size.name.span,
+                            format!("the parameter `{}` has no value", size.name.text),
+                        )
+                        .label("no default")
+                        .help(format!(
+                            "give it one with `--set {}=…`, from a checkpoint's `config.json`, or a default here",
+                            size.name.text
+                        )),
+                    );
+                    failed = true;
+                    continue;
+                }
+            };
+            self.model.parameters.push((size.name.text.clone(), value));
+            let binding = Binding::Size(SizeValue { value, axis: size.name.text.clone() });
+            scope.bind(&size.name.text, binding, size.name.span);
+        }
+        if failed { Err(super::Failed) } else { Ok(()) }
+    }
+
+    /// A call of a definition: its values from the caller's, its sizes from the call.
+    pub fn instance(
+        &mut self,
+        scope: &Scope,
+        draft: &mut Draft,
+        call: &Call,
+        (file, place): (usize, usize),
+        span: Span,
+    ) -> Checked<Rc<Instance>> {
+        let definition = self.program.definition(file, place).clone();
+        if self.depth >= DEEPEST_INSTANCE {
+            return Err(self.report(
+                Diagnostic::new(
+                    Code::Circular,
+                    call.name.span,
+                    format!("`{}` is used inside itself", definition.name.text),
+                )
+                .help("a definition can't contain itself; `repeat` stacks layers"),
+            ));
+        }
+        if call.arguments.len() != definition.parameters.len() {
+            let wanted: Vec<&str> =
+                definition.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+            return Err(self.report(
+                Diagnostic::new(
+                    Code::Arguments,
+                    call.name.span,
+                    format!(
+                        "`{}` takes {} value{}, found {}",
+                        definition.name.text,
+                        wanted.len(),
+                        super::builtin::plural(wanted.len()),
+                        call.arguments.len()
+                    ),
+                )
+                .also(definition.name.span, format!("it takes {}", wanted.join(", ")))
+                .help("values stand before the `;`, sizes after it"),
+            ));
+        }
+        let backward = scope.backward != call.backward;
+        let mut inner = Scope::new(file, draft.path.clone(), backward);
+        let over = match call.over.as_slice() {
+            [] => None,
+            [index] => Some(self.axis_named(scope, &index.name)?),
+            [_, second, ..] => {
+                return Err(self.report(Diagnostic::new(
+                    Code::Arguments,
+                    second.name.span,
+                    "a definition runs over one axis",
+                )));
+            }
+        };
+        for (parameter, argument) in definition.parameters.iter().zip(&call.arguments) {
+            let typed = self.clause(scope, draft, argument)?;
+            let place = typed.span;
+            let value = self.name_it(draft, typed, &parameter.name.text)?;
+            self.bind_parameter(&mut inner, parameter, value, over.as_ref(), place)?;
+        }
+        self.call_sizes(scope, &mut inner, call, &definition)?;
+        let weights = self.weights.len();
+        self.depth += 1;
+        let done = self.body(&mut inner, &definition);
+        self.depth -= 1;
+        let instance = done?;
+        if self.weights.len() > weights {
+            self.claim_weights(draft, span)?;
+        }
+        Ok(instance)
+    }
+
+    /// Binds a value to a parameter, and the axes its declaration names to those the value has.
+    fn bind_parameter(
+        &mut self,
+        inner: &mut Scope,
+        parameter: &Parameter,
+        value: ValueId,
+        over: Option<&Axis>,
+        span: Span,
+    ) -> Checked<()> {
+        let axes = self.model.value(value).axes.clone();
+        inner.bind(&parameter.name.text, Binding::Value(value), parameter.name.span);
+        let times: Vec<&Axis> = axes.iter().filter(|axis| axis.time().is_some()).collect();
+        for axis in &times {
+            if let Some(time) = axis.time() {
+                if !inner.times.contains(&time) {
+                    inner.times.push(time);
+                }
+            }
+        }
+        let Some(declared) = &parameter.axes else { return Ok(()) };
+        let (wanted_times, wanted): (Vec<_>, Vec<_>) =
+            declared.entries.iter().partition(|entry| names_time(&entry.name.text));
+        let features: Vec<&Axis> = match over {
+            Some(axis) => axes.iter().filter(|own| *own == axis).collect(),
+            None => axes.iter().filter(|axis| axis.time().is_none()).collect(),
+        };
+        let times_fit = wanted_times.is_empty() || wanted_times.len() == times.len();
+        if !times_fit || wanted.len() != features.len() {
+            let found = crate::model::print_axes(&axes, &self.model.times);
+            let found = if found.is_empty() { "no axes".to_string() } else { found };
+            let entries: Vec<&str> = declared.entries.iter().map(|entry| entry.name.text.as_str()).collect();
+            let entries = entries.join(", ");
+            let mut diagnostic = Diagnostic::new(
+                Code::Axes,
+                span,
+                format!("`{}` takes [{entries}], found {found}", parameter.name.text),
+            )
+            .label(format!("has {found}"))
+            .also(declared.span, format!("declared with [{entries}]"));
+            if times_fit && wanted.len() == 1 && features.len() > 1 {
+                diagnostic = diagnostic.help("name the axis it is for: `… over AXIS (…)`");
+            }
+            return Err(self.report(diagnostic));
+        }
+        for (entry, axis) in wanted_times.iter().zip(&times) {
+            if let Some(time) = axis.time() {
+                self.same_or_bind(inner, entry, Binding::Time(time), span)?;
+            }
+        }
+        for (entry, axis) in wanted.iter().zip(&features) {
+            let size = SizeValue { value: axis.size().unwrap_or(1) as f64, axis: axis.name.clone() };
+            if let Some(wanted) = &entry.value {
+                let wanted = self.size_expression(inner, wanted)?;
+                if wanted.value != size.value && self.missing == super::Missing::Refuse {
+                    return Err(self.report(
+                        Diagnostic::new(
+                            Code::AxisSize,
+                            span,
+                            format!("`{}` must have {} entries, found {}", entry.name.text, wanted.value, size.value),
+                        )
+                        .also(entry.name.span, "declared here"),
+                    ));
+                }
+            }
+            self.same_or_bind(inner, entry, Binding::Size(size), span)?;
+        }
+        Ok(())
+    }
+
+    /// An axis of a declaration that another value has bound already must be the same axis.
+    fn same_or_bind(
+        &mut self,
+        inner: &mut Scope,
+        entry: &crate::syntax::tree::Size,
+        binding: Binding,
+        span: Span,
+    ) -> Checked<()> {
+        let same = match (inner.names.get(&entry.name.text).map(|bound| &bound.binding), &binding) {
+            (None, _) => {
+                inner.bind(&entry.name.text, binding, entry.name.span);
+                return Ok(());
+            }
+            (Some(Binding::Time(known)), Binding::Time(found)) => known == found,
+            (Some(Binding::Size(known)), Binding::Size(found)) => known == found,
+            _ => false,
+        };
+        if same {
+            return Ok(());
+        }
+        let shown = |checker: &Self, binding: &Binding| match binding {
+            Binding::Time(time) => checker.model.times[time.0 as usize].clone(),
+            Binding::Size(size) => format!("{} = {}", size.axis, size.value),
+            Binding::Value(_) | Binding::Instance(_) | Binding::Broken => "a value".to_string(),
+        };
+        let known = inner.names.get(&entry.name.text).map(|bound| shown(self, &bound.binding)).unwrap_or_default();
+        let found = shown(self, &binding);
+        Err(self.report(
+            Diagnostic::new(
+                Code::Axes,
+                span,
+                format!("`{}` is `{known}` in one value and `{found}` in another", entry.name.text),
+            )
+            .label(format!("`{found}` here"))
+            .also(entry.name.span, "the same axis is wanted here"),
+        ))
+    }
+
+    fn call_sizes(&mut self, scope: &Scope, inner: &mut Scope, call: &Call, definition: &Definition) -> Checked<()> {
+        let known: Vec<&str> = definition.sizes.iter().map(|size| size.name.text.as_str()).collect();
+        for given in &call.sizes {
+            let name = &given.name.text;
+            if !known.contains(&name.as_str()) {
+                let near = nearest(name, known.iter().copied());
+                let help = match (near, known.as_slice()) {
+                    (Some(near), _) => format!("did you mean `{near}`?"),
+                    (None, []) => format!("`{}` takes no sizes", definition.name.text),
+                    (None, [one]) => format!("write `{one} = {name}`"),
+                    (None, many) => format!("it has {}", many.join(", ")),
+                };
+                return Err(self.report(
+                    Diagnostic::new(
+                        Code::Arguments,
+                        given.name.span,
+                        format!("`{}` has no size `{name}`", definition.name.text),
+                    )
+                    .label("unknown size")
+                    .also(definition.name.span, "defined here")
+                    .help(help),
+                ));
+            }
+            let size = match &given.value {
+                Some(value) => {
+                    let size = self.size_expression(scope, value)?;
+                    // A name keeps its axis; a computed size makes one of the parameter's name.
+                    let is_name = matches!(value.kind, crate::syntax::tree::ExpressionKind::Path(_));
+                    if is_name { size } else { SizeValue { value: size.value, axis: name.clone() } }
+                }
+                None => match self.lookup(scope, std::slice::from_ref(&given.name)) {
+                    Some(Binding::Size(size)) => size,
+                    Some(Binding::Broken) => return Err(super::Failed),
+                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => {
+                        return Err(self.report(Diagnostic::new(
+                            Code::WrongKind,
+                            given.name.span,
+                            format!("`{name}` is not a size"),
+                        )));
+                    }
+                    None => return Err(self.unknown(scope, std::slice::from_ref(&given.name), None)),
+                },
+            };
+            inner.bind(name, Binding::Size(size), given.name.span);
+        }
+        for size in &definition.sizes {
+            if inner.names.contains_key(&size.name.text) {
+                continue;
+            }
+            let value = match &size.value {
+                Some(default) => self.size_expression(inner, default)?.value,
+                None => {
+                    return Err(self.report(
+                        Diagnostic::new(
+                            Code::MissingParameter,
+                            call.name.span,
+                            format!("`{}` needs the size `{}`", definition.name.text, size.name.text),
+                        )
+                        .label("not given")
+                        .also(size.name.span, "declared without a default")
+                        .help(format!("`{}(…; {} = …)`", definition.name.text, size.name.text)),
+                    ));
+                }
+            };
+            inner.bind(
+                &size.name.text,
+                Binding::Size(SizeValue { value, axis: size.name.text.clone() }),
+                size.name.span,
+            );
+        }
+        Ok(())
+    }
+
+    /// A definition's statements, and what it gives.
+    fn body(&mut self, scope: &mut Scope, definition: &Definition) -> Checked<Rc<Instance>> {
+        let before: Vec<ValueId> = self.pending.keys().copied().collect();
+        let done = self.statements(scope, &definition.body);
+        if done.is_ok() {
+            let left: Vec<(ValueId, Span)> = self
+                .pending
+                .iter()
+                .filter(|(value, _)| !before.contains(value))
+                .map(|(value, span)| (*value, *span))
+                .collect();
+            for (value, span) in left {
+                let name = self.model.value(value).path.clone();
+                let short = name.rsplit('.').next().unwrap_or(&name).to_string();
+                self.pending.remove(&value);
+                self.report(
+                    Diagnostic::new(Code::StateWithoutEquation, span, format!("the state `{short}` has no equation"))
+                        .label("declared here")
+                        .help(format!("say what it is at each position: `{short} = …`")),
+                );
+            }
+        }
+        done?;
+        let name = match (definition.results.first(), last_equation(&definition.body)) {
+            (Some(name), _) => name.clone(),
+            (None, Some(name)) => name,
+            (None, None) => {
+                return Err(self.report(Diagnostic::new(
+                    Code::UnknownName,
+                    definition.name.span,
+                    format!("`{}` has no equation", definition.name.text),
+                )));
+            }
+        };
+        let result = match self.lookup(scope, std::slice::from_ref(&name)) {
+            Some(Binding::Value(value)) => value,
+            Some(Binding::Instance(instance)) => instance.result,
+            Some(Binding::Broken) => return Err(super::Failed),
+            Some(Binding::Size(_) | Binding::Time(_)) | None => {
+                return Err(self.unknown(scope, std::slice::from_ref(&name), None));
+            }
+        };
+        Ok(Rc::new(Instance { result, names: std::mem::take(&mut scope.names) }))
+    }
+
+    /// The names that can be asked for, and those that are given where nothing is asked for.
+    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
+        fn gather(prefix: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
+            for (name, bound) in &instance.names {
+                let path = super::scope::join(prefix, name);
+                match &bound.binding {
+                    Binding::Value(value) => {
+                        names.insert(path, *value);
+                    }
+                    Binding::Instance(inner) => {
+                        gather(&path, inner, names);
+                        names.insert(path, inner.result);
+                    }
+                    Binding::Size(_) | Binding::Time(_) | Binding::Broken => {}
+                }
+            }
+        }
+        let mut names = BTreeMap::new();
+        for (place, value) in self.model.values.iter().enumerate() {
+            names.entry(value.path.clone()).or_insert(ValueId(place as u32));
+        }
+        gather("", instance, &mut names);
+        let results: Vec<String> = if definition.results.is_empty() {
+            last_equation(&definition.body).map(|name| name.text).into_iter().collect()
+        } else {
+            definition.results.iter().map(|name| name.text.clone()).collect()
+        };
+        for name in results {
+            match names.get(&name) {
+                Some(value) => self.model.results.push((name, *value)),
+                None => {
+                    let span = definition.results.iter().find(|item| item.text == name).map_or(definition.span, |item| item.span);
+                    self.report(Diagnostic::new(Code::UnknownName, span, format!("nothing is called `{name}`")));
+                }
+            }
+        }
+        self.model.names = names;
+    }
+}
+
+/// The name that the last equation of a body gives.
+fn last_equation(body: &[Statement]) -> Option<crate::syntax::tree::Name> {
+    body.iter().rev().find_map(|statement| match statement {
+        Statement::Equation(equation) => Some(equation.name.clone()),
+        Statement::Repeat { body, .. } => last_equation(body),
+        Statement::State { .. } | Statement::Weight { .. } | Statement::Constant { .. } => None,
+    })
+}

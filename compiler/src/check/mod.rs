@@ -1,0 +1,174 @@
+//! Syntax trees to a checked model: names, axes, instances of definitions, weights' names.
+//!
+//! - [`program`] gathers the files that are used;
+//! - `instance` puts a definition's equations into the model, with its values and sizes bound;
+//! - `body` takes statements in turn, `expression`, `builtin` and `subscript` what stands in them;
+//! - [`recurrence`] finds the values that depend on earlier positions of themselves, and refuses what no order computes.
+//!
+//! Every mistake becomes a diagnostic; an equation with one leaves its name broken, and readers of a broken name say nothing
+//! more, so that each mistake is told once.
+
+mod body;
+mod builtin;
+mod expression;
+mod index;
+mod instance;
+pub mod program;
+pub mod recurrence;
+mod scope;
+mod subscript;
+
+use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::model::Model;
+use crate::source::Span;
+use crate::syntax::tree::Kind;
+use program::{ItemKind, Program};
+use std::collections::{BTreeMap, HashMap};
+
+/// More values than this are refused: a repeat with an absurd count, or definitions that multiply.
+const MOST_VALUES: usize = 200_000;
+/// Definitions inside definitions deeper than this are refused.
+const DEEPEST_INSTANCE: usize = 64;
+
+/// A mistake that is already reported.
+#[derive(Debug)]
+struct Failed;
+
+/// What checking a part gives: it, or nothing where a mistake was reported.
+type Checked<T> = Result<T, Failed>;
+
+/// What a check is asked to do with sizes that nobody gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// They are mistakes.
+    Refuse,
+    /// Any will do: only names and axes are of interest.
+    Invent,
+}
+
+/// State of one check.
+struct Checker<'p> {
+    program: &'p Program,
+    model: Model,
+    diagnostics: Vec<Diagnostic>,
+    missing: Missing,
+    invented: usize,
+    depth: usize,
+    /// States that no equation has given a value yet, and where they were declared.
+    pending: BTreeMap<crate::term::ValueId, Span>,
+    /// The weights so far, and where they were made.
+    weights: HashMap<String, Span>,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) -> Failed {
+        // The same mistake in a definition that is used many times is one mistake.
+        let same = |other: &Diagnostic| {
+            other.code == diagnostic.code && other.primary.span == diagnostic.primary.span
+        };
+        if !self.diagnostics.iter().any(same) {
+            self.diagnostics.push(diagnostic);
+        }
+        Failed
+    }
+}
+
+/// Checks one model of a program with the parameters given.
+///
+/// # Errors
+/// Every mistake found, in the order of their places.
+pub fn check(
+    program: &Program,
+    model: Option<&str>,
+    parameters: &BTreeMap<String, f64>,
+    missing: Missing,
+) -> Result<Model, Vec<Diagnostic>> {
+    let definition = find_model(program, model)?;
+    let mut checker = Checker {
+        program,
+        model: Model::default(),
+        diagnostics: Vec::new(),
+        missing,
+        invented: 0,
+        depth: 0,
+        pending: BTreeMap::new(),
+        weights: HashMap::new(),
+    };
+    let done = checker.instantiate_model(definition, parameters);
+    if done.is_ok() && checker.diagnostics.is_empty() {
+        if let Err(diagnostics) = recurrence::groups(&checker.model) {
+            checker.diagnostics = diagnostics;
+        }
+    }
+    finish(checker)
+}
+
+/// Checks every definition of the program's own file on its own, with sizes and inputs invented where it takes some.
+pub fn check_all(program: &Program) -> Vec<Diagnostic> {
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    let file = &program.files[program.root];
+    for place in 0..file.tree.definitions.len() {
+        let mut checker = Checker {
+            program,
+            model: Model::default(),
+            diagnostics: Vec::new(),
+            missing: Missing::Invent,
+            invented: 0,
+            depth: 0,
+            pending: BTreeMap::new(),
+            weights: HashMap::new(),
+        };
+        let done = checker.instantiate_alone(program.root, place);
+        if done.is_ok() && checker.diagnostics.is_empty() {
+            if let Err(found) = recurrence::groups(&checker.model) {
+                checker.diagnostics = found;
+            }
+        }
+        for diagnostic in checker.diagnostics {
+            if !diagnostics.contains(&diagnostic) {
+                diagnostics.push(diagnostic);
+            }
+        }
+    }
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+    diagnostics.dedup_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+    diagnostics
+}
+
+fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
+    if checker.diagnostics.is_empty() {
+        Ok(checker.model)
+    } else {
+        checker.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+        Err(checker.diagnostics)
+    }
+}
+
+/// The model that is meant: the one of that name, or the file's only or last one.
+fn find_model(program: &Program, wanted: Option<&str>) -> Result<(usize, usize), Vec<Diagnostic>> {
+    let file = &program.files[program.root];
+    let models = || file.tree.definitions.iter().enumerate().filter(|(_, item)| item.kind == Kind::Model);
+    let whole = Span { file: file.id, start: 0, end: 0 };
+    match wanted {
+        None => models().next_back().map(|(place, _)| (program.root, place)).ok_or_else(|| {
+            vec![
+                Diagnostic::new(Code::UnknownName, whole, "the file has no `model`")
+                    .help("a program starts from a model: `model Name(x: [T, input]; input, hidden) { … }`"),
+            ]
+        }),
+        Some(name) => match program.item(program.root, name) {
+            Some(item) if matches!(item.kind, ItemKind::Definition(_)) => match item.kind {
+                ItemKind::Definition(place) => Ok((item.file, place)),
+                ItemKind::Function(_) | ItemKind::Axis(_) => unreachable!("the guard admits definitions alone"),
+            },
+            _ => {
+                let near = nearest(name, models().map(|(_, item)| item.name.text.as_str()));
+                let mut diagnostic = Diagnostic::new(Code::UnknownName, whole, format!("the file has no model `{name}`"));
+                if let Some(near) = near {
+                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                }
+                Err(vec![diagnostic])
+            }
+        },
+    }
+}

@@ -1,0 +1,11 @@
+//! Text to syntax tree: the grammar is `grammar/seq.pest`.
+//!
+//! [`parse`] goes on after a mistake at the next item, so that every item with one is reported; [`tree`] is what comes
+//! out, and [`print`](print::print) writes it as text again.
+
+mod build;
+mod parse;
+pub mod print;
+pub mod tree;
+
+pub use parse::parse;
