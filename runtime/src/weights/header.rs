@@ -10,7 +10,6 @@
 //! walked here, with the crate's [`Dtype`] as the list of element types, and with memory that
 //! stays within a small multiple of the header's length.
 
-use std::collections::HashSet;
 use std::fmt;
 
 use safetensors::Dtype;
@@ -98,15 +97,13 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        let mut names = HashSet::new();
+        let mut has_metadata = false;
         while let Some(name) = map.next_key::<String>()? {
-            if !names.insert(name.clone()) {
-                return Err(A::Error::custom(format!(
-                    "the name {} comes twice",
-                    quoted(&name)
-                )));
-            }
             if name == METADATA_KEY {
+                if has_metadata {
+                    return Err(comes_twice(METADATA_KEY));
+                }
+                has_metadata = true;
                 map.next_value::<Metadata>()?;
                 continue;
             }
@@ -121,8 +118,25 @@ impl<'de> Visitor<'de> for HeaderSeed<'_> {
                 end: description.end,
             });
         }
-        Ok(entries)
+        match name_that_comes_twice(&entries) {
+            Some(name) => Err(comes_twice(name)),
+            None => Ok(entries),
+        }
     }
+}
+
+fn comes_twice<E: Error>(name: &str) -> E {
+    E::custom(format!("the name {} comes twice", quoted(name)))
+}
+
+/// Some name that two entries have. Sorting borrows the names, where a set would copy them all.
+fn name_that_comes_twice(entries: &[HeaderEntry]) -> Option<&str> {
+    let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    names.sort_unstable();
+    names
+        .windows(2)
+        .find(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
 }
 
 /// The free text of a header: an object of texts, read only to see that it is one.
@@ -276,6 +290,7 @@ mod tests {
 
     #[test]
     fn every_wrong_form_is_named() {
+        const SOUND: &str = r#""t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}"#;
         let tensor = |fields: &str| format!(r#"{{"t":{{{fields}}}}}"#);
         let cases = [
             (String::new(), "not JSON: EOF"),
@@ -324,9 +339,10 @@ mod tests {
                 tensor(r#""data_offsets":[0,4,8]"#),
                 "a list is longer than 2 numbers",
             ),
+            (format!("{{{SOUND},{SOUND}}}"), "the name `t` comes twice"),
             (
-                r#"{"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"t":{}}"#.into(),
-                "the name `t` comes twice",
+                r#"{"__metadata__":{},"__metadata__":{}}"#.into(),
+                "the name `__metadata__` comes twice",
             ),
         ];
         for (text, expected) in cases {

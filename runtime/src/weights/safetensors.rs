@@ -157,26 +157,27 @@ fn places_in(file: &[u8]) -> Result<BTreeMap<String, Place>, String> {
             rest.len()
         ));
     };
-    let mut entries = read_header(header)?;
+    let entries = read_header(header)?;
     let shapes = entries
         .iter()
         .map(|entry| checked_shape(entry, data.len() as u64))
         .collect::<Result<Vec<_>, String>>()?;
+    check_cover(&entries, data.len() as u64)?;
     let data_start = file.len() - data.len();
-    let mut places = BTreeMap::new();
-    for (entry, shape) in entries.iter_mut().zip(shapes) {
+    let places = entries.into_iter().zip(shapes).map(|(entry, shape)| {
         // Both ends were found to be at most the length of the data, so they fit a usize.
         let bytes = data_start + entry.start as usize..data_start + entry.end as usize;
-        let place = Place {
-            dtype: entry.dtype,
-            shape,
-            bytes,
-        };
-        // Names are unique: `read_header` refuses a second one.
-        places.insert(entry.name.clone(), place);
-    }
-    check_cover(entries, data.len() as u64)?;
-    Ok(places)
+        (
+            entry.name,
+            Place {
+                dtype: entry.dtype,
+                shape,
+                bytes,
+            },
+        )
+    });
+    // Names are unique: `read_header` refuses a second one.
+    Ok(places.collect())
 }
 
 /// Checks one tensor by itself against the length of the data; gives its shape.
@@ -230,11 +231,13 @@ fn checked_shape(entry: &HeaderEntry, data_length: u64) -> Result<Vec<usize>, St
 }
 
 /// Checks that the tensors lie one after the other and cover all of the data.
-fn check_cover(mut entries: Vec<HeaderEntry>, data_length: u64) -> Result<(), String> {
+fn check_cover(entries: &[HeaderEntry], data_length: u64) -> Result<(), String> {
+    // A stable sort, so that of two tensors in one place the first one in the header is first.
+    let mut entries: Vec<&HeaderEntry> = entries.iter().collect();
     entries.sort_by_key(|entry| (entry.start, entry.end));
     let mut covered = 0;
     let mut previous = None;
-    for entry in &entries {
+    for entry in entries {
         if entry.start > covered {
             return Err(format!(
                 "bytes {covered} to {} of its data, before tensor {}, belong to no tensor",

@@ -115,7 +115,7 @@ fn numbers_past_i64_are_an_error_only_as_integers() {
 #[test]
 fn aligned_floats_are_read_in_place_and_others_copied() {
     let numbers = [1.0_f32, 2.0, 3.0];
-    let mut store = vec![0_u8; 16];
+    let mut store = [0_u8; 16];
     let aligned = store.as_ptr().align_offset(4) % 4;
     for start in [aligned, (aligned + 1) % 4] {
         let bytes = &mut store[start..start + 12];

@@ -6,6 +6,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -44,7 +45,9 @@ pub(crate) fn cached_model(name: &str) -> Option<PathBuf> {
             !required,
             "the model {name} is not in the cache: run scripts/fetch-{name}.sh"
         );
-        eprintln!("skipped: the model {name} is not in the cache (scripts/fetch-{name}.sh)");
+        // Not `eprintln!`, which the test runner keeps to itself when a test passes.
+        let line = format!("skipped: no model {name} in the cache (scripts/fetch-{name}.sh)\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
     folder
 }
