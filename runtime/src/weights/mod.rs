@@ -1,1 +1,36 @@
-//! Weights.
+//! Checkpoints and io files: what comes in from disk as tensors, and what goes back.
+//!
+//! In: a published model folder or a single safetensors file ([`Checkpoint`]), and io files with
+//! a model's inputs and expected outputs ([`Io`]). Out: views into mapped files ([`TensorView`]),
+//! owned tensors ([`Tensor`]), and files of results ([`write_safetensors`]). Whatever is wrong
+//! with a file is a [`WeightError`] that names it.
+//!
+//! Only safetensors is read: no pickled, GGUF or ONNX weights.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `error.rs` | the one error type, and how names from files are quoted in it |
+//! | `header.rs` | the JSON header of a safetensors file, as text |
+//! | `safetensors.rs` | a mapped safetensors file whose every tensor is known to lie inside it |
+//! | `tensor.rs` | views, their elements as numbers, and owned tensors |
+//! | `shards.rs` | the index of a checkpoint split over several files |
+//! | `checkpoint.rs` | a model folder: configuration, tensors, tokenizer |
+//! | `io.rs` | io files, and writing tensors |
+
+mod checkpoint;
+mod error;
+mod header;
+mod io;
+mod safetensors;
+mod shards;
+mod tensor;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use self::checkpoint::Checkpoint;
+pub use self::error::WeightError;
+pub use self::io::{Io, write_safetensors};
+pub use self::safetensors::SafetensorsFile;
+pub use self::tensor::{Elements, Tensor, TensorView, Values};
+/// The element type that a safetensors header names for a tensor.
+pub use ::safetensors::Dtype;

@@ -1,0 +1,318 @@
+//! Tensors: views of mapped bytes whose elements become numbers when read, and owned ones.
+//!
+//! In: an element type, a shape, and bytes that the caller has found to fit them. Out: elements
+//! as `f32` ([`TensorView::elements`]), or an owned [`Tensor`] of `f32` or `i64`. Elements are in
+//! row-major order, the last dimension running fastest.
+//!
+//! It cannot read the 4-, 6- and 8-bit floating-point types, nor complex numbers: a view of such
+//! a tensor exists, and asking for its elements is an error. Strides and slices are not its part.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use super::error::{WeightError, quoted};
+
+/// A tensor in a mapped file: its bytes as they lie there, nothing converted yet.
+#[derive(Debug, Clone, Copy)]
+pub struct TensorView<'file> {
+    file: &'file Path,
+    name: &'file str,
+    dtype: Dtype,
+    shape: &'file [usize],
+    bytes: &'file [u8],
+}
+
+impl<'file> TensorView<'file> {
+    /// A view of `bytes`, which must be exactly as long as the type and shape say.
+    pub(super) fn new(
+        file: &'file Path,
+        name: &'file str,
+        dtype: Dtype,
+        shape: &'file [usize],
+        bytes: &'file [u8],
+    ) -> TensorView<'file> {
+        debug_assert_eq!(
+            shape.iter().product::<usize>() * dtype.bitsize(),
+            bytes.len() * 8
+        );
+        TensorView {
+            file,
+            name,
+            dtype,
+            shape,
+            bytes,
+        }
+    }
+
+    /// The tensor's name in its file.
+    pub fn name(&self) -> &'file str {
+        self.name
+    }
+
+    /// The type of the elements as they lie in the file.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The shape, outermost dimension first; empty for a single number.
+    pub fn shape(&self) -> &'file [usize] {
+        self.shape
+    }
+
+    /// The elements as they lie in the file, little-endian.
+    pub fn bytes(&self) -> &'file [u8] {
+        self.bytes
+    }
+
+    /// The elements as `f32`, converted one by one as they are read.
+    ///
+    /// F64 and integers are rounded to the nearest `f32`; BOOL gives 0 and 1. An F32 tensor that
+    /// lies aligned in its file is read in place, and one that does not is copied by this call.
+    ///
+    /// # Errors
+    ///
+    /// When the element type is one that Seqwright cannot read.
+    pub fn elements(&self) -> Result<Elements<'file>, WeightError> {
+        let kind = match self.dtype {
+            Dtype::F32 => Kind::F32(floats_of(self.bytes)),
+            Dtype::F16 => Kind::F16(self.bytes),
+            Dtype::BF16 => Kind::Bf16(self.bytes),
+            Dtype::F64 => Kind::F64(self.bytes),
+            Dtype::I64 => Kind::I64(self.bytes),
+            Dtype::I32 => Kind::I32(self.bytes),
+            Dtype::I16 => Kind::I16(self.bytes),
+            Dtype::I8 => Kind::I8(self.bytes),
+            Dtype::U64 => Kind::U64(self.bytes),
+            Dtype::U32 => Kind::U32(self.bytes),
+            Dtype::U16 => Kind::U16(self.bytes),
+            Dtype::U8 => Kind::U8(self.bytes),
+            Dtype::BOOL => Kind::Bool(self.bytes),
+            _ => return Err(self.unreadable()),
+        };
+        Ok(Elements {
+            kind,
+            length: self.shape.iter().product(),
+        })
+    }
+
+    /// The whole tensor, owned: floating-point types as `f32`, integers and BOOL as `i64`.
+    ///
+    /// # Errors
+    ///
+    /// When the element type is one that Seqwright cannot read, and when a U64 element is larger
+    /// than an `i64` holds.
+    pub fn to_tensor(&self) -> Result<Tensor, WeightError> {
+        let values = match self.elements()?.kind {
+            Kind::F32(floats) => Values::Floats(floats.into_owned()),
+            Kind::I64(bytes) => Values::Integers(all(bytes, i64::from_le_bytes)),
+            Kind::I32(bytes) => Values::Integers(all(bytes, |b| i32::from_le_bytes(b).into())),
+            Kind::I16(bytes) => Values::Integers(all(bytes, |b| i16::from_le_bytes(b).into())),
+            Kind::I8(bytes) => Values::Integers(all(bytes, |b| i8::from_le_bytes(b).into())),
+            Kind::U32(bytes) => Values::Integers(all(bytes, |b| u32::from_le_bytes(b).into())),
+            Kind::U16(bytes) => Values::Integers(all(bytes, |b| u16::from_le_bytes(b).into())),
+            Kind::U8(bytes) => Values::Integers(bytes.iter().map(|&byte| byte.into()).collect()),
+            Kind::Bool(bytes) => {
+                Values::Integers(bytes.iter().map(|&byte| i64::from(byte != 0)).collect())
+            }
+            Kind::U64(bytes) => {
+                let numbers = all(bytes, u64::from_le_bytes)
+                    .into_iter()
+                    .map(i64::try_from);
+                Values::Integers(numbers.collect::<Result<_, _>>().map_err(|_| {
+                    let name = quoted(self.name);
+                    let problem = format!("tensor {name} has a number larger than an i64 holds");
+                    WeightError::reading(self.file, problem)
+                })?)
+            }
+            Kind::F16(_) | Kind::Bf16(_) | Kind::F64(_) => {
+                Values::Floats(self.elements()?.to_vec())
+            }
+        };
+        Ok(Tensor {
+            shape: self.shape.to_vec(),
+            values,
+        })
+    }
+
+    fn unreadable(&self) -> WeightError {
+        let name = quoted(self.name);
+        let problem = format!("tensor {name} has elements of type {}", self.dtype);
+        WeightError::reading(self.file, problem).with_help(
+            "seqwright reads F64, F32, F16, BF16, integers and BOOL: convert the checkpoint to \
+             one of these",
+        )
+    }
+}
+
+/// The elements of a tensor as `f32`, by their row-major index.
+#[derive(Debug)]
+pub struct Elements<'file> {
+    kind: Kind<'file>,
+    length: usize,
+}
+
+/// The elements as they lie in the file; every slice holds whole elements, little-endian.
+#[derive(Debug)]
+enum Kind<'file> {
+    F32(Cow<'file, [f32]>),
+    F16(&'file [u8]),
+    Bf16(&'file [u8]),
+    F64(&'file [u8]),
+    I64(&'file [u8]),
+    I32(&'file [u8]),
+    I16(&'file [u8]),
+    I8(&'file [u8]),
+    U64(&'file [u8]),
+    U32(&'file [u8]),
+    U16(&'file [u8]),
+    U8(&'file [u8]),
+    Bool(&'file [u8]),
+}
+
+impl Elements<'_> {
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none, as in a tensor with a dimension of size zero.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The element at `index`.
+    ///
+    /// # Panics
+    ///
+    /// When `index` is not below [`Elements::len`].
+    #[inline]
+    pub fn get(&self, index: usize) -> f32 {
+        match &self.kind {
+            Kind::F32(floats) => floats[index],
+            Kind::F16(bytes) => f16::from_le_bytes(element(bytes, index)).to_f32(),
+            Kind::Bf16(bytes) => bf16::from_le_bytes(element(bytes, index)).to_f32(),
+            Kind::F64(bytes) => f64::from_le_bytes(element(bytes, index)) as f32,
+            Kind::I64(bytes) => i64::from_le_bytes(element(bytes, index)) as f32,
+            Kind::I32(bytes) => i32::from_le_bytes(element(bytes, index)) as f32,
+            Kind::I16(bytes) => i16::from_le_bytes(element(bytes, index)).into(),
+            Kind::I8(bytes) => i8::from_le_bytes(element(bytes, index)).into(),
+            Kind::U64(bytes) => u64::from_le_bytes(element(bytes, index)) as f32,
+            Kind::U32(bytes) => u32::from_le_bytes(element(bytes, index)) as f32,
+            Kind::U16(bytes) => u16::from_le_bytes(element(bytes, index)).into(),
+            Kind::U8(bytes) => bytes[index].into(),
+            Kind::Bool(bytes) => f32::from(u8::from(bytes[index] != 0)),
+        }
+    }
+
+    /// All elements as a slice, without a copy; `None` unless the tensor is F32.
+    pub fn as_slice(&self) -> Option<&[f32]> {
+        match &self.kind {
+            Kind::F32(floats) => Some(floats),
+            _ => None,
+        }
+    }
+
+    /// All elements in order.
+    pub fn to_vec(&self) -> Vec<f32> {
+        match self.as_slice() {
+            Some(floats) => floats.to_vec(),
+            None => (0..self.length).map(|index| self.get(index)).collect(),
+        }
+    }
+}
+
+/// The bytes of the element at `index`, each element being `SIZE` bytes.
+#[inline]
+fn element<const SIZE: usize>(bytes: &[u8], index: usize) -> [u8; SIZE] {
+    bytes.as_chunks::<SIZE>().0[index]
+}
+
+/// All elements of `SIZE` bytes, each through `convert`.
+fn all<const SIZE: usize, T>(bytes: &[u8], convert: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
+    bytes
+        .as_chunks::<SIZE>()
+        .0
+        .iter()
+        .map(|&chunk| convert(chunk))
+        .collect()
+}
+
+/// F32 elements in place where the machine can read them so, and copied otherwise.
+fn floats_of(bytes: &[u8]) -> Cow<'_, [f32]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
+        // A header whose length is no multiple of four leaves its tensors unaligned.
+        _ => Cow::Owned(all(bytes, f32::from_le_bytes)),
+    }
+}
+
+/// An owned tensor, as io files hold them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    values: Values,
+}
+
+/// The elements of a [`Tensor`], row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Real numbers.
+    Floats(Vec<f32>),
+    /// Whole numbers: token ids, positions, masks.
+    Integers(Vec<i64>),
+}
+
+impl Values {
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Floats(floats) => floats.len(),
+            Values::Integers(integers) => integers.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Tensor {
+    /// A tensor of this shape (outermost dimension first) with these elements.
+    ///
+    /// # Errors
+    ///
+    /// When there are not exactly as many elements as the shape says.
+    pub fn new(shape: Vec<usize>, values: Values) -> Result<Tensor, String> {
+        let count = shape.iter().copied().try_fold(1_usize, usize::checked_mul);
+        if count != Some(values.len()) {
+            return Err(format!(
+                "a tensor of shape {shape:?} cannot have {} elements",
+                values.len()
+            ));
+        }
+        Ok(Tensor { shape, values })
+    }
+
+    /// The shape, outermost dimension first; empty for a single number.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The elements.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// The shape and the elements, taken apart.
+    pub fn into_parts(self) -> (Vec<usize>, Values) {
+        (self.shape, self.values)
+    }
+}
+
+#[cfg(test)]
+#[path = "tensor_tests.rs"]
+mod tests;
