@@ -52,7 +52,10 @@ pub enum ValueKind {
         below: Option<usize>,
     },
     /// From a checkpoint.
-    Weight,
+    Weight {
+        /// How many of its axes, the first ones, a product with it gives; the others are summed over.
+        outputs: usize,
+    },
     /// From the file.
     Constant(Vec<f64>),
     /// From an equation.
@@ -87,7 +90,7 @@ impl Model {
 
     /// Its weights, in the order of the file.
     pub fn weights(&self) -> impl Iterator<Item = (ValueId, &Value)> {
-        self.ids().filter(|(_, value)| matches!(value.kind, ValueKind::Weight))
+        self.ids().filter(|(_, value)| matches!(value.kind, ValueKind::Weight { .. }))
     }
 
     /// Its inputs, in the order of the file.
@@ -106,7 +109,7 @@ impl Model {
             let _ = match &value.kind {
                 ValueKind::Input { below: None } => writeln!(text, "input {}{axes}", value.path),
                 ValueKind::Input { below: Some(below) } => writeln!(text, "input {}{axes} of {below}", value.path),
-                ValueKind::Weight => writeln!(text, "weight {}{axes}", value.path),
+                ValueKind::Weight { .. } => writeln!(text, "weight {}{axes}", value.path),
                 ValueKind::Constant(numbers) => {
                     writeln!(text, "constant {}{axes} = {} numbers", value.path, numbers.len())
                 }

@@ -43,7 +43,8 @@ impl Checker<'_> {
                 for name in names {
                     let made = self.declared_axes(scope, axes).and_then(|axes| {
                         let path = scope.path_of(&name.text);
-                        self.weight(path, axes, name.span)
+                        let outputs = axes.len().min(1);
+                        self.weight(path, axes, outputs, name.span)
                     });
                     self.define(scope, name, made.map(Binding::Value))?;
                 }
@@ -395,7 +396,7 @@ impl Checker<'_> {
         }
         let before = match &self.model.value(state).kind {
             ValueKind::Equation(equation) => equation.before,
-            ValueKind::Input { .. } | ValueKind::Weight | ValueKind::Constant(_) => None,
+            ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => None,
         };
         let made = renumber(draft, &declared, typed.term, typed.domain, true, before);
         self.model.values[state.0 as usize].kind = ValueKind::Equation(made);

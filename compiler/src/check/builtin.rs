@@ -283,7 +283,7 @@ impl Checker<'_> {
             };
             let axes: Vec<Axis> =
                 outputs.iter().cloned().chain(inputs.iter().map(|index| draft.axis(*index).clone())).collect();
-            let weight = self.weight(path, axes, span)?;
+            let weight = self.weight(path, axes, outputs.len(), span)?;
             // The inputs are summed over and get fresh indices, so that an axis may go to itself.
             let remaining: Vec<IndexId> = value.axes.iter().copied().filter(|index| !inputs.contains(index)).collect();
             let mut subscripts: Vec<Subscript> = Vec::new();
@@ -315,7 +315,7 @@ impl Checker<'_> {
         let Some(mut total) = total else { return Err(super::Failed) };
         if name == "affine" {
             let path = super::scope::join(&draft.path, "bias");
-            let bias = self.weight(path, outputs.clone(), span)?;
+            let bias = self.weight(path, outputs.clone(), outputs.len(), span)?;
             let mut subscripts = Vec::new();
             for axis in &outputs {
                 subscripts.push(Subscript::index(self.current(draft, axis, span)?));
@@ -367,7 +367,7 @@ impl Checker<'_> {
     }
 
     /// Adds a weight to the model.
-    pub fn weight(&mut self, path: String, axes: Vec<Axis>, span: Span) -> Checked<ValueId> {
+    pub fn weight(&mut self, path: String, axes: Vec<Axis>, outputs: usize, span: Span) -> Checked<ValueId> {
         if let Some(first) = self.weights.get(&path) {
             let first = *first;
             return Err(self.report(
@@ -378,7 +378,7 @@ impl Checker<'_> {
             ));
         }
         self.weights.insert(path.clone(), span);
-        self.model.values.push(Value { path, span, axes, kind: ValueKind::Weight });
+        self.model.values.push(Value { path, span, axes, kind: ValueKind::Weight { outputs } });
         Ok(ValueId(self.model.values.len() as u32 - 1))
     }
 

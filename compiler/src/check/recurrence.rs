@@ -53,7 +53,7 @@ pub fn groups(model: &Model) -> Result<Vec<Group>, Vec<Diagnostic>> {
 fn equation(model: &Model, value: ValueId) -> Option<&Equation> {
     match &model.value(value).kind {
         ValueKind::Equation(equation) => Some(equation),
-        ValueKind::Input { .. } | ValueKind::Weight | ValueKind::Constant(_) => None,
+        ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => None,
     }
 }
 

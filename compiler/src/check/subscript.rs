@@ -100,7 +100,7 @@ impl Checker<'_> {
         match &self.model.value(value).kind {
             crate::model::ValueKind::Equation(equation) => equation.domain.clone(),
             crate::model::ValueKind::Input { .. }
-            | crate::model::ValueKind::Weight
+            | crate::model::ValueKind::Weight { .. }
             | crate::model::ValueKind::Constant(_) => Vec::new(),
         }
     }
