@@ -7,8 +7,7 @@ fn main() {
     let (program, diagnostics) = check::program::read(&mut sources, &|_, _| Err("no".into()), &path, &text);
     for d in &diagnostics { print!("{}", diagnostic::render(d, &sources, false)); }
     match check::check(&program, None, &Default::default(), check::Missing::Refuse) {
-        Ok(model) => println!("{}", model.print()),
+        Ok(model) => { let g = graph::build(&model, &model.results.clone()); println!("{}", g.print()); println!("{}", pass::optimise(g).print()) }
         Err(all) => for d in &all { print!("{}", diagnostic::render(d, &sources, false)); }
     }
-    for d in check::check_all(&program) { print!("ALONE {}", diagnostic::render(&d, &sources, false)); }
 }

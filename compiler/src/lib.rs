@@ -4,8 +4,10 @@
 pub mod check;
 pub mod clif;
 pub mod diagnostic;
+pub mod graph;
 pub mod library;
 pub mod model;
+pub mod pass;
 pub mod source;
 pub mod syntax;
 pub mod term;

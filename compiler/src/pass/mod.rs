@@ -1,0 +1,49 @@
+//! Passes over the graph, each from graph to graph, in the order in which [`PIPELINE`] reads aloud.
+
+mod alias;
+mod common_subexpressions;
+mod dead;
+mod hoist;
+mod inline;
+mod simplify;
+
+use crate::graph::{Graph, verify};
+
+/// One pass.
+pub struct Pass {
+    /// Its name, as `seqc emit` prints it.
+    pub name: &'static str,
+    run: fn(Graph) -> Graph,
+}
+
+/// Every pass in turn. Simplification comes again after hoisting and inlining, which bring constants together; equal
+/// equations are merged before inlining, which would hide that they are equal.
+pub const PIPELINE: [Pass; 9] = [
+    Pass { name: "dead code", run: dead::run },
+    Pass { name: "simplification", run: simplify::run },
+    Pass { name: "aliases", run: alias::run },
+    Pass { name: "common subexpressions", run: common_subexpressions::run },
+    Pass { name: "hoisting", run: hoist::run },
+    Pass { name: "inlining", run: inline::run },
+    Pass { name: "simplification", run: simplify::run },
+    Pass { name: "aliases", run: alias::run },
+    Pass { name: "dead code", run: dead::run },
+];
+
+/// Runs every pass; in debug builds and tests the graph is verified after each.
+pub fn optimise(mut graph: Graph) -> Graph {
+    check(&graph, "building");
+    for pass in &PIPELINE {
+        graph = (pass.run)(graph);
+        check(&graph, pass.name);
+    }
+    graph
+}
+
+fn check(graph: &Graph, after: &str) {
+    if cfg!(debug_assertions) {
+        if let Err(why) = verify(graph) {
+            panic!("after {after}: {why}\n{}", graph.print());
+        }
+    }
+}
