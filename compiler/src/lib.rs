@@ -4,7 +4,9 @@
 pub mod check;
 pub mod clif;
 pub mod diagnostic;
+pub mod fuse;
 pub mod graph;
+pub mod kernel;
 pub mod library;
 pub mod model;
 pub mod pass;

@@ -1,0 +1,153 @@
+//! Attention: softmax over products whose scores are only summed against values.
+//!
+//! ```text
+//! dot[i, j, h]    = sum over d (q[i, h, d] * k[j, h, d])
+//! weight[i, j, h] = softmax over j (score(dot[i, j, h], i, j, h) where …)
+//! mix[i, h, e]    = sum over j (weight[i, j, h] * v[j, h, e])
+//! ```
+//!
+//! becomes one kernel that visits the keys block by block, keeping the largest score so far and the sum of exponentials
+//! (the online softmax of Milakov and Gimelshein 2018; Dao et al. 2022). Each of `q`, `k` and `v` may lack heads that the
+//! others have (grouped queries).
+
+use crate::graph::Graph;
+use crate::model::Equation;
+use crate::term::{Binary, IndexId, Reduction, Subscript, Term, ValueId};
+use std::collections::HashMap;
+
+/// The parts of an attention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionParts {
+    /// The softmax.
+    pub weight: ValueId,
+    /// The product of query and key that the scores are made of.
+    pub dot: ValueId,
+    /// The index of the mix's rows, of its keys, and of its values' numbers, in the mix's equation.
+    pub row: IndexId,
+    /// The index that is summed over.
+    pub key: IndexId,
+    /// The index along a value, if values are more than numbers.
+    pub width: Option<IndexId>,
+    /// Where the weight is read: for each axis of the softmax an index of the mix.
+    pub weight_indices: Vec<IndexId>,
+    /// The value that is mixed and where it is read.
+    pub value: (ValueId, Vec<Subscript>),
+    /// Query and key, and where they are read, over the indices of `dot`.
+    pub query: (ValueId, Vec<Subscript>),
+    /// The key.
+    pub keys: (ValueId, Vec<Subscript>),
+    /// The index of `dot` that is summed over.
+    pub depth: IndexId,
+}
+
+/// Every attention of a graph.
+pub fn find_all(graph: &Graph) -> HashMap<ValueId, AttentionParts> {
+    graph.order().into_iter().filter_map(|id| Some((id, find_attention(graph, id)?))).collect()
+}
+
+/// The two reads that a sum over one index multiplies.
+fn product_of_reads(equation: &Equation) -> Option<(IndexId, [(ValueId, &[Subscript]); 2])> {
+    let Term::Reduce { reduction: Reduction::Sum, over, domain, body } = &equation.term else { return None };
+    let ([over], true, Term::Binary(Binary::Multiply, left, right)) = (over.as_slice(), domain.is_empty(), &**body)
+    else {
+        return None;
+    };
+    match (&**left, &**right) {
+        (Term::Read(one, at_one), Term::Read(two, at_two)) => Some((*over, [(*one, at_one), (*two, at_two)])),
+        _ => None,
+    }
+}
+
+fn plain(subscripts: &[Subscript]) -> Option<Vec<IndexId>> {
+    subscripts.iter().map(Subscript::as_index).collect()
+}
+
+/// The parts of a value that is an attention.
+pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
+    if graph.scan_of(id).is_some() {
+        return None;
+    }
+    let equation = graph.equation(id)?;
+    let (key, reads) = product_of_reads(equation)?;
+    let is_softmax = |value: ValueId| {
+        graph.equation(value).is_some_and(|equation| matches!(equation.term, Term::Softmax { .. }))
+    };
+    let ((weight, at_weight), (value, at_value)) = match reads {
+        [one, two] if is_softmax(one.0) => (one, two),
+        [one, two] if is_softmax(two.0) => (two, one),
+        _ => return None,
+    };
+    let axis_of = |index: IndexId| &equation.indices[index.0 as usize].axis;
+    axis_of(key).time()?;
+    // The rows: the one time axis of the result.
+    let times: Vec<IndexId> =
+        (0..graph.value(id).axes.len() as u32).map(IndexId).filter(|index| axis_of(*index).time().is_some()).collect();
+    let [row] = times.as_slice() else { return None };
+    let weight_indices = plain(at_weight)?;
+    let value_indices = plain(at_value)?;
+    let features = |indices: &[IndexId]| -> Vec<IndexId> {
+        indices.iter().copied().filter(|index| axis_of(*index).time().is_none()).collect()
+    };
+    let heads = features(&weight_indices);
+    let mut width = features(&value_indices);
+    width.retain(|index| !heads.contains(index));
+    if width.len() > 1
+        || !value_indices.contains(&key)
+        || value_indices.contains(row)
+        || weight_indices.iter().filter(|index| **index == key).count() != 1
+        || weight_indices.iter().filter(|index| **index == *row).count() != 1
+        || weight_indices.len() != heads.len() + 2
+    {
+        return None;
+    }
+    // The softmax runs over the axis that is summed over, of a score made of one product of query and key.
+    let softmax = graph.equation(weight)?;
+    let Term::Softmax { over, body, .. } = &softmax.term else { return None };
+    if weight_indices[over.0 as usize] != key {
+        return None;
+    }
+    let mut dots: Vec<(ValueId, &[Subscript])> = Vec::new();
+    body.for_each_read(&mut |read, subscripts| {
+        if graph.equation(read).is_some_and(|item| product_of_reads(item).is_some()) && plain(subscripts).is_some() {
+            dots.push((read, subscripts));
+        }
+    });
+    let [(dot, at_dot)] = dots.as_slice() else { return None };
+    let at_dot = plain(at_dot)?;
+    let row_of_softmax = weight_indices.iter().position(|index| index == row)?;
+    let dot_equation = graph.equation(*dot)?;
+    // `dot` has the same axes as the softmax, in the same order: its indices are the softmax's.
+    if at_dot.iter().enumerate().any(|(place, index)| index.0 as usize != place)
+        || at_dot.len() != weight_indices.len()
+    {
+        return None;
+    }
+    let (depth, [one, two]) = product_of_reads(dot_equation)?;
+    if dot_equation.indices[depth.0 as usize].axis.time().is_some() {
+        return None;
+    }
+    let (row_index, key_index) = (IndexId(row_of_softmax as u32), *over);
+    let mentions = |subscripts: &[Subscript], index: IndexId| plain(subscripts).is_some_and(|all| all.contains(&index));
+    let (query, keys) = if mentions(one.1, row_index) && mentions(two.1, key_index) {
+        (one, two)
+    } else if mentions(two.1, row_index) && mentions(one.1, key_index) {
+        (two, one)
+    } else {
+        return None;
+    };
+    if mentions(query.1, key_index) || mentions(keys.1, row_index) {
+        return None;
+    }
+    Some(AttentionParts {
+        weight,
+        dot: *dot,
+        row: *row,
+        key,
+        width: width.first().copied(),
+        weight_indices,
+        value: (value, at_value.to_vec()),
+        query: (query.0, query.1.to_vec()),
+        keys: (keys.0, keys.1.to_vec()),
+        depth,
+    })
+}
