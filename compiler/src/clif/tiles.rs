@@ -13,8 +13,8 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Offset32};
 use cranelift_codegen::ir::types::{F32, F32X4, I32};
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, ConstantData, Function, InsertBuilder, InstBuilder, MemFlagsData, Signature, Type,
-    UserFuncName, Value,
+    AbiParam, Block, BlockArg, ConstantData, Function, InsertBuilder, InstBuilder, MemFlagsData,
+    Signature, Type, UserFuncName, Value,
 };
 use cranelift_codegen::isa::CallConv;
 
@@ -24,7 +24,13 @@ use crate::tile::Tile;
 pub const PANEL_WIDTH: usize = 8;
 
 /// The tiles that have an emitted version. The others are plain Rust everywhere.
-pub const EMITTED: [Tile; 5] = [Tile::Product, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
+pub const EMITTED: [Tile; 5] = [
+    Tile::Product,
+    Tile::Exp,
+    Tile::Tanh,
+    Tile::Sigmoid,
+    Tile::Erf,
+];
 
 /// The emitted version of a tile of [`EMITTED`], for a target with this calling convention and type of pointers.
 ///
@@ -33,9 +39,14 @@ pub const EMITTED: [Tile; 5] = [Tile::Product, Tile::Exp, Tile::Tanh, Tile::Sigm
 /// For a tile that has none.
 pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function {
     let mut signature = Signature::new(isa_call_conv);
-    signature.params.resize(tile.arguments(), AbiParam::new(pointer_type));
+    signature
+        .params
+        .resize(tile.arguments(), AbiParam::new(pointer_type));
     let mut function = Function::with_name_signature(UserFuncName::user(0, tile as u32), signature);
-    let mut emitter = Emitter { cursor: FuncCursor::new(&mut function), pointer: pointer_type };
+    let mut emitter = Emitter {
+        cursor: FuncCursor::new(&mut function),
+        pointer: pointer_type,
+    };
     let entry = emitter.block(&vec![pointer_type; tile.arguments()]);
     emitter.enter(entry);
     let arguments = emitter.parameters(entry);
@@ -45,7 +56,9 @@ pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function
         Tile::Tanh => functions::emit(&mut emitter, &arguments, functions::tanh),
         Tile::Sigmoid => functions::emit(&mut emitter, &arguments, functions::sigmoid),
         Tile::Erf => functions::emit(&mut emitter, &arguments, functions::erf),
-        Tile::Pack | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => panic!("{} is not emitted", tile.name()),
+        Tile::Pack | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => {
+            panic!("{} is not emitted", tile.name())
+        }
     }
     emitter.ins().return_(&[]);
     function
@@ -89,7 +102,10 @@ impl<'f> Emitter<'f> {
         condition: impl FnOnce(&mut Self, &[Value]) -> Value,
         body: impl FnOnce(&mut Self, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> = first.iter().map(|&value| self.cursor.func.dfg.value_type(value)).collect();
+        let types: Vec<Type> = first
+            .iter()
+            .map(|&value| self.cursor.func.dfg.value_type(value))
+            .collect();
         let (head, inside, after) = (self.block(&types), self.block(&[]), self.block(&[]));
         self.ins().jump(head, &arguments(first));
         self.enter(head);
@@ -120,9 +136,13 @@ impl<'f> Emitter<'f> {
         otherwise: &[Value],
         then: impl FnOnce(&mut Self) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> = otherwise.iter().map(|&value| self.cursor.func.dfg.value_type(value)).collect();
+        let types: Vec<Type> = otherwise
+            .iter()
+            .map(|&value| self.cursor.func.dfg.value_type(value))
+            .collect();
         let (inside, after) = (self.block(&[]), self.block(&types));
-        self.ins().brif(condition, inside, &[], after, &arguments(otherwise));
+        self.ins()
+            .brif(condition, inside, &[], after, &arguments(otherwise));
         self.enter(inside);
         let values = then(self);
         self.ins().jump(after, &arguments(&values));

@@ -84,7 +84,12 @@ impl Tiles {
             Instructions::Avx2 => x86::avx2::PANEL_WIDTH,
             _ => clif::tiles::PANEL_WIDTH,
         };
-        Instructions::available().contains(&instructions).then_some(Tiles { instructions, panel_width })
+        Instructions::available()
+            .contains(&instructions)
+            .then_some(Tiles {
+                instructions,
+                panel_width,
+            })
     }
 
     /// The tiles for the best instructions this processor has.
@@ -143,7 +148,12 @@ pub fn packed_length(panel_width: usize, n: usize, k: usize) -> usize {
 }
 
 /// Packs the `k` by `n` matrix whose element in row `p` of column `j` is `element(j, p)`, as [`Tile::Pack`] does.
-pub fn pack(panel_width: usize, n: usize, k: usize, element: impl Fn(usize, usize) -> f32) -> AlignedFloats {
+pub fn pack(
+    panel_width: usize,
+    n: usize,
+    k: usize,
+    element: impl Fn(usize, usize) -> f32,
+) -> AlignedFloats {
     let mut packed = AlignedFloats::zeroed(packed_length(panel_width, n, k));
     if packed.is_empty() {
         return packed;

@@ -8,14 +8,50 @@
 //!   parts the sums wait in `c`, which changes no bit of them.
 //! - Rows are divided evenly among blocks, because a block of one or two rows has too few sums to keep the multipliers
 //!   busy: 7 rows are 4 and 3 instead of 6 and 1.
-//! - 1, 2 or 3 rows alone take several panels at once for the same reason. There each element of `b` is used so few
-//!   times that reading it is what takes the time; with a single row, `b` is prefetched.
+//! - 1 or 2 rows alone take several panels at once for the same reason. There each element of `b` is used so few times
+//!   that reading it is what takes the time; with a single row, `b` is prefetched. (With more rows that was measured
+//!   not to gain.)
 
 /// Defines `product` for the instruction set `$features`; `$rows` are the numbers from 1 to `MOST_ROWS`.
 macro_rules! product_tile {
     ($features:tt, $($rows:literal)*) => {
         /// How far ahead of a single row's product its panels are prefetched, in numbers.
         const PREFETCH_DISTANCE: usize = 24 * PANEL_WIDTH;
+
+        /// Adds one product to each sum: of the elements `next` after `a` in each row, and `next` rows after `b`.
+        ///
+        /// # Safety
+        ///
+        /// These must be readable: in each row an element, and in each panel a row.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn step<const ROWS: usize, const PANELS: usize>(
+            a: *const f32,
+            lda: usize,
+            next: usize,
+            b: *const f32,
+            panel_stride: usize,
+            sums: &mut [[[Floats; 2]; PANELS]; ROWS],
+        ) {
+            for panel in 0..PANELS {
+                let place = panel * panel_stride + next * PANEL_WIDTH;
+                if ROWS == 1 {
+                    for line in 0..PANEL_WIDTH / 16 {
+                        let ahead = b.wrapping_add(place + PREFETCH_DISTANCE + line * 16);
+                        _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                    }
+                }
+                // SAFETY: a row of one of the panels.
+                let [left, right] = unsafe { [load(b.add(place)), load(b.add(place + LANES))] };
+                for row in 0..ROWS {
+                    // SAFETY: an element of a row of `a`.
+                    let factor = splat(unsafe { *a.add(row * lda + next) });
+                    let [sum_left, sum_right] = &mut sums[row][panel];
+                    *sum_left = multiply_add(factor, left, *sum_left);
+                    *sum_right = multiply_add(factor, right, *sum_right);
+                }
+            }
+        }
 
         /// `ROWS` rows of `c` by the columns of `PANELS` panels, of which `columns` are written.
         ///
@@ -51,25 +87,19 @@ macro_rules! product_tile {
                     }
                 }
             }
-            for p in 0..k {
-                for panel in 0..PANELS {
-                    let place = panel * panel_stride + p * PANEL_WIDTH;
-                    if ROWS == 1 {
-                        for line in 0..PANEL_WIDTH / 16 {
-                            let ahead = b.wrapping_add(place + PREFETCH_DISTANCE + line * 16);
-                            _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
-                        }
-                    }
-                    // SAFETY: row `p` of one of the panels.
-                    let [left, right] = unsafe { [load(b.add(place)), load(b.add(place + LANES))] };
-                    for row in 0..ROWS {
-                        // SAFETY: an element of `a`.
-                        let factor = splat(unsafe { *a.add(row * lda + p) });
-                        let [sum_left, sum_right] = &mut sums[row][panel];
-                        *sum_left = multiply_add(factor, left, *sum_left);
-                        *sum_right = multiply_add(factor, right, *sum_right);
-                    }
+            let mut p = 0;
+            // Four at once so that addresses are computed less often.
+            while p + 4 <= k {
+                for next in 0..4 {
+                    // SAFETY: `p + next` is less than `k`.
+                    unsafe { step(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
                 }
+                p += 4;
+            }
+            while p < k {
+                // SAFETY: `p` is less than `k`.
+                unsafe { step(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                p += 1;
             }
             for row in 0..ROWS {
                 for panel in 0..PANELS {
@@ -160,17 +190,16 @@ macro_rules! product_tile {
                             few_rows::<2, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
                         }
                         3 => {
-                            let column = few_rows::<3, 2>(0, n, k, a, lda, b, c, ldc, accumulate);
-                            few_rows::<3, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
+                            few_rows::<3, 1>(0, n, k, a, lda, b, c, ldc, accumulate);
                         }
                         _ => {}
                     }
                 }
                 return;
             }
-            // One part where `k` is 0, so that `c` is cleared.
-            let parts = k.div_ceil(MOST_DEPTH).max(1);
             let blocks = m.div_ceil(MOST_ROWS);
+            // A single block reads each panel once, best as it stands. One part too where `k` is 0: `c` is cleared.
+            let parts = if blocks == 1 { 1 } else { k.div_ceil(MOST_DEPTH).max(1) };
             let mut start = 0;
             for part in 0..parts {
                 let depth = k / parts + usize::from(part < k % parts);
