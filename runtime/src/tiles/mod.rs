@@ -32,22 +32,34 @@ pub enum Instructions {
 impl Instructions {
     /// The ones this processor has, best first. [`Instructions::Emitted`] is always the last.
     pub fn available() -> Vec<Instructions> {
-        let mut available = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-            {
-                available.push(Instructions::Avx512);
+        let all = [
+            Instructions::Avx512,
+            Instructions::Avx2,
+            Instructions::Emitted,
+        ];
+        all.into_iter()
+            .filter(|instructions| instructions.is_available())
+            .collect()
+    }
+
+    /// Whether this processor has them.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                available.push(Instructions::Avx2);
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
             }
+            #[cfg(not(target_arch = "x86_64"))]
+            Instructions::Avx512 | Instructions::Avx2 => false,
+            Instructions::Emitted => true,
         }
-        available.push(Instructions::Emitted);
-        available
     }
 
     /// The best ones this processor has.
@@ -84,12 +96,10 @@ impl Tiles {
             Instructions::Avx2 => x86::avx2::PANEL_WIDTH,
             _ => clif::tiles::PANEL_WIDTH,
         };
-        Instructions::available()
-            .contains(&instructions)
-            .then_some(Tiles {
-                instructions,
-                panel_width,
-            })
+        instructions.is_available().then_some(Tiles {
+            instructions,
+            panel_width,
+        })
     }
 
     /// The tiles for the best instructions this processor has.
