@@ -1,7 +1,7 @@
 //! The emitted versions of tiles: Cranelift IR with vectors of four `f32`, for every processor that Cranelift knows.
 //!
 //! In comes a [`Tile`] of [`EMITTED`]; out comes its function, still to be compiled. `product` and `functions` spell
-//! them with the [`Emitter`] below, which wraps Cranelift's cursor in the control flow they need.
+//! them with the `Emitter` below, which wraps Cranelift's cursor in the control flow they need.
 //!
 //! They are best compiled at `opt_level=none`: see `product`.
 
