@@ -6,6 +6,8 @@
 //!
 //! All pointers are to `f32`; all sizes and strides count `f32` elements and are passed as pointer-sized integers.
 
+pub mod constants;
+
 /// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tile {
@@ -73,7 +75,13 @@ impl Tile {
             Tile::Product => 9,
             Tile::Pack => 6,
             Tile::Power => 3,
-            Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
+            Tile::Exp
+            | Tile::Tanh
+            | Tile::Sigmoid
+            | Tile::Erf
+            | Tile::Log
+            | Tile::Sin
+            | Tile::Cos => 2,
         }
     }
 }

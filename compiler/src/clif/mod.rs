@@ -1,1 +1,3 @@
 //! Cranelift IR: spelling kernels as functions.
+
+pub mod tiles;

@@ -1,1 +1,181 @@
-//! Tiles.
+//! The tiles: the runtime functions that emitted code calls, in versions for the processor that runs them.
+//!
+//! In comes a choice of [`Instructions`], of those the processor has; out come the functions' addresses and the width of
+//! the product's panels, which packed weights must have been packed with. What each tile does, its arguments included,
+//! is said at [`Tile`]. All functions have the C calling convention and pointer-sized arguments.
+
+mod aligned;
+pub mod emitted;
+pub mod scalar;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+pub mod x86;
+
+use seqwright_compiler::clif;
+use seqwright_compiler::tile::Tile;
+
+pub use aligned::AlignedFloats;
+
+/// Which instructions the tiles are written with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Instructions {
+    /// AVX-512 with F, VL, BW and DQ, by intrinsics.
+    Avx512,
+    /// AVX2 and FMA, by intrinsics.
+    Avx2,
+    /// Vectors of 128 bits, by Cranelift: the tiles are to be compiled from
+    /// [`seqwright_compiler::clif::tiles::emit`] and linked, as in [`emitted`].
+    Emitted,
+}
+
+impl Instructions {
+    /// The ones this processor has, best first. [`Instructions::Emitted`] is always the last.
+    pub fn available() -> Vec<Instructions> {
+        let all = [
+            Instructions::Avx512,
+            Instructions::Avx2,
+            Instructions::Emitted,
+        ];
+        all.into_iter()
+            .filter(|instructions| instructions.is_available())
+            .collect()
+    }
+
+    /// Whether this processor has them.
+    pub fn is_available(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Instructions::Avx512 | Instructions::Avx2 => false,
+            Instructions::Emitted => true,
+        }
+    }
+
+    /// The best ones this processor has.
+    pub fn best() -> Instructions {
+        Instructions::available()[0]
+    }
+
+    /// Their name, for choices and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Instructions::Avx512 => "avx512",
+            Instructions::Avx2 => "avx2",
+            Instructions::Emitted => "emitted",
+        }
+    }
+}
+
+/// The tiles for one choice of instructions.
+#[derive(Clone, Copy, Debug)]
+pub struct Tiles {
+    /// The choice.
+    pub instructions: Instructions,
+    /// How many columns a panel of a packed matrix has.
+    pub panel_width: usize,
+}
+
+impl Tiles {
+    /// The tiles for `instructions`, or `None` where this processor lacks them.
+    pub fn new(instructions: Instructions) -> Option<Tiles> {
+        let panel_width = match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => x86::avx512::PANEL_WIDTH,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => x86::avx2::PANEL_WIDTH,
+            _ => clif::tiles::PANEL_WIDTH,
+        };
+        instructions.is_available().then_some(Tiles {
+            instructions,
+            panel_width,
+        })
+    }
+
+    /// The tiles for the best instructions this processor has.
+    pub fn best() -> Tiles {
+        Tiles::new(Instructions::best()).expect("the best instructions are available ones")
+    }
+
+    /// Where the tile's machine code stands, or `None` where its emitted version must be compiled and linked.
+    pub fn address(&self, tile: Tile) -> Option<*const u8> {
+        match tile {
+            Tile::Log => return Some(scalar::log as *const u8),
+            Tile::Sin => return Some(scalar::sin as *const u8),
+            Tile::Cos => return Some(scalar::cos as *const u8),
+            Tile::Power => return Some(scalar::power as *const u8),
+            Tile::Product | Tile::Pack | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            use x86::{avx2, avx512};
+            match self.instructions {
+                Instructions::Avx512 => {
+                    return match tile {
+                        Tile::Product => Some(avx512::product as *const u8),
+                        Tile::Pack => Some(scalar::pack::<{ avx512::PANEL_WIDTH }> as *const u8),
+                        Tile::Exp => Some(avx512::exp as *const u8),
+                        Tile::Tanh => Some(avx512::tanh as *const u8),
+                        Tile::Sigmoid => Some(avx512::sigmoid as *const u8),
+                        Tile::Erf => Some(avx512::erf as *const u8),
+                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                    };
+                }
+                Instructions::Avx2 => {
+                    return match tile {
+                        Tile::Product => Some(avx2::product as *const u8),
+                        Tile::Pack => Some(scalar::pack::<{ avx2::PANEL_WIDTH }> as *const u8),
+                        Tile::Exp => Some(avx2::exp as *const u8),
+                        Tile::Tanh => Some(avx2::tanh as *const u8),
+                        Tile::Sigmoid => Some(avx2::sigmoid as *const u8),
+                        Tile::Erf => Some(avx2::erf as *const u8),
+                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                    };
+                }
+                Instructions::Emitted => {}
+            }
+        }
+        match tile {
+            Tile::Pack => Some(scalar::pack::<{ clif::tiles::PANEL_WIDTH }> as *const u8),
+            _ => None,
+        }
+    }
+}
+
+/// How many numbers a `k` by `n` matrix takes packed in panels.
+pub fn packed_length(panel_width: usize, n: usize, k: usize) -> usize {
+    n.next_multiple_of(panel_width) * k
+}
+
+/// Packs the `k` by `n` matrix whose element in row `p` of column `j` is `element(j, p)`, as [`Tile::Pack`] does.
+pub fn pack(
+    panel_width: usize,
+    n: usize,
+    k: usize,
+    element: impl Fn(usize, usize) -> f32,
+) -> AlignedFloats {
+    let mut packed = AlignedFloats::zeroed(packed_length(panel_width, n, k));
+    if packed.is_empty() {
+        return packed;
+    }
+    for (number, panel) in packed.chunks_exact_mut(panel_width * k).enumerate() {
+        let first = number * panel_width;
+        let columns = panel_width.min(n - first);
+        for (p, row) in panel.chunks_exact_mut(panel_width).enumerate() {
+            for (column, place) in row[..columns].iter_mut().enumerate() {
+                *place = element(first + column, p);
+            }
+        }
+    }
+    packed
+}

@@ -1,0 +1,232 @@
+//! The product tile, spelt with the names of vector operations that the including module defines.
+//!
+//! `c` is computed in blocks of some rows by one panel, whose sums stay in registers while `p` runs along `k`, with one
+//! fused multiply-add for each sum and `p`: the structure of the inner kernel of Goto and van de Geijn, "Anatomy of
+//! High-Performance Matrix Multiplication" (2008). Around it:
+//!
+//! - `k` is run through in parts that let a part of a panel stay in the nearest cache while all rows pass. Between
+//!   parts the sums wait in `c`, which changes no bit of them.
+//! - Rows are divided evenly among blocks, because a block of one or two rows has too few sums to keep the multipliers
+//!   busy: 7 rows are 4 and 3 instead of 6 and 1.
+//! - 1 or 2 rows alone take several panels at once for the same reason. There each element of `b` is used so few times
+//!   that reading it is what takes the time; with a single row, `b` is prefetched. (With more rows that was measured
+//!   not to gain.)
+
+/// Defines `product` for the instruction set `$features`; `$rows` are the numbers from 1 to `MOST_ROWS`.
+macro_rules! product_tile {
+    ($features:tt, $($rows:literal)*) => {
+        /// How far ahead of a single row's product its panels are prefetched, in numbers.
+        const PREFETCH_DISTANCE: usize = 24 * PANEL_WIDTH;
+
+        /// Adds one product to each sum: of the elements `next` after `a` in each row, and `next` rows after `b`.
+        ///
+        /// # Safety
+        ///
+        /// These must be readable: in each row an element, and in each panel a row.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn step<const ROWS: usize, const PANELS: usize>(
+            a: *const f32,
+            lda: usize,
+            next: usize,
+            b: *const f32,
+            panel_stride: usize,
+            sums: &mut [[[Floats; 2]; PANELS]; ROWS],
+        ) {
+            for panel in 0..PANELS {
+                let place = panel * panel_stride + next * PANEL_WIDTH;
+                if ROWS == 1 {
+                    for line in 0..PANEL_WIDTH / 16 {
+                        let ahead = b.wrapping_add(place + PREFETCH_DISTANCE + line * 16);
+                        _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                    }
+                }
+                // SAFETY: a row of one of the panels.
+                let [left, right] = unsafe { [load(b.add(place)), load(b.add(place + LANES))] };
+                for row in 0..ROWS {
+                    // SAFETY: an element of a row of `a`.
+                    let factor = splat(unsafe { *a.add(row * lda + next) });
+                    let [sum_left, sum_right] = &mut sums[row][panel];
+                    *sum_left = multiply_add(factor, left, *sum_left);
+                    *sum_right = multiply_add(factor, right, *sum_right);
+                }
+            }
+        }
+
+        /// `ROWS` rows of `c` by the columns of `PANELS` panels, of which `columns` are written.
+        ///
+        /// # Safety
+        ///
+        /// `a` must be readable for `ROWS` rows of `k`, `b` for `k` rows of each of `PANELS` panels that start
+        /// `panel_stride` apart, and `c` writable for `ROWS` rows of `columns`.
+        #[target_feature(enable = $features)]
+        #[inline]
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn block<const ROWS: usize, const PANELS: usize>(
+            k: usize,
+            a: *const f32,
+            lda: usize,
+            b: *const f32,
+            panel_stride: usize,
+            columns: usize,
+            c: *mut f32,
+            ldc: usize,
+            accumulate: bool,
+        ) {
+            let mut sums = [[[splat(0.0); 2]; PANELS]; ROWS];
+            if accumulate {
+                for row in 0..ROWS {
+                    for panel in 0..PANELS {
+                        for half in 0..2 {
+                            let column = panel * PANEL_WIDTH + half * LANES;
+                            let valid = columns.saturating_sub(column).min(LANES);
+                            // SAFETY: only the valid columns are read.
+                            sums[row][panel][half] =
+                                unsafe { load_first(c.wrapping_add(row * ldc + column), valid) };
+                        }
+                    }
+                }
+            }
+            let mut p = 0;
+            // Four at once so that addresses are computed less often.
+            while p + 4 <= k {
+                for next in 0..4 {
+                    // SAFETY: `p + next` is less than `k`.
+                    unsafe { step(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                }
+                p += 4;
+            }
+            while p < k {
+                // SAFETY: `p` is less than `k`.
+                unsafe { step(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                p += 1;
+            }
+            for row in 0..ROWS {
+                for panel in 0..PANELS {
+                    for half in 0..2 {
+                        let column = panel * PANEL_WIDTH + half * LANES;
+                        let valid = columns.saturating_sub(column).min(LANES);
+                        let to = c.wrapping_add(row * ldc + column);
+                        // SAFETY: only the valid columns are written.
+                        unsafe {
+                            if valid == LANES {
+                                store(to, sums[row][panel][half]);
+                            } else {
+                                store_first(to, sums[row][panel][half], valid);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        /// As many groups of `PANELS` whole panels as there are, from column `first` on; gives the column after them.
+        ///
+        /// # Safety
+        ///
+        /// As for `product`, whose arguments these are, with `ROWS` for `m`.
+        #[target_feature(enable = $features)]
+        #[inline]
+        #[allow(clippy::too_many_arguments)]
+        unsafe fn few_rows<const ROWS: usize, const PANELS: usize>(
+            first: usize,
+            n: usize,
+            k: usize,
+            a: *const f32,
+            lda: usize,
+            b: *const f32,
+            c: *mut f32,
+            ldc: usize,
+            accumulate: bool,
+        ) -> usize {
+            let mut column = first;
+            // A single panel may be a part of one; it is the last.
+            while column + PANELS * PANEL_WIDTH <= n || (PANELS == 1 && column < n) {
+                let columns = (n - column).min(PANELS * PANEL_WIDTH);
+                // SAFETY: `column` is a multiple of the width, so its panel starts `column * k` numbers into `b`; the
+                // panels up to the one that holds column `n - 1` are all there.
+                unsafe {
+                    let panel = b.add(column * k);
+                    block::<ROWS, PANELS>(
+                        k, a, lda, panel, k * PANEL_WIDTH, columns, c.add(column), ldc, accumulate,
+                    );
+                }
+                column += PANELS * PANEL_WIDTH;
+            }
+            column
+        }
+
+        /// [`Tile::Product`](seqwright_compiler::tile::Tile::Product) with these instructions.
+        ///
+        /// # Safety
+        ///
+        /// The processor must have the instructions. `a` must be readable for `m` rows of `k`, `b` be packed for
+        /// `k` and `n` with [`PANEL_WIDTH`], and `c` writable for `m` rows of `n` and overlap neither.
+        #[target_feature(enable = $features)]
+        #[allow(clippy::too_many_arguments)]
+        pub unsafe extern "C" fn product(
+            m: usize,
+            n: usize,
+            k: usize,
+            a: *const f32,
+            lda: usize,
+            b: *const f32,
+            c: *mut f32,
+            ldc: usize,
+            accumulate: usize,
+        ) {
+            let accumulate = accumulate != 0;
+            if m <= 3 {
+                // SAFETY: the caller's promises.
+                unsafe {
+                    match m {
+                        1 => {
+                            let column = few_rows::<1, 4>(0, n, k, a, lda, b, c, ldc, accumulate);
+                            let column = few_rows::<1, 2>(column, n, k, a, lda, b, c, ldc, accumulate);
+                            few_rows::<1, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
+                        }
+                        2 => {
+                            let column = few_rows::<2, 2>(0, n, k, a, lda, b, c, ldc, accumulate);
+                            few_rows::<2, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
+                        }
+                        3 => {
+                            few_rows::<3, 1>(0, n, k, a, lda, b, c, ldc, accumulate);
+                        }
+                        _ => {}
+                    }
+                }
+                return;
+            }
+            let blocks = m.div_ceil(MOST_ROWS);
+            // A single block reads each panel once, best as it stands. One part too where `k` is 0: `c` is cleared.
+            let parts = if blocks == 1 { 1 } else { k.div_ceil(MOST_DEPTH).max(1) };
+            let mut start = 0;
+            for part in 0..parts {
+                let depth = k / parts + usize::from(part < k % parts);
+                let accumulate = accumulate || part > 0;
+                let mut column = 0;
+                while column < n {
+                    let columns = (n - column).min(PANEL_WIDTH);
+                    let mut row = 0;
+                    for number in 0..blocks {
+                        let rows = m / blocks + usize::from(number < m % blocks);
+                        // SAFETY: `row .. row + rows` are rows of `a` and `c`, `start .. start + depth` columns of `a`
+                        // and rows of the panel that starts `column * k` numbers into `b`.
+                        unsafe {
+                            let panel = b.add(column * k + start * PANEL_WIDTH);
+                            let a = a.add(row * lda + start);
+                            let c = c.add(row * ldc + column);
+                            match rows {
+                                $($rows => block::<$rows, 1>(depth, a, lda, panel, 0, columns, c, ldc, accumulate),)*
+                                _ => unreachable!("more rows than in a block"),
+                            }
+                        }
+                        row += rows;
+                    }
+                    column += PANEL_WIDTH;
+                }
+                start += depth;
+            }
+        }
+    };
+}
