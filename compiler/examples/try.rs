@@ -7,7 +7,7 @@ fn main() {
     let (program, diagnostics) = check::program::read(&mut sources, &|_, _| Err("no".into()), &path, &text);
     for d in &diagnostics { print!("{}", diagnostic::render(d, &sources, false)); }
     match check::check(&program, None, &Default::default(), check::Missing::Refuse) {
-        Ok(model) => { let g = graph::build(&model, &model.results.clone()); println!("{}", g.print()); println!("{}", pass::optimise(g).print()) }
+        Ok(model) => { let g = graph::build(&model, &model.results.clone()); let g= pass::optimise(g); let f = fuse::fuse(g); println!("{}", f.print()); println!("{}", kernel::lower(&f).print()) }
         Err(all) => for d in &all { print!("{}", diagnostic::render(d, &sources, false)); }
     }
 }

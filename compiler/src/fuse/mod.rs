@@ -13,7 +13,7 @@ mod product;
 mod softmax;
 
 pub use attention::{AttentionParts, find_attention};
-pub use cluster::{Cluster, ClusterKind};
+pub use cluster::{Cluster, ClusterKind, reads_here, same_operand};
 pub use product::{ProductParts, find_product};
 
 use crate::graph::Graph;

@@ -3,7 +3,7 @@
 use super::Graph;
 use crate::check::recurrence::groups;
 use crate::model::{Equation, Model, Value, ValueKind};
-use crate::term::{Index, IndexId, Subscript, Term, ValueId};
+use crate::term::{Binary, Index, IndexId, Subscript, Term, ValueId};
 
 /// The graph of a checked model that gives the outputs asked for.
 pub fn build(model: &Model, outputs: &[(String, ValueId)]) -> Graph {
@@ -48,7 +48,35 @@ impl Builder<'_> {
         term.for_each_child(&mut |child| children.push(child));
         let mut flat: std::collections::VecDeque<Term> =
             children.into_iter().map(|child| self.pointwise(child)).collect();
-        term.map_children(&mut |index| index, &mut |_| flat.pop_front().expect("children come in the same order"))
+        let flat =
+            term.map_children(&mut |index| index, &mut |_| flat.pop_front().expect("children come in the same order"));
+        match flat {
+            Term::Reduce { reduction, over, domain, body } => {
+                let body = Box::new(self.reduced(*body));
+                Term::Reduce { reduction, over, domain, body }
+            }
+            other => other,
+        }
+    }
+
+    /// What is reduced: the factors of a product are values of their own, so that each is computed once and not for every
+    /// element of the other; and so is what has functions that are computed on whole runs.
+    fn reduced(&mut self, body: Term) -> Term {
+        let all: Vec<IndexId> =
+            (0..self.equation.indices.len() as u32).map(IndexId).filter(|index| body.mentions(*index)).collect();
+        match body {
+            Term::Binary(Binary::Multiply, left, right) => {
+                let mut factor = |term: Term| {
+                    let is_read = matches!(term, Term::Read(..) | Term::Number(_));
+                    let repeated = all.iter().any(|index| !term.mentions(*index));
+                    if !is_read && (repeated || crate::pass::has_run_function(&term)) { self.part(term) } else { term }
+                };
+                let (left, right) = (factor(*left), factor(*right));
+                Term::binary(Binary::Multiply, left, right)
+            }
+            other if crate::pass::has_run_function(&other) => self.part(other),
+            other => other,
+        }
     }
 
     /// A term without reductions, softmax and pieces: those become values of their own.

@@ -39,7 +39,7 @@ pub fn run(mut graph: Graph) -> Graph {
                     return keep;
                 }
                 let Some(source) = graph.equation(value) else { return keep };
-                if source.is_state || !source.domain.is_empty() {
+                if source.is_state || !implied(&source.domain, &subscripts, &equation) {
                     return keep;
                 }
                 let source_scan = scans.get(&value);
@@ -85,6 +85,15 @@ pub fn run(mut graph: Graph) -> Graph {
     }
     graph.reorder();
     super::dead::run(graph)
+}
+
+/// Whether a reduction or softmax skips all that a source lacks: there, absent values need not be told apart.
+fn implied(domain: &[Condition], subscripts: &[Subscript], reader: &Equation) -> bool {
+    let known = match &reader.term {
+        Term::Reduce { domain, .. } | Term::Softmax { domain, .. } => domain.as_slice(),
+        _ => &[],
+    };
+    domain.iter().all(|condition| known.contains(&condition.at(&|index| subscripts.get(index.0 as usize).cloned())))
 }
 
 /// Whether every subscript is a different index alone, running over the axis it reads.

@@ -7,7 +7,7 @@ mod hoist;
 mod inline;
 mod simplify;
 
-pub(crate) use inline::{has_run_function, is_run_function, rewrite_reads};
+pub(crate) use inline::{has_run_function, rewrite_reads};
 
 use crate::graph::{Graph, verify};
 

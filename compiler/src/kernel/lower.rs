@@ -1,0 +1,676 @@
+//! Fused equations to kernels.
+//!
+//! A value gets a buffer if another kernel reads it, or the same one at another row, or somebody asked for it; else it is a
+//! short-lived array of its kernel. A product's columns are those of all products with its operand, side by side; its
+//! operand is used where it lies if its numbers lie there in order, and gathered first if not.
+
+use super::index::{Indices, Layout, bounds, dense, features, space_of, whole_range};
+use super::scalar::Context;
+use super::{
+    Access, Argument, Attention, Body, Buffer, BufferId, Call, Kernel, Limit, Loop, Offset, Output, PackedPart, Place,
+    Product, Program, Range, Role, Row, Scalar, Scratch, Space, Stage,
+};
+use crate::fuse::{AttentionParts, Cluster, ClusterKind, Fused, ProductParts};
+use crate::graph::Graph;
+use crate::model::{Equation, ValueKind};
+use crate::term::{Condition, IndexId, Reduction, Subscript, Term, ValueId};
+use std::collections::{HashMap, HashSet};
+
+/// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
+const PRODUCT_BLOCK: usize = 64;
+
+/// The program of a fused graph.
+pub fn lower(fused: &Fused) -> Program {
+    let graph = &fused.graph;
+    let mut lowering = Lowering {
+        fused,
+        graph,
+        stored: stored(fused),
+        program: Program {
+            name: graph.model.name.clone(),
+            times: graph.model.times.clone(),
+            buffers: Vec::new(),
+            kernels: Vec::new(),
+            calls: Vec::new(),
+            limits: Vec::new(),
+            outputs: Vec::new(),
+        },
+        buffer_of: HashMap::new(),
+        packed: HashMap::new(),
+        known: HashMap::new(),
+    };
+    for (id, value) in graph.model.ids() {
+        if matches!(value.kind, ValueKind::Input { .. }) {
+            lowering.buffer(id);
+        }
+    }
+    for cluster in &fused.clusters {
+        lowering.cluster(cluster);
+    }
+    for (name, value) in &graph.outputs {
+        let buffer = lowering.buffer(*value);
+        lowering.program.outputs.push(Output { name: name.clone(), value: *value, buffer });
+    }
+    let mut program = lowering.program;
+    share_memory(&mut program);
+    program
+}
+
+/// The values that need a buffer.
+fn stored(fused: &Fused) -> HashSet<ValueId> {
+    let graph = &fused.graph;
+    let mut stored: HashSet<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
+    let mut place_of: HashMap<ValueId, usize> = HashMap::new();
+    for (place, cluster) in fused.clusters.iter().enumerate() {
+        place_of.extend(cluster.values.iter().map(|value| (*value, place)));
+    }
+    let mut look = |reader: ValueId, place: usize| {
+        for read in crate::check::recurrence::reads(&graph.value(reader).kind) {
+            let elsewhere = place_of.get(&read) != Some(&place);
+            if elsewhere || !crate::fuse::reads_here(graph, reader, read) {
+                stored.insert(read);
+            }
+        }
+    };
+    for (place, cluster) in fused.clusters.iter().enumerate() {
+        for value in &cluster.values {
+            look(*value, place);
+            if let Some(parts) = fused.attention.get(value) {
+                look(parts.weight, usize::MAX);
+                look(parts.dot, usize::MAX);
+            }
+        }
+    }
+    for cluster in fused.clusters.iter().filter(|cluster| cluster.kind == ClusterKind::Attention) {
+        stored.extend(&cluster.values);
+    }
+    // Rows of unknown length can't be short-lived arrays.
+    let pairs = |id: &ValueId| graph.value(*id).axes.iter().filter(|axis| axis.time().is_some()).count() > 1;
+    stored.extend(fused.clusters.iter().flat_map(|cluster| cluster.values.iter().copied()).filter(pairs));
+    stored
+}
+
+struct Lowering<'a> {
+    fused: &'a Fused,
+    graph: &'a Graph,
+    stored: HashSet<ValueId>,
+    program: Program,
+    buffer_of: HashMap<ValueId, BufferId>,
+    packed: HashMap<String, BufferId>,
+    known: HashMap<String, usize>,
+}
+
+/// A kernel in the making.
+struct Making {
+    time: Option<crate::term::TimeId>,
+    arguments: Vec<(BufferId, Argument)>,
+    scratch: Vec<Scratch>,
+    layouts: HashMap<ValueId, Layout>,
+    stages: Vec<Stage>,
+    is_scan: bool,
+}
+
+impl Making {
+    fn argument(&mut self, program: &Program, buffer: BufferId, written: bool) -> usize {
+        if let Some(place) = self.arguments.iter().position(|(known, _)| *known == buffer) {
+            self.arguments[place].1.written |= written;
+            return place;
+        }
+        let Buffer { name, space, row, .. } = program.buffer(buffer).clone();
+        self.arguments.push((buffer, Argument { name, space, row, written }));
+        self.arguments.len() - 1
+    }
+
+    fn scratch(&mut self, name: &str, row: usize) -> usize {
+        self.scratch.push(Scratch { name: name.to_string(), row });
+        self.scratch.len() - 1
+    }
+}
+
+impl Lowering<'_> {
+    fn equation(&self, id: ValueId) -> &Equation {
+        self.graph.equation(id).expect("kernels compute equations")
+    }
+
+    /// The buffer of a value.
+    fn buffer(&mut self, id: ValueId) -> BufferId {
+        if let Some(buffer) = self.buffer_of.get(&id) {
+            return *buffer;
+        }
+        let value = self.graph.value(id);
+        let role = match &value.kind {
+            ValueKind::Input { .. } => Role::Input(id),
+            ValueKind::Weight { .. } => Role::Weight(id),
+            ValueKind::Constant(_) => Role::Constant(id),
+            ValueKind::Equation(_) => Role::Computed { slot: 0 },
+        };
+        let space = space_of(self.graph, id);
+        let row = features(self.graph, id).iter().product();
+        self.program.buffers.push(Buffer { name: value.path.clone(), space, row, role });
+        let buffer = BufferId(self.program.buffers.len() as u32 - 1);
+        self.buffer_of.insert(id, buffer);
+        buffer
+    }
+
+    /// Where a value lies for the kernel that is made.
+    fn layout(&mut self, making: &mut Making, id: ValueId, written: bool) -> Layout {
+        if let Some(layout) = making.layouts.get(&id) {
+            return layout.clone();
+        }
+        let buffer = self.buffer(id);
+        let place = Place::Argument(making.argument(&self.program, buffer, written));
+        Layout { place, base: 0, strides: dense(&features(self.graph, id)) }
+    }
+
+    fn cluster(&mut self, cluster: &Cluster) {
+        let mut making = Making {
+            time: cluster.time,
+            arguments: Vec::new(),
+            scratch: Vec::new(),
+            layouts: HashMap::new(),
+            stages: Vec::new(),
+            is_scan: matches!(cluster.kind, ClusterKind::Scan { .. }),
+        };
+        let body = match cluster.kind {
+            ClusterKind::Attention => {
+                let id = cluster.values[0];
+                Body::Attention(self.attention(&mut making, id, &self.fused.attention[&id]))
+            }
+            ClusterKind::Rows | ClusterKind::Scan { .. } => {
+                let mut done: HashSet<ValueId> = HashSet::new();
+                for id in &cluster.values {
+                    match self.fused.products.get(id) {
+                        Some(_) if done.contains(id) => {}
+                        Some(parts) => {
+                            let same: Vec<ValueId> = cluster
+                                .values
+                                .iter()
+                                .copied()
+                                .filter(|other| {
+                                    self.fused.products.get(other).is_some_and(|theirs| {
+                                        crate::fuse::same_operand(self.graph, *id, parts, *other, theirs)
+                                    })
+                                })
+                                .collect();
+                            self.product(&mut making, parts, &same);
+                            done.extend(same);
+                        }
+                        None => self.loops(&mut making, *id),
+                    }
+                }
+                let stages = std::mem::take(&mut making.stages);
+                match cluster.kind {
+                    ClusterKind::Scan { backward } => Body::Scan { backward, stages },
+                    ClusterKind::Rows | ClusterKind::Attention => {
+                        let product = stages.iter().any(|stage| matches!(stage, Stage::Product(_)));
+                        Body::Rows { block: if product { PRODUCT_BLOCK } else { 1 }, stages }
+                    }
+                }
+            }
+        };
+        let name = self.graph.value(cluster.values[cluster.values.len() - 1]).path.clone();
+        let (buffers, arguments) = making.arguments.into_iter().unzip();
+        let kernel = Kernel { name: name.clone(), time: cluster.time, arguments, scratch: making.scratch, body };
+        let key = super::print::without_names(&kernel);
+        let number = match self.known.get(&key) {
+            Some(number) => *number,
+            None => {
+                self.program.kernels.push(kernel);
+                self.known.insert(key, self.program.kernels.len() - 1);
+                self.program.kernels.len() - 1
+            }
+        };
+        self.program.calls.push(Call { kernel: number, arguments: buffers, name });
+    }
+
+    /// Lowers with the context of one equation.
+    fn with<R>(
+        &mut self,
+        making: &mut Making,
+        indices: Indices,
+        ranges: Vec<Range>,
+        dot: Option<ValueId>,
+        run: impl FnOnce(&mut Context) -> R,
+    ) -> R {
+        let (graph, time) = (self.graph, making.time);
+        let mut limits: Vec<Limit> = std::mem::take(&mut self.program.limits);
+        let mut layout = |value: ValueId| self.layout(making, value, false);
+        let mut context = Context { graph, time, indices, ranges, layout: &mut layout, dot, limits: &mut limits };
+        let result = run(&mut context);
+        self.program.limits = limits;
+        result
+    }
+
+    /// A pointwise equation, a reduction that is no product, or pieces.
+    fn loops(&mut self, making: &mut Making, id: ValueId) {
+        let equation = self.equation(id).clone();
+        let axes = self.graph.value(id).axes.clone();
+        let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
+        let mut order: Vec<IndexId> = Vec::new();
+        for is_time in [true, false] {
+            order.extend(
+                (0..axes.len())
+                    .filter(|place| axes[*place].time().is_some() == is_time)
+                    .map(|place| IndexId(place as u32))
+                    .filter(|index| Some(*index) != row),
+            );
+        }
+        let results = order.len();
+        let (reduction, over, mut domain, body) = match &equation.term {
+            Term::Reduce { reduction, over, domain, body } => (Some(*reduction), over.clone(), domain.clone(), (**body).clone()),
+            other => (None, Vec::new(), equation.domain.clone(), other.clone()),
+        };
+        order.extend(&over);
+        let mut indices = Indices { row, ..Indices::default() };
+        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
+        let mut ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
+        cut_ranges(&mut ranges, &over, &mut domain, &indices);
+        let target_layout = self.target(making, id);
+        let mut target = self.target_access(id, &target_layout, &indices);
+        target.rows = match space_of(self.graph, id) {
+            Space::Times(times) if matches!(target.place, Place::Argument(_)) => times
+                .iter()
+                .enumerate()
+                .map(|(place, _)| {
+                    if place == 0 {
+                        Row::Here
+                    } else {
+                        Row::At(Offset { indices: vec![(place - 1, 1)], ..Offset::default() })
+                    }
+                })
+                .collect(),
+            Space::Times(_) | Space::Global => Vec::new(),
+        };
+        let pieces: Vec<(Vec<Range>, Term)> = match &body {
+            Term::Pieces(along, pieces) => {
+                let number = indices.loops[along];
+                (0..pieces.len())
+                    .map(|place| {
+                        let mut ranges = ranges.clone();
+                        ranges[number].from[0].fixed = pieces[place].0 as i64;
+                        if let Some((next, _)) = pieces.get(place + 1) {
+                            ranges[number].to[0].fixed = *next as i64;
+                        }
+                        (ranges, pieces[place].1.clone())
+                    })
+                    .collect()
+            }
+            _ => vec![(ranges, body)],
+        };
+        for (ranges, body) in pieces {
+            let (body, domain) = self.with(making, indices.clone(), ranges.clone(), None, |context| {
+                let body = context.scalar(&body);
+                let domain = domain.iter().map(|condition| context.comparison(condition)).collect();
+                (body, domain)
+            });
+            let name = self.graph.value(id).path.clone();
+            let mut stage = Loop { name, ranges, results, reduction, domain, body, target: target.clone(), lanes: None };
+            stage.lanes = lanes(&stage, making);
+            making.stages.push(Stage::Loop(stage));
+        }
+    }
+
+    /// Where a value goes: its buffer, or a short-lived array.
+    fn target(&mut self, making: &mut Making, id: ValueId) -> Layout {
+        if self.stored.contains(&id) {
+            return self.layout(making, id, true);
+        }
+        let sizes = features(self.graph, id);
+        let name = self.graph.value(id).path.clone();
+        let place = Place::Scratch(making.scratch(&name, sizes.iter().product()));
+        let layout = Layout { place, base: 0, strides: dense(&sizes) };
+        making.layouts.insert(id, layout.clone());
+        layout
+    }
+
+    fn target_access(&self, id: ValueId, layout: &Layout, indices: &Indices) -> Access {
+        let axes = &self.graph.value(id).axes;
+        let features = (0..axes.len()).filter(|place| axes[*place].time().is_none());
+        let mut offset = Offset { fixed: layout.base as i64, ..Offset::default() };
+        for (feature, place) in features.enumerate() {
+            let number = indices.loops[&IndexId(place as u32)];
+            offset.indices.push((number, layout.strides[feature] as i64));
+        }
+        offset.indices.sort();
+        Access { place: layout.place, rows: Vec::new(), offset, outside: None }
+    }
+
+    /// All products with one operand.
+    fn product(&mut self, making: &mut Making, parts: &ProductParts, same: &[ValueId]) {
+        let first = same[0];
+        let equation = self.equation(first).clone();
+        let size = |index: &IndexId| equation.indices[index.0 as usize].axis.size().unwrap_or(1);
+        let rows: usize = parts.shared.iter().map(size).product();
+        let depth: usize = parts.depth.iter().map(size).product();
+        let operand = self.operand(making, first, parts);
+        let mut packed = Vec::new();
+        let mut widths = Vec::new();
+        for id in same {
+            let part = self.packed_part(*id, &self.fused.products[id]);
+            widths.push(part.columns);
+            packed.push(part);
+        }
+        let columns: usize = widths.iter().sum();
+        let name: Vec<&str> = same.iter().map(|id| self.graph.value(*id).path.as_str()).collect();
+        let name = name.join(", ");
+        let key = format!("{packed:?}");
+        let weights = match self.packed.get(&key) {
+            Some(buffer) => *buffer,
+            None => {
+                let row = packed.iter().map(|part| part.columns * part.depth).sum();
+                let paths: Vec<&str> =
+                    packed.iter().map(|part| self.graph.value(part.weight).path.as_str()).collect();
+                self.program.buffers.push(Buffer {
+                    name: format!("packed {}", paths.join(", ")),
+                    space: Space::Global,
+                    row,
+                    role: Role::Packed(packed),
+                });
+                let buffer = BufferId(self.program.buffers.len() as u32 - 1);
+                self.packed.insert(key, buffer);
+                buffer
+            }
+        };
+        let weights = making.argument(&self.program, weights, false);
+        // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
+        if let ([only], false) = (same, making.is_scan) {
+            if self.stored.contains(only) {
+                let target = self.layout(making, *only, true).place;
+                making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
+                return;
+            }
+        }
+        let scratch = making.scratch(&name, rows * columns);
+        let target = Place::Scratch(scratch);
+        making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
+        let mut base = 0;
+        for (id, width) in same.iter().zip(widths) {
+            let theirs = &self.fused.products[id];
+            let own = self.equation(*id).clone();
+            let size = |index: &IndexId| own.indices[index.0 as usize].axis.size().unwrap_or(1);
+            let shared: Vec<usize> = theirs.shared.iter().map(size).collect();
+            let inner: Vec<usize> = theirs.columns.iter().map(size).collect();
+            let mut strides: Vec<usize> = dense(&shared).into_iter().map(|stride| stride * columns).collect();
+            strides.extend(dense(&inner));
+            let layout = Layout { place: target, base, strides };
+            base += width;
+            if self.stored.contains(id) {
+                self.copy(making, *id, layout);
+            } else {
+                making.layouts.insert(*id, layout);
+            }
+        }
+    }
+
+    /// Copies a product's columns to their own buffer, where the kernel's other stages read them too.
+    fn copy(&mut self, making: &mut Making, id: ValueId, from: Layout) {
+        let equation = self.equation(id).clone();
+        let axes = self.graph.value(id).axes.clone();
+        let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
+        let order: Vec<IndexId> =
+            (0..axes.len() as u32).map(IndexId).filter(|index| Some(*index) != row).collect();
+        let mut indices = Indices { row, ..Indices::default() };
+        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
+        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
+        let source = self.target_access(id, &from, &indices);
+        let layout = self.layout(making, id, true);
+        let mut target = self.target_access(id, &layout, &indices);
+        target.rows = row.map(|_| Row::Here).into_iter().collect();
+        let name = self.graph.value(id).path.clone();
+        let body = Scalar::Read(Box::new(source));
+        let results = ranges.len();
+        let mut stage =
+            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        stage.lanes = lanes(&stage, making);
+        making.stages.push(Stage::Loop(stage));
+    }
+
+    /// A product's left operand: where it lies, if its vectors lie there one after the other, or gathered.
+    fn operand(&mut self, making: &mut Making, id: ValueId, parts: &ProductParts) -> Place {
+        let equation = self.equation(id).clone();
+        let (value, subscripts) = &parts.operand;
+        let row = self.graph.value(id).axes.iter().position(|axis| axis.time().is_some());
+        let row = row.map(|place| IndexId(place as u32));
+        let order: Vec<IndexId> = parts.shared.iter().chain(&parts.depth).copied().collect();
+        let plain: Option<Vec<IndexId>> = subscripts.iter().map(Subscript::as_index).collect();
+        let in_order = plain.is_some_and(|read| {
+            let wanted: Vec<IndexId> = row.into_iter().chain(order.iter().copied()).collect();
+            read == wanted
+        });
+        let same_rows = self.graph.value(*value).axes.iter().filter(|axis| axis.time().is_some()).count()
+            == usize::from(row.is_some());
+        if in_order && same_rows {
+            let layout = self.layout(making, *value, false);
+            let is_dense = layout.base == 0 && layout.strides == dense(&features(self.graph, *value));
+            let alone = match layout.place {
+                Place::Scratch(scratch) => {
+                    making.scratch[scratch].row == features(self.graph, *value).iter().product::<usize>()
+                }
+                Place::Argument(_) => !making.is_scan && matches!(space_of(self.graph, *value), Space::Times(_)),
+            };
+            if is_dense && alone {
+                return layout.place;
+            }
+        }
+        let mut indices = Indices { row, ..Indices::default() };
+        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
+        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
+        let sizes: Vec<usize> =
+            order.iter().map(|index| equation.indices[index.0 as usize].axis.size().unwrap_or(1)).collect();
+        let term = Term::Read(*value, subscripts.clone());
+        let body = self.with(making, indices, ranges.clone(), None, |context| context.scalar(&term));
+        let name = format!("operand {}", self.graph.value(*value).path);
+        let place = Place::Scratch(making.scratch(&name, sizes.iter().product()));
+        let offset = Offset {
+            indices: dense(&sizes).into_iter().enumerate().map(|(number, stride)| (number, stride as i64)).collect(),
+            ..Offset::default()
+        };
+        let target = Access { place, rows: Vec::new(), offset, outside: None };
+        let results = ranges.len();
+        let mut stage =
+            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        stage.lanes = lanes(&stage, making);
+        making.stages.push(Stage::Loop(stage));
+        place
+    }
+
+    fn packed_part(&self, id: ValueId, parts: &ProductParts) -> PackedPart {
+        let equation = self.equation(id);
+        let sizes = features(self.graph, parts.weight);
+        let strides = dense(&sizes);
+        let axes = |indices: &[IndexId]| -> Vec<(usize, usize)> {
+            indices
+                .iter()
+                .map(|index| {
+                    let place = parts.weight_indices.iter().position(|known| known == index).unwrap_or(0);
+                    (equation.indices[index.0 as usize].axis.size().unwrap_or(1), strides[place])
+                })
+                .collect()
+        };
+        let (column_axes, depth_axes) = (axes(&parts.columns), axes(&parts.depth));
+        let count = |axes: &[(usize, usize)]| axes.iter().map(|(size, _)| size).product();
+        PackedPart {
+            weight: parts.weight,
+            columns: count(&column_axes),
+            depth: count(&depth_axes),
+            column_axes,
+            depth_axes,
+        }
+    }
+
+    fn attention(&mut self, making: &mut Making, id: ValueId, parts: &AttentionParts) -> Attention {
+        let mix = self.equation(id).clone();
+        let softmax = self.equation(parts.weight).clone();
+        let dot = self.equation(parts.dot).clone();
+        let (domain, score) = match &softmax.term {
+            Term::Softmax { domain, body, .. } => (domain.clone(), (**body).clone()),
+            other => (Vec::new(), other.clone()),
+        };
+        // The softmax's indices: its row, its heads in order, and its key, which is the last loop.
+        let mut indices = Indices::default();
+        let mut mix_indices = Indices { row: Some(parts.row), ..Indices::default() };
+        let mut ranges = Vec::new();
+        let mut key = IndexId(0);
+        for (place, in_mix) in parts.weight_indices.iter().enumerate() {
+            let own = IndexId(place as u32);
+            if *in_mix == parts.row {
+                indices.row = Some(own);
+            } else if *in_mix == parts.key {
+                key = own;
+            } else {
+                indices.loops.insert(own, ranges.len());
+                mix_indices.loops.insert(*in_mix, ranges.len());
+                ranges.push(whole_range(&softmax, own));
+            }
+        }
+        let heads = ranges.clone();
+        let key_loop = heads.len();
+        indices.loops.insert(key, key_loop);
+        mix_indices.loops.insert(parts.key, key_loop);
+        ranges.push(whole_range(&softmax, key));
+        let mut domain = domain;
+        let mut cut = vec![ranges[key_loop].clone()];
+        let shifted = Indices { row: indices.row, loops: indices.loops.clone() };
+        cut_one(&mut cut[0], key, &mut domain, &shifted);
+        let keys = cut.remove(0);
+        let along = key_loop + 1;
+        let mut dot_indices = indices.clone();
+        dot_indices.loops.insert(parts.depth, along);
+        let mut dot_ranges = ranges.clone();
+        dot_ranges.push(whole_range(&dot, parts.depth));
+        let depth = dot.indices[parts.depth.0 as usize].axis.size().unwrap_or(1);
+        let (mut query, mut key_access) = self.with(making, dot_indices, dot_ranges, None, |context| {
+            (context.access(parts.query.0, &parts.query.1).0, context.access(parts.keys.0, &parts.keys.1).0)
+        });
+        let query_step = query.offset.take(along) as usize;
+        let key_step = key_access.offset.take(along) as usize;
+        let mut value_ranges = ranges.clone();
+        let width = match parts.width {
+            None => 1,
+            Some(index) => {
+                mix_indices.loops.insert(index, along);
+                value_ranges.push(whole_range(&mix, index));
+                mix.indices[index.0 as usize].axis.size().unwrap_or(1)
+            }
+        };
+        let mut value = self.with(making, mix_indices.clone(), value_ranges, None, |context| {
+            context.access(parts.value.0, &parts.value.1).0
+        });
+        let value_step = value.offset.take(along) as usize;
+        let (score, domain) = self.with(making, indices, ranges, Some(parts.dot), |context| {
+            let score = context.scalar(&score);
+            (score, domain.iter().map(|condition| context.comparison(condition)).collect())
+        });
+        let layout = self.layout(making, id, true);
+        let mut target = self.target_access(id, &layout, &mix_indices);
+        target.rows = vec![Row::Here];
+        let target_step = target.offset.take(along) as usize;
+        let over = mix.indices[parts.key.0 as usize].axis.time().expect("an attention runs over positions");
+        Attention {
+            name: self.graph.value(id).path.clone(),
+            over,
+            heads,
+            query,
+            key: key_access,
+            value,
+            steps: [query_step, key_step, value_step],
+            depth,
+            width,
+            score,
+            keys,
+            domain,
+            target,
+            target_step,
+        }
+    }
+}
+
+/// Moves conditions that bound an index that is reduced over into its range.
+fn cut_ranges(ranges: &mut [Range], over: &[IndexId], domain: &mut Vec<Condition>, indices: &Indices) {
+    for index in over {
+        cut_one(&mut ranges[indices.loops[index]], *index, domain, indices);
+    }
+}
+
+fn cut_one(range: &mut Range, index: IndexId, domain: &mut Vec<Condition>, indices: &Indices) {
+    domain.retain(|condition| match bounds(condition, index, indices) {
+        Some((from, to)) => {
+            range.from.extend(from);
+            range.to.extend(to);
+            false
+        }
+        None => true,
+    });
+}
+
+/// The index along which four neighbours are computed at once: the last of the result's, or the last that is summed over,
+/// along which every read is contiguous or the same.
+fn lanes(stage: &Loop, making: &Making) -> Option<usize> {
+    let row_of = |access: &Access| match access.place {
+        Place::Argument(argument) => making.arguments[argument].1.row,
+        Place::Scratch(scratch) => making.scratch[scratch].row,
+    };
+    let fits = |index: usize| {
+        let mut fits = true;
+        let mut look = |scalar: &Scalar| {
+            scalar.walk(&mut |inner| {
+                if let Scalar::Read(access) = inner {
+                    fits &= matches!(access.stride(index, row_of(access)), Some(0 | 1));
+                }
+            });
+        };
+        look(&stage.body);
+        for comparison in &stage.domain {
+            look(&comparison.left);
+            look(&comparison.right);
+        }
+        fits
+    };
+    let long = |index: usize| {
+        let range = &stage.ranges[index];
+        let (from, to) = (&range.from[0], &range.to[0]);
+        to.length.is_some() || to.fixed - from.fixed >= 4
+    };
+    if stage.results > 0 {
+        let last = stage.results - 1;
+        if long(last) && fits(last) && stage.target.stride(last, row_of(&stage.target)) == Some(1) {
+            return Some(last);
+        }
+    }
+    let last = stage.ranges.len().checked_sub(1)?;
+    let sums = stage.reduction == Some(Reduction::Sum) && last >= stage.results;
+    (sums && long(last) && fits(last)).then_some(last)
+}
+
+/// Gives buffers whose lives do not overlap the same memory.
+fn share_memory(program: &mut Program) {
+    let count = program.buffers.len();
+    let mut last_use: Vec<Option<usize>> = vec![None; count];
+    for (place, call) in program.calls.iter().enumerate() {
+        for argument in &call.arguments {
+            last_use[argument.0 as usize] = Some(place);
+        }
+    }
+    for output in &program.outputs {
+        last_use[output.buffer.0 as usize] = Some(program.calls.len());
+    }
+    let mut slots: Vec<(Space, Option<usize>)> = Vec::new();
+    let mut placed = vec![false; count];
+    for place in 0..program.calls.len() {
+        for argument in program.calls[place].arguments.clone() {
+            let buffer = &mut program.buffers[argument.0 as usize];
+            if let (Role::Computed { slot }, false) = (&mut buffer.role, placed[argument.0 as usize]) {
+                placed[argument.0 as usize] = true;
+                let free = slots
+                    .iter()
+                    .position(|(space, until)| *space == buffer.space && until.is_none_or(|until| until < place));
+                let chosen = free.unwrap_or_else(|| {
+                    slots.push((buffer.space.clone(), None));
+                    slots.len() - 1
+                });
+                slots[chosen].1 = last_use[argument.0 as usize];
+                *slot = chosen;
+            }
+        }
+    }
+}
