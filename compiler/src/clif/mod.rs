@@ -1,3 +1,11 @@
-//! Cranelift IR: spelling kernels as functions.
+//! Cranelift IR: spelling kernels as functions. What is computed, in which order and by which tiles was decided before.
 
+mod attention;
+pub mod context;
+mod emitter;
+mod kernel;
+mod loops;
+mod numbers;
 pub mod tiles;
+
+pub use kernel::emit;

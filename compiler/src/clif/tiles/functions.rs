@@ -7,7 +7,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32X4, I32, I32X4};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Type, Value};
 
-use super::Emitter;
+use crate::clif::emitter::Emitter;
 use crate::tile::constants::*;
 
 /// Numbers in a vector, and its bytes.

@@ -1,0 +1,425 @@
+//! Attention as a function: queries block by block, and for each the keys block by block.
+//!
+//! For each query the largest score so far, the sum of exponentials and the mix of values are kept; when a block has a
+//! larger score, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
+//! Blocks of keys begin at multiples of their size from the sequence's start and are worked on whole, keys out of reach
+//! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
+
+use super::context::{AttentionScratch, KEY_BLOCK, QUERY_BLOCK, SCORE_ROW, attention_scratch};
+use super::kernel::{Here, Spelling};
+use super::loops::runs;
+use super::numbers::At;
+use crate::kernel::{Access, Attention, Scalar};
+use crate::tile::Tile;
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::types::{F32, F32X4};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
+
+/// What stands for the score of a key that is not seen.
+const LOWEST: f32 = f32::MIN;
+
+/// The kernel's whole body.
+pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention: &Attention) {
+    let places = attention_scratch(attention.depth, attention.width);
+    let (head, inside, after) = (
+        spelling.emitter.block(&[spelling.emitter.pointer]),
+        spelling.emitter.block(&[]),
+        spelling.emitter.block(&[]),
+    );
+    let arguments = super::emitter::arguments(&[begin]);
+    spelling.emitter.ins().jump(head, &arguments);
+    spelling.emitter.enter(head);
+    let first = spelling.emitter.parameters(head)[0];
+    let more = spelling.is_less(first, end);
+    spelling.emitter.ins().brif(more, inside, &[], after, &[]);
+    spelling.emitter.enter(inside);
+    // A block of queries of one sequence.
+    let zero = spelling.emitter.size(0);
+    let here = spelling.here_of_row(zero, first);
+    let own = spelling.kernel.time.map_or(0, |time| time.0 as usize);
+    let (first_row, length) = here.times[own];
+    let last = spelling.emitter.ins().iadd(first_row, length);
+    let block = spelling.emitter.add_size(first, QUERY_BLOCK);
+    let next = spelling.least(block, last);
+    let next = spelling.least(next, end);
+    let count = spelling.emitter.ins().isub(next, first);
+    let mut making = Making { spelling, attention, places, here, first, count };
+    making.heads(Vec::new());
+    let arguments = super::emitter::arguments(&[next]);
+    spelling.emitter.ins().jump(head, &arguments);
+    spelling.emitter.enter(after);
+}
+
+struct Making<'m, 'f, 'p> {
+    spelling: &'m mut Spelling<'f, 'p>,
+    attention: &'m Attention,
+    places: AttentionScratch,
+    /// The block's first query.
+    here: Here,
+    first: Value,
+    count: Value,
+}
+
+impl Making<'_, '_, '_> {
+    fn heads(&mut self, indices: Vec<Value>) {
+        let attention = self.attention;
+        match attention.heads.get(indices.len()) {
+            None => self.block(&indices),
+            Some(range) => {
+                let here = self.here.clone();
+                let (from, to) = self.spelling.range(range, &here);
+                let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+                self.spelling.count(from, to, 1, |spelling, index| {
+                    let mut indices = indices.clone();
+                    indices.push(index);
+                    Making { spelling, attention, places, here, first, count }.heads(indices);
+                });
+            }
+        }
+    }
+
+    fn at<'h>(&self, here: &'h Here, indices: &[Value]) -> At<'h> {
+        At { here, indices: indices.to_vec(), lanes: None, held: Vec::new(), dot: None }
+    }
+
+    fn scratch(&mut self, floats: usize) -> Value {
+        let scratch = self.spelling.scratch;
+        self.spelling.emitter.add_size(scratch, floats * 4)
+    }
+
+    fn row_of(&self, access: &Access) -> usize {
+        match access.place {
+            crate::kernel::Place::Argument(number) => self.spelling.kernel.arguments[number].row,
+            crate::kernel::Place::Scratch(number) => self.spelling.kernel.scratch[number].row,
+        }
+    }
+
+    /// One block of queries of one head.
+    fn block(&mut self, heads: &[Value]) {
+        let attention = self.attention;
+        let here = self.here.clone();
+        let zero = self.spelling.emitter.size(0);
+        let (queries, query_row) = self.queries(heads);
+        let scores = self.scratch(self.places.scores);
+        let keys = self.scratch(self.places.keys);
+        let values = self.scratch(self.places.values);
+        let mix = self.scratch(self.places.mix);
+        let highest = self.scratch(self.places.highest);
+        let total = self.scratch(self.places.total);
+        let count = self.count;
+        let width = self.spelling.emitter.size(attention.width);
+        let mixed = self.spelling.emitter.ins().imul(count, width);
+        self.fill(mix, mixed, 0.0);
+        self.fill(highest, count, LOWEST);
+        self.fill(total, count, 0.0);
+        // The keys that any query of the block sees: ranges are linear in the position, so the ends are enough.
+        let (low, high) = self.spelling.range(&attention.keys, &here);
+        let one = self.spelling.emitter.size(1);
+        let last_slot = self.spelling.emitter.ins().isub(count, one);
+        let last = self.query(last_slot);
+        let (last_low, last_high) = self.spelling.range(&attention.keys, &last);
+        let low = self.spelling.emitter.ins().smin(low, last_low);
+        let high = self.spelling.emitter.ins().smax(high, last_high);
+        let low = self.spelling.emitter.ins().smax(low, zero);
+        let pointer = self.spelling.emitter.pointer;
+        let whole_blocks = self.spelling.emitter.ins().iconst(pointer, !(KEY_BLOCK as i64 - 1));
+        let start = self.spelling.emitter.ins().band(low, whole_blocks);
+        let places = attention_scratch(attention.depth, attention.width);
+        let first = self.first;
+        let heads = heads.to_vec();
+        let heads_again = heads.clone();
+        self.spelling.count(start, high, KEY_BLOCK, |spelling, key| {
+            let mut making = Making { spelling, attention, places, here, first, count };
+            let left = making.spelling.emitter.ins().isub(high, key);
+            let block = making.spelling.emitter.size(KEY_BLOCK);
+            let seen = making.spelling.least(left, block);
+            let mut indices = heads.clone();
+            indices.push(key);
+            let here = making.here.clone();
+            let at = making.at(&here, &indices);
+            let depth = making.spelling.emitter.size(attention.depth);
+            let key_address = making.spelling.address(&attention.key, &at);
+            let key_row = making.row_of(&attention.key);
+            let key_row = making.spelling.emitter.size(key_row);
+            let key_step = making.spelling.emitter.size(attention.steps[1]);
+            making.spelling.tile(Tile::Pack, &[seen, depth, key_address, key_row, key_step, keys]);
+            let score_row = making.spelling.emitter.size(SCORE_ROW);
+            let fresh = making.spelling.emitter.size(0);
+            making
+                .spelling
+                .tile(Tile::Product, &[count, seen, depth, queries, query_row, keys, scores, score_row, fresh]);
+            making.weigh(&heads, key, scores, [highest, total, mix]);
+            let width = making.spelling.emitter.size(attention.width);
+            let value_address = making.spelling.address(&attention.value, &at);
+            let value_row = making.row_of(&attention.value);
+            let value_row = making.spelling.emitter.size(value_row);
+            let value_step = making.spelling.emitter.size(attention.steps[2]);
+            making.spelling.tile(Tile::Pack, &[width, seen, value_address, value_step, value_row, values]);
+            let add = making.spelling.emitter.size(1);
+            making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, add]);
+        });
+        self.finish(&heads_again, mix, total);
+    }
+
+    /// The queries as rows one after the other, and how far apart they lie.
+    fn queries(&mut self, heads: &[Value]) -> (Value, Value) {
+        let attention = self.attention;
+        let here = self.here.clone();
+        let at = self.at(&here, heads);
+        let address = self.spelling.address(&attention.query, &at);
+        let row = self.row_of(&attention.query);
+        if attention.steps[0] == 1 {
+            return (address, self.spelling.emitter.size(row));
+        }
+        let queries = self.scratch(self.places.queries);
+        let zero = self.spelling.emitter.size(0);
+        let depth = self.spelling.emitter.size(attention.depth);
+        let count = self.count;
+        self.spelling.count(zero, count, 1, |spelling, slot| {
+            spelling.count(zero, depth, 1, |spelling, along| {
+                let row = spelling.emitter.size(row);
+                let from = spelling.emitter.ins().imul(slot, row);
+                let step = spelling.emitter.size(attention.steps[0]);
+                let step = spelling.emitter.ins().imul(along, step);
+                let from = spelling.emitter.ins().iadd(from, step);
+                let number = load_at(spelling, F32, address, from);
+                let to = spelling.emitter.ins().imul(slot, depth);
+                let to = spelling.emitter.ins().iadd(to, along);
+                store_at(spelling, number, queries, to);
+            });
+        });
+        (queries, depth)
+    }
+
+    /// The query at a place of the block.
+    fn query(&mut self, slot: Value) -> Here {
+        let row = self.spelling.emitter.ins().iadd(self.first, slot);
+        let position = self.spelling.emitter.ins().iadd(self.here.position, slot);
+        Here { slot, row, position, ..self.here.clone() }
+    }
+
+    fn fill(&mut self, address: Value, count: Value, number: f32) {
+        let zero = self.spelling.emitter.size(0);
+        self.spelling.count(zero, count, 1, |spelling, index| {
+            let number = spelling.emitter.ins().f32const(number);
+            store_at(spelling, number, address, index);
+        });
+    }
+
+    /// Scores to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
+    fn weigh(&mut self, heads: &[Value], key: Value, scores: Value, [highest, total, mix]: [Value; 3]) {
+        let attention = self.attention;
+        let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+        let here = self.here.clone();
+        let zero = self.spelling.emitter.size(0);
+        self.spelling.count(zero, count, 1, |spelling, slot| {
+            let mut making = Making { spelling, attention, places, here, first, count };
+            let query = making.query(slot);
+            let score_row = making.spelling.emitter.size(SCORE_ROW * 4);
+            let row = making.spelling.emitter.ins().imul(slot, score_row);
+            let row = making.spelling.emitter.ins().iadd(scores, row);
+            let (low, high) = making.spelling.range(&attention.keys, &query);
+            making.score(&query, heads, key, row, low, high);
+            let spelling = making.spelling;
+            // The largest score of the block, and so far.
+            let zero = spelling.emitter.size(0);
+            let block = spelling.emitter.size(KEY_BLOCK);
+            let lowest = spelling.emitter.splat(LOWEST);
+            let lanes = spelling.count_with(zero, block, 4, &[lowest], |spelling, index, carried| {
+                let score = load_at(spelling, F32X4, row, index);
+                vec![spelling.emitter.ins().fmax(carried[0], score)]
+            })[0];
+            let here_highest = spelling.largest_of_lanes(lanes);
+            let before = load_at(spelling, F32, highest, slot);
+            let now = spelling.emitter.ins().fmax(before, here_highest);
+            store_at(spelling, now, highest, slot);
+            // Exponentials of the differences; the one after the block's is that of the rescaling. A score that is not
+            // seen is so low that its exponential is zero, but where nothing was seen yet: there it is set to zero.
+            let none = spelling.emitter.ins().f32const(LOWEST);
+            let nothing = spelling.emitter.ins().fcmp(FloatCC::Equal, now, none);
+            let reference = spelling.emitter.ins().f32const(0.0);
+            let reference = spelling.emitter.ins().select(nothing, reference, now);
+            let references = spelling.emitter.ins().splat(F32X4, reference);
+            spelling.count(zero, block, 4, |spelling, index| {
+                let score = load_at(spelling, F32X4, row, index);
+                let difference = spelling.emitter.ins().fsub(score, references);
+                store_at(spelling, difference, row, index);
+            });
+            let rescale = spelling.emitter.ins().fsub(before, reference);
+            store_at(spelling, rescale, row, block);
+            let all = spelling.emitter.size(KEY_BLOCK + 1);
+            spelling.tile(Tile::Exp, &[row, all]);
+            let nought = spelling.emitter.splat(0.0);
+            let lanes = spelling.count_with(zero, block, 4, &[nought], |spelling, index, carried| {
+                let weight = load_at(spelling, F32X4, row, index);
+                vec![spelling.emitter.ins().fadd(carried[0], weight)]
+            })[0];
+            let sum = spelling.sum_of_lanes(lanes);
+            let rescale = load_at(spelling, F32, row, block);
+            let so_far = load_at(spelling, F32, total, slot);
+            let so_far = spelling.emitter.ins().fma(so_far, rescale, sum);
+            store_at(spelling, so_far, total, slot);
+            let width = spelling.emitter.size(attention.width);
+            let row_of_mix = spelling.emitter.ins().imul(slot, width);
+            let bytes = spelling.emitter.bytes(row_of_mix);
+            let mix = spelling.emitter.ins().iadd(mix, bytes);
+            each_of(spelling, attention.width, |spelling, index, type_| {
+                let number = load_at(spelling, type_, mix, index);
+                let by = if type_ == F32X4 { spelling.emitter.ins().splat(F32X4, rescale) } else { rescale };
+                let number = spelling.emitter.ins().fmul(number, by);
+                store_at(spelling, number, mix, index);
+            });
+        });
+    }
+
+    /// A row of products to scores: scaled, with what else the equation adds, and the lowest number where a key is not seen.
+    fn score(&mut self, query: &Here, heads: &[Value], key: Value, row: Value, low: Value, high: Value) {
+        let attention = self.attention;
+        let spelling = &mut *self.spelling;
+        let key_index = heads.len();
+        let mut functions = Vec::new();
+        runs(&attention.score, &mut functions);
+        for comparison in &attention.domain {
+            runs(&comparison.left, &mut functions);
+            runs(&comparison.right, &mut functions);
+        }
+        // Reads that vary with the key must stay inside the sequence: then only keys that are seen are scored.
+        let mut reads_keys = false;
+        let mut look = |scalar: &Scalar| {
+            scalar.walk(&mut |inner| {
+                reads_keys |= matches!(inner, Scalar::Read(_)) && inner.varies_with(key_index);
+            });
+        };
+        look(&attention.score);
+        for comparison in &attention.domain {
+            look(&comparison.left);
+            look(&comparison.right);
+        }
+        let zero = spelling.emitter.size(0);
+        let block = spelling.emitter.size(KEY_BLOCK);
+        let at = |index: Value, lanes: bool, dot: Value| At {
+            here: query,
+            indices: heads.iter().copied().chain([index]).collect(),
+            lanes: lanes.then_some(key_index),
+            held: Vec::new(),
+            dot: Some(dot),
+        };
+        if !reads_keys && functions.is_empty() {
+            spelling.count(zero, block, 4, |spelling, index| {
+                let own_key = spelling.emitter.ins().iadd(key, index);
+                let bytes = spelling.emitter.bytes(index);
+                let place = spelling.emitter.ins().iadd(row, bytes);
+                let at = at(own_key, true, place);
+                let score = spelling.number(&attention.score, &at);
+                let lowest = spelling.emitter.splat(LOWEST);
+                let score = spelling.choose(&attention.domain, score, lowest, &at);
+                let seen = spelling.lanes_inside(own_key, low, high);
+                let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
+                let score = spelling.emitter.ins().bitselect(seen, score, lowest);
+                spelling.emitter.store(score, place, 0);
+            });
+            return;
+        }
+        let from = spelling.emitter.ins().isub(low, key);
+        let from = spelling.emitter.ins().smax(from, zero);
+        let from = spelling.emitter.ins().smin(from, block);
+        let to = spelling.emitter.ins().isub(high, key);
+        let to = spelling.emitter.ins().smax(to, from);
+        let to = spelling.emitter.ins().smin(to, block);
+        let lowest_at = |spelling: &mut Spelling, index: Value| {
+            let lowest = spelling.emitter.ins().f32const(LOWEST);
+            store_at(spelling, lowest, row, index);
+        };
+        spelling.count(zero, from, 1, |spelling, index| lowest_at(spelling, index));
+        spelling.count(to, block, 1, |spelling, index| lowest_at(spelling, index));
+        let slots: Vec<Vec<Value>> =
+            functions.iter().map(|run| run.arguments.iter().map(|_| spelling.stack_strip(1)).collect()).collect();
+        spelling.count(from, to, 1, |spelling, index| {
+            let own_key = spelling.emitter.ins().iadd(key, index);
+            let bytes = spelling.emitter.bytes(index);
+            let place = spelling.emitter.ins().iadd(row, bytes);
+            let mut at = at(own_key, false, place);
+            for (run, slots) in functions.iter().zip(&slots) {
+                for (argument, slot) in run.arguments.iter().zip(slots) {
+                    let value = spelling.number(argument, &at);
+                    spelling.emitter.store(value, *slot, 0);
+                }
+                let mut arguments = slots.clone();
+                arguments.push(spelling.emitter.size(1));
+                spelling.tile(run.tile, &arguments);
+                at.held.push((run.whole.clone(), slots[0]));
+            }
+            let score = spelling.number(&attention.score, &at);
+            let lowest = spelling.emitter.ins().f32const(LOWEST);
+            let score = spelling.choose(&attention.domain, score, lowest, &at);
+            spelling.emitter.store(score, place, 0);
+        });
+    }
+
+    /// The mix divided by the sum of weights, or zero where nothing was seen.
+    fn finish(&mut self, heads: &[Value], mix: Value, total: Value) {
+        let attention = self.attention;
+        let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+        let here = self.here.clone();
+        let zero = self.spelling.emitter.size(0);
+        self.spelling.count(zero, count, 1, |spelling, slot| {
+            let mut making = Making { spelling, attention, places, here, first, count };
+            let query = making.query(slot);
+            let at = making.at(&query, heads);
+            let spelling = making.spelling;
+            let target = spelling.address(&attention.target, &at);
+            let sum = load_at(spelling, F32, total, slot);
+            let one = spelling.emitter.ins().f32const(1.0);
+            let nought = spelling.emitter.ins().f32const(0.0);
+            let inverse = spelling.emitter.ins().fdiv(one, sum);
+            let nothing = spelling.emitter.ins().fcmp(FloatCC::Equal, sum, nought);
+            let inverse = spelling.emitter.ins().select(nothing, nought, inverse);
+            let width = spelling.emitter.size(attention.width);
+            let row = spelling.emitter.ins().imul(slot, width);
+            let bytes = spelling.emitter.bytes(row);
+            let mix = spelling.emitter.ins().iadd(mix, bytes);
+            if attention.target_step == 1 {
+                each_of(spelling, attention.width, |spelling, index, type_| {
+                    let number = load_at(spelling, type_, mix, index);
+                    let by = if type_ == F32X4 { spelling.emitter.ins().splat(F32X4, inverse) } else { inverse };
+                    let number = spelling.emitter.ins().fmul(number, by);
+                    store_at(spelling, number, target, index);
+                });
+            } else {
+                let zero = spelling.emitter.size(0);
+                spelling.count(zero, width, 1, |spelling, index| {
+                    let number = load_at(spelling, F32, mix, index);
+                    let number = spelling.emitter.ins().fmul(number, inverse);
+                    let step = spelling.emitter.size(attention.target_step);
+                    let place = spelling.emitter.ins().imul(index, step);
+                    store_at(spelling, number, target, place);
+                });
+            }
+        });
+    }
+}
+
+fn load_at(spelling: &mut Spelling, type_: cranelift_codegen::ir::Type, address: Value, index: Value) -> Value {
+    let bytes = spelling.emitter.bytes(index);
+    let place = spelling.emitter.ins().iadd(address, bytes);
+    spelling.emitter.load(type_, place, 0)
+}
+
+fn store_at(spelling: &mut Spelling, value: Value, address: Value, index: Value) {
+    let bytes = spelling.emitter.bytes(index);
+    let place = spelling.emitter.ins().iadd(address, bytes);
+    spelling.emitter.store(value, place, 0);
+}
+
+/// Visits so many numbers, four at a time and the rest one by one.
+fn each_of(
+    spelling: &mut Spelling,
+    count: usize,
+    mut visit: impl FnMut(&mut Spelling, Value, cranelift_codegen::ir::Type),
+) {
+    let zero = spelling.emitter.size(0);
+    let fours = spelling.emitter.size(count / 4 * 4);
+    let all = spelling.emitter.size(count);
+    spelling.count(zero, fours, 4, |spelling, index| visit(spelling, index, F32X4));
+    spelling.count(fours, all, 1, |spelling, index| visit(spelling, index, F32));
+}

@@ -1,0 +1,106 @@
+//! What a kernel is called with: `kernel(context, arguments, begin, end)`.
+//!
+//! `context` points to pointer-sized words, in the order given here; `arguments` to the addresses of the kernel's buffers;
+//! `begin..end` are the rows it works on (positions of all sequences one after the other, or sequences). Both sides of the
+//! call use these functions, so that the layout stands once.
+
+use crate::kernel::{Body, Kernel};
+
+/// How many sequences there are.
+pub const SEQUENCES: usize = 0;
+/// The address of memory for short-lived arrays, of at least [`scratch_floats`] numbers.
+pub const SCRATCH: usize = 1;
+/// The address of zeros, as many as the longest row has.
+pub const ZEROS: usize = 2;
+const FIRST_TIME: usize = 3;
+
+/// For a time axis, the address of the first row of each sequence, and one past the last row of all.
+pub fn first_rows(time: usize) -> usize {
+    FIRST_TIME + 3 * time
+}
+
+/// For a time axis, the address of each row's sequence.
+pub fn sequence_of_row(time: usize) -> usize {
+    FIRST_TIME + 3 * time + 1
+}
+
+/// For a time axis, the address of each row's position.
+pub fn position_of_row(time: usize) -> usize {
+    FIRST_TIME + 3 * time + 2
+}
+
+/// For a pair of time axes, the address of the first row of each sequence in a buffer over both.
+pub fn first_pairs(times: usize, one: usize, two: usize) -> usize {
+    FIRST_TIME + 3 * times + one * times + two
+}
+
+/// How many words there are for so many time axes.
+pub fn words(times: usize) -> usize {
+    FIRST_TIME + 3 * times + times * times
+}
+
+/// Rows of queries that an attention works on at once.
+pub(super) const QUERY_BLOCK: usize = 32;
+/// Keys that it visits at once: a multiple of every panel's width.
+pub(super) const KEY_BLOCK: usize = 64;
+/// Numbers from one row of scores to the next: the keys, one more for the rescaling, and room.
+pub(super) const SCORE_ROW: usize = 80;
+/// The widest panel of any product tile.
+const WIDEST_PANEL: usize = 64;
+/// Numbers between short-lived arrays, so that they do not share a cache line.
+const GAP: usize = 16;
+
+/// Where an attention's arrays lie in its scratch memory.
+pub(super) struct AttentionScratch {
+    pub queries: usize,
+    pub scores: usize,
+    pub keys: usize,
+    pub values: usize,
+    pub mix: usize,
+    pub highest: usize,
+    pub total: usize,
+    pub end: usize,
+}
+
+pub(super) fn attention_scratch(depth: usize, width: usize) -> AttentionScratch {
+    let mut next = 0;
+    let mut take = |floats: usize| {
+        let start = next;
+        next += floats + GAP;
+        start
+    };
+    AttentionScratch {
+        queries: take(QUERY_BLOCK * depth),
+        scores: take(QUERY_BLOCK * SCORE_ROW),
+        keys: take(depth * KEY_BLOCK),
+        values: take(KEY_BLOCK * width.next_multiple_of(WIDEST_PANEL)),
+        mix: take(QUERY_BLOCK * width),
+        highest: take(QUERY_BLOCK),
+        total: take(QUERY_BLOCK),
+        end: next,
+    }
+}
+
+/// Where each short-lived array begins: the numbers that those before it have for each row, and gaps.
+pub(super) fn scratch_starts(kernel: &Kernel) -> Vec<(usize, usize)> {
+    let mut starts = Vec::new();
+    let mut per_row = 0;
+    for (place, scratch) in kernel.scratch.iter().enumerate() {
+        starts.push((per_row, place * GAP));
+        per_row += scratch.row;
+    }
+    starts.push((per_row, kernel.scratch.len() * GAP));
+    starts
+}
+
+/// How many numbers of scratch memory a kernel needs for so many sequences at once.
+pub fn scratch_floats(kernel: &Kernel, sequences: usize) -> usize {
+    let starts = scratch_starts(kernel);
+    let (per_row, gaps) = starts[starts.len() - 1];
+    match &kernel.body {
+        Body::Rows { block, .. } => per_row * block + gaps,
+        // Besides the arrays, the list of sequences that are not at their end yet: two numbers for a word.
+        Body::Scan { .. } => per_row * sequences + gaps + GAP + 2 * sequences,
+        Body::Attention(attention) => attention_scratch(attention.depth, attention.width).end,
+    }
+}

@@ -1,0 +1,330 @@
+//! A kernel as a function: its loop over blocks of rows, over positions, or over queries.
+
+use super::attention;
+use super::context::{self, first_rows, position_of_row, scratch_starts, sequence_of_row};
+use super::emitter::Emitter;
+use crate::kernel::{Body, Kernel, Place, Product, Program, Stage};
+use crate::term::TimeId;
+use crate::tile::Tile;
+use cranelift_codegen::cursor::FuncCursor;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    AbiParam, ExtFuncData, ExternalName, Function, InstBuilder, MemFlagsData, Signature, Type, UserExternalName,
+    UserFuncName, Value,
+};
+use cranelift_codegen::isa::CallConv;
+use std::collections::HashMap;
+
+/// One kernel of a program. Tiles are called by their numbers (`u0:N` is the tile of number N).
+pub fn emit(program: &Program, kernel: usize, call_conv: CallConv, pointer: Type) -> Function {
+    let mut signature = Signature::new(call_conv);
+    signature.params.resize(4, AbiParam::new(pointer));
+    let name = UserFuncName::user(1, kernel as u32);
+    let mut function = Function::with_name_signature(name, signature);
+    let emitter = Emitter { cursor: FuncCursor::new(&mut function), pointer };
+    let kernel = &program.kernels[kernel];
+    let mut spelling = Spelling {
+        emitter,
+        program,
+        kernel,
+        call_conv,
+        context: Value::from_u32(0),
+        arguments: Vec::new(),
+        scratch: Value::from_u32(0),
+        zeros: Value::from_u32(0),
+        scratch_places: Vec::new(),
+        tiles: HashMap::new(),
+    };
+    spelling.whole();
+    function
+}
+
+/// A kernel being spelt.
+pub(super) struct Spelling<'f, 'p> {
+    pub emitter: Emitter<'f>,
+    pub program: &'p Program,
+    pub kernel: &'p Kernel,
+    call_conv: CallConv,
+    context: Value,
+    pub arguments: Vec<Value>,
+    pub scratch: Value,
+    pub zeros: Value,
+    scratch_places: Vec<Value>,
+    tiles: HashMap<Tile, cranelift_codegen::ir::FuncRef>,
+}
+
+/// The row that stages work on.
+#[derive(Clone, Debug)]
+pub(super) struct Here {
+    /// Its place in the block.
+    pub slot: Value,
+    /// Its row of buffers over the kernel's own time axis.
+    pub row: Value,
+    /// Its sequence.
+    pub sequence: Value,
+    /// Its position.
+    pub position: Value,
+    /// For each time axis of the program, the first row of the sequence and how many it has.
+    pub times: Vec<(Value, Value)>,
+}
+
+impl Spelling<'_, '_> {
+    fn whole(&mut self) {
+        let pointer = self.emitter.pointer;
+        let entry = self.emitter.block(&[pointer; 4]);
+        self.emitter.enter(entry);
+        let parameters = self.emitter.parameters(entry);
+        let [context, arguments, begin, end] = parameters[..] else { unreachable!("four were asked for") };
+        self.context = context;
+        self.scratch = self.word(context, context::SCRATCH);
+        self.zeros = self.word(context, context::ZEROS);
+        self.arguments = (0..self.kernel.arguments.len()).map(|number| self.word(arguments, number)).collect();
+        let kernel = self.kernel;
+        match &kernel.body {
+            Body::Rows { block, stages } => self.rows(begin, end, *block, stages),
+            Body::Scan { backward, stages } => self.scan(begin, end, *backward, stages),
+            Body::Attention(attention) => attention::emit(self, begin, end, attention),
+        }
+        self.emitter.ins().return_(&[]);
+    }
+
+    /// A word that does not change while the kernel runs.
+    pub fn word(&mut self, address: Value, number: usize) -> Value {
+        let pointer = self.emitter.pointer;
+        let flags = MemFlagsData::trusted().with_readonly();
+        self.emitter.ins().load(pointer, flags, address, (number * 8) as i32)
+    }
+
+    /// The word of that number, which is a value.
+    pub fn word_at(&mut self, address: Value, number: Value) -> Value {
+        let three = self.emitter.size(3);
+        let bytes = self.emitter.ins().ishl(number, three);
+        let place = self.emitter.ins().iadd(address, bytes);
+        self.word(place, 0)
+    }
+
+    pub fn context_word(&mut self, number: usize) -> Value {
+        let context = self.context;
+        self.word(context, number)
+    }
+
+    /// Calls a tile.
+    pub fn tile(&mut self, tile: Tile, arguments: &[Value]) {
+        let function = match self.tiles.get(&tile) {
+            Some(function) => *function,
+            None => {
+                let mut signature = Signature::new(self.call_conv);
+                signature.params.resize(tile.arguments(), AbiParam::new(self.emitter.pointer));
+                let func = &mut self.emitter.cursor.func;
+                let signature = func.import_signature(signature);
+                let name =
+                    func.declare_imported_user_function(UserExternalName { namespace: 0, index: tile as u32 });
+                let function = func.import_function(ExtFuncData {
+                    name: ExternalName::user(name),
+                    signature,
+                    colocated: false,
+                    patchable: false,
+                });
+                self.tiles.insert(tile, function);
+                function
+            }
+        };
+        self.emitter.ins().call(function, arguments);
+    }
+
+    /// `for index in from..to step by`.
+    pub fn count(&mut self, from: Value, to: Value, by: usize, body: impl FnOnce(&mut Self, Value)) {
+        self.count_with(from, to, by, &[], |spelling, index, _| {
+            body(spelling, index);
+            Vec::new()
+        });
+    }
+
+    /// The same with values that each turn makes from those before. Gives the last.
+    pub fn count_with(
+        &mut self,
+        from: Value,
+        to: Value,
+        by: usize,
+        first: &[Value],
+        body: impl FnOnce(&mut Self, Value, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let types: Vec<Type> = [from].iter().chain(first).map(|value| self.emitter.cursor.func.dfg.value_type(*value)).collect();
+        let (head, inside, after) =
+            (self.emitter.block(&types), self.emitter.block(&[]), self.emitter.block(&[]));
+        let start: Vec<Value> = [from].into_iter().chain(first.iter().copied()).collect();
+        self.emitter.ins().jump(head, &super::emitter::arguments(&start));
+        self.emitter.enter(head);
+        let carried = self.emitter.parameters(head);
+        let more = self.emitter.compare(IntCC::SignedLessThan, carried[0], to);
+        self.emitter.ins().brif(more, inside, &[], after, &[]);
+        self.emitter.enter(inside);
+        let next = body(self, carried[0], &carried[1..]);
+        let index = self.emitter.add_size(carried[0], by);
+        let next: Vec<Value> = [index].into_iter().chain(next).collect();
+        self.emitter.ins().jump(head, &super::emitter::arguments(&next));
+        self.emitter.enter(after);
+        carried[1..].to_vec()
+    }
+
+    /// The lesser of two sizes.
+    pub fn least(&mut self, one: Value, two: Value) -> Value {
+        self.emitter.ins().smin(one, two)
+    }
+
+    fn rows(&mut self, begin: Value, end: Value, block: usize, stages: &[Stage]) {
+        let rows = self.emitter.size(block);
+        self.place_scratch(rows);
+        self.count(begin, end, block, |spelling, first| {
+            let left = spelling.emitter.ins().isub(end, first);
+            let rows = spelling.emitter.size(block);
+            let count = spelling.least(left, rows);
+            for stage in stages {
+                match stage {
+                    Stage::Loop(stage) => {
+                        let zero = spelling.emitter.size(0);
+                        let each = |spelling: &mut Self, slot: Value| {
+                            let row = spelling.emitter.ins().iadd(first, slot);
+                            let here = spelling.here_of_row(slot, row);
+                            spelling.loop_stage(stage, &here);
+                        };
+                        if block == 1 {
+                            each(spelling, zero);
+                        } else {
+                            spelling.count(zero, count, 1, each);
+                        }
+                    }
+                    Stage::Product(product) => spelling.product(product, count, Some(first)),
+                }
+            }
+        });
+    }
+
+    /// The row of that number, for a kernel over all rows alike.
+    pub fn here_of_row(&mut self, slot: Value, row: Value) -> Here {
+        match self.kernel.time {
+            None => {
+                let position = self.emitter.size(0);
+                self.here(slot, row, row, position)
+            }
+            Some(time) => {
+                let sequences = self.context_word(sequence_of_row(time.0 as usize));
+                let sequence = self.word_at(sequences, row);
+                let positions = self.context_word(position_of_row(time.0 as usize));
+                let position = self.word_at(positions, row);
+                self.here(slot, row, sequence, position)
+            }
+        }
+    }
+
+    fn here(&mut self, slot: Value, row: Value, sequence: Value, position: Value) -> Here {
+        let times = (0..self.program.times.len()).map(|time| self.extent(time, sequence)).collect();
+        Here { slot, row, sequence, position, times }
+    }
+
+    /// The first row of a sequence along a time axis, and how many it has.
+    pub fn extent(&mut self, time: usize, sequence: Value) -> (Value, Value) {
+        let firsts = self.context_word(first_rows(time));
+        let first = self.word_at(firsts, sequence);
+        let next = self.emitter.add_size(sequence, 1);
+        let next = self.word_at(firsts, next);
+        let length = self.emitter.ins().isub(next, first);
+        (first, length)
+    }
+
+    fn scan(&mut self, begin: Value, end: Value, backward: bool, stages: &[Stage]) {
+        let time = self.kernel.time.unwrap_or(TimeId(0)).0 as usize;
+        let sequences = self.emitter.ins().isub(end, begin);
+        self.place_scratch(sequences);
+        let list = *self.scratch_places.last().expect("the end of the arrays is a place too");
+        let zero = self.emitter.size(0);
+        let longest = self.count_with(begin, end, 1, &[zero], |spelling, sequence, longest| {
+            let (_, length) = spelling.extent(time, sequence);
+            vec![spelling.emitter.ins().smax(longest[0], length)]
+        })[0];
+        self.count(zero, longest, 1, |spelling, step| {
+            // The sequences that have this position, one after the other.
+            let zero = spelling.emitter.size(0);
+            let count = spelling.count_with(begin, end, 1, &[zero], |spelling, sequence, count| {
+                let (_, length) = spelling.extent(time, sequence);
+                let three = spelling.emitter.size(3);
+                let bytes = spelling.emitter.ins().ishl(count[0], three);
+                let place = spelling.emitter.ins().iadd(list, bytes);
+                spelling.emitter.store(sequence, place, 0);
+                let has = spelling.emitter.compare(IntCC::SignedLessThan, step, length);
+                let pointer = spelling.emitter.pointer;
+                let has = spelling.emitter.ins().uextend(pointer, has);
+                vec![spelling.emitter.ins().iadd(count[0], has)]
+            })[0];
+            for stage in stages {
+                match stage {
+                    Stage::Loop(stage) => spelling.count(zero, count, 1, |spelling, slot| {
+                        let three = spelling.emitter.size(3);
+                        let bytes = spelling.emitter.ins().ishl(slot, three);
+                        let place = spelling.emitter.ins().iadd(list, bytes);
+                        let pointer = spelling.emitter.pointer;
+                        let sequence = spelling.emitter.load(pointer, place, 0);
+                        let (first, length) = spelling.extent(time, sequence);
+                        let position = if backward {
+                            let one = spelling.emitter.size(1);
+                            let last = spelling.emitter.ins().isub(length, one);
+                            spelling.emitter.ins().isub(last, step)
+                        } else {
+                            step
+                        };
+                        let row = spelling.emitter.ins().iadd(first, position);
+                        let here = spelling.here(slot, row, sequence, position);
+                        spelling.loop_stage(stage, &here);
+                    }),
+                    Stage::Product(product) => spelling.product(product, count, None),
+                }
+            }
+        });
+    }
+
+    /// Where the short-lived arrays begin, for blocks of so many rows.
+    fn place_scratch(&mut self, rows: Value) {
+        let scratch = self.scratch;
+        for (per_row, gap) in scratch_starts(self.kernel) {
+            let per_row = self.emitter.size(per_row);
+            let floats = self.emitter.ins().imul(rows, per_row);
+            let floats = self.emitter.add_size(floats, gap);
+            let bytes = self.emitter.bytes(floats);
+            let place = self.emitter.ins().iadd(scratch, bytes);
+            self.scratch_places.push(place);
+        }
+    }
+
+    /// Where a place's numbers for a row begin: its row of a short-lived array.
+    pub fn scratch_row(&mut self, scratch: usize, slot: Value) -> Value {
+        let row = self.emitter.size(self.kernel.scratch[scratch].row * 4);
+        let bytes = self.emitter.ins().imul(slot, row);
+        let start = self.scratch_places[scratch];
+        self.emitter.ins().iadd(start, bytes)
+    }
+
+    fn product(&mut self, product: &Product, rows: Value, first: Option<Value>) {
+        let start = |spelling: &mut Self, place: Place| match place {
+            Place::Scratch(number) => spelling.scratch_places[number],
+            Place::Argument(number) => {
+                let base = spelling.arguments[number];
+                match first {
+                    None => base,
+                    Some(first) => {
+                        let row = spelling.emitter.size(spelling.kernel.arguments[number].row * 4);
+                        let bytes = spelling.emitter.ins().imul(first, row);
+                        spelling.emitter.ins().iadd(base, bytes)
+                    }
+                }
+            }
+        };
+        let (operand, target) = (start(self, product.operand), start(self, product.target));
+        let each = self.emitter.size(product.rows);
+        let m = self.emitter.ins().imul(rows, each);
+        let n = self.emitter.size(product.columns);
+        let k = self.emitter.size(product.depth);
+        let accumulate = self.emitter.size(0);
+        let weights = self.arguments[product.weights];
+        self.tile(Tile::Product, &[m, n, k, operand, k, weights, target, n, accumulate]);
+    }
+}

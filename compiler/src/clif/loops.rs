@@ -1,0 +1,362 @@
+//! Loop stages: nested loops with a scalar body, four neighbours at once where that was chosen.
+//!
+//! Functions that are computed on whole runs (exp, tanh, …) cut a body into steps: along the innermost index of the result,
+//! a strip at a time, the function's argument is stored on the stack, the tile is called on the strip, and the next step
+//! reads what it left there.
+
+use super::kernel::{Here, Spelling};
+use super::numbers::At;
+use crate::kernel::{Bound, Loop, Range, Scalar};
+use crate::term::{Binary, Reduction, Unary};
+use crate::tile::Tile;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
+
+/// Numbers of a strip.
+const STRIP: usize = 256;
+
+/// A function that is computed on whole runs, and its arguments.
+pub(super) struct Run {
+    pub tile: Tile,
+    pub arguments: Vec<Scalar>,
+    pub whole: Scalar,
+}
+
+/// The run functions of a scalar, inner ones first, each once.
+pub(super) fn runs(scalar: &Scalar, found: &mut Vec<Run>) {
+    let mut inside = |scalars: &[&Scalar]| scalars.iter().for_each(|inner| runs(inner, found));
+    let (tile, arguments) = match scalar {
+        Scalar::Number(_) | Scalar::Index(_) | Scalar::Position | Scalar::Length(_) | Scalar::Dot => return,
+        Scalar::Read(_) => return,
+        Scalar::Unary(operation, value) => {
+            inside(&[value]);
+            let tile = match operation {
+                Unary::Exp => Tile::Exp,
+                Unary::Log => Tile::Log,
+                Unary::Tanh => Tile::Tanh,
+                Unary::Sigmoid => Tile::Sigmoid,
+                Unary::Erf => Tile::Erf,
+                Unary::Sin => Tile::Sin,
+                Unary::Cos => Tile::Cos,
+                Unary::Negate | Unary::Sqrt | Unary::Abs | Unary::Floor => return,
+            };
+            (tile, vec![(**value).clone()])
+        }
+        Scalar::Binary(operation, left, right) => {
+            inside(&[left, right]);
+            if *operation != Binary::Power {
+                return;
+            }
+            (Tile::Power, vec![(**left).clone(), (**right).clone()])
+        }
+        Scalar::Select(conditions, left, right) => {
+            for condition in conditions {
+                inside(&[&condition.left, &condition.right]);
+            }
+            inside(&[left, right]);
+            return;
+        }
+    };
+    if !found.iter().any(|run| run.whole == *scalar) {
+        found.push(Run { tile, arguments, whole: scalar.clone() });
+    }
+}
+
+impl Spelling<'_, '_> {
+    /// One stage for one row.
+    pub fn loop_stage(&mut self, stage: &Loop, here: &Here) {
+        let at = At { here, indices: Vec::new(), lanes: None, held: Vec::new(), dot: None };
+        self.results(stage, at);
+    }
+
+    /// The loops over the result's indices, but the one along which a run lies.
+    fn results(&mut self, stage: &Loop, at: At) {
+        let depth = at.indices.len();
+        let along_run = depth + 1 == stage.results && self.is_run(stage);
+        if depth == stage.results || along_run {
+            return match stage.reduction {
+                None => self.pointwise(stage, at),
+                Some(reduction) => self.reduction(stage, reduction, at),
+            };
+        }
+        let (from, to) = self.range(&stage.ranges[depth], at.here);
+        self.count(from, to, 1, |spelling, index| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            spelling.results(stage, inner);
+        });
+    }
+
+    /// Whether the result's last index is left to what computes runs.
+    fn is_run(&self, stage: &Loop) -> bool {
+        match stage.reduction {
+            None => true,
+            Some(_) => stage.lanes.is_some_and(|lanes| lanes < stage.results),
+        }
+    }
+
+    /// A range's ends for a row.
+    pub fn range(&mut self, range: &Range, here: &Here) -> (Value, Value) {
+        let mut from: Option<Value> = None;
+        for bound in &range.from {
+            let value = self.bound(bound, here);
+            from = Some(match from {
+                None => value,
+                Some(before) => self.emitter.ins().smax(before, value),
+            });
+        }
+        let mut to: Option<Value> = None;
+        for bound in &range.to {
+            let value = self.bound(bound, here);
+            to = Some(match to {
+                None => value,
+                Some(before) => self.emitter.ins().smin(before, value),
+            });
+        }
+        let zero = self.emitter.size(0);
+        (from.unwrap_or(zero), to.unwrap_or(zero))
+    }
+
+    fn bound(&mut self, bound: &Bound, here: &Here) -> Value {
+        let pointer = self.emitter.pointer;
+        let mut sum = self.emitter.ins().iconst(pointer, bound.fixed);
+        if bound.position != 0 {
+            let times = self.emitter.ins().iconst(pointer, bound.position);
+            let position = self.emitter.ins().imul(here.position, times);
+            sum = self.emitter.ins().iadd(sum, position);
+        }
+        if let Some(time) = bound.length {
+            sum = self.emitter.ins().iadd(sum, here.times[time.0 as usize].1);
+        }
+        sum
+    }
+
+    /// A pointwise body along the result's last index (or once, for a result without).
+    fn pointwise(&mut self, stage: &Loop, at: At) {
+        let mut functions = Vec::new();
+        runs(&stage.body, &mut functions);
+        for comparison in &stage.domain {
+            runs(&comparison.left, &mut functions);
+            runs(&comparison.right, &mut functions);
+        }
+        let (from, to) = if at.indices.len() < stage.results {
+            self.range(&stage.ranges[at.indices.len()], at.here)
+        } else {
+            (self.emitter.size(0), self.emitter.size(1))
+        };
+        let has_index = at.indices.len() < stage.results;
+        let mut store = |spelling: &mut Self, at: &At| {
+            let value = spelling.number(&stage.body, at);
+            let value = if stage.domain.is_empty() {
+                value
+            } else {
+                let zero = spelling.constant(0.0, at);
+                spelling.choose(&stage.domain, value, zero, at)
+            };
+            let address = spelling.address(&stage.target, at);
+            spelling.emitter.store(value, address, 0);
+        };
+        if functions.is_empty() {
+            return self.strip(&at, stage.lanes, has_index, from, to, &[], &mut store);
+        }
+        let slots: Vec<Vec<Value>> = functions
+            .iter()
+            .map(|run| run.arguments.iter().map(|_| self.stack_strip(STRIP)).collect())
+            .collect();
+        self.count(from, to, STRIP, |spelling, first| {
+            let end = spelling.emitter.add_size(first, STRIP);
+            let end = spelling.least(end, to);
+            let count = spelling.emitter.ins().isub(end, first);
+            let mut held: Vec<(Scalar, Value)> = Vec::new();
+            for (run, slots) in functions.iter().zip(&slots) {
+                for (argument, slot) in run.arguments.iter().zip(slots) {
+                    let mut keep = |spelling: &mut Self, at: &At| {
+                        let value = spelling.number(argument, at);
+                        let index = *at.indices.last().expect("strips have an index");
+                        let place = spelling.in_strip(*slot, first, index);
+                        spelling.emitter.store(value, place, 0);
+                    };
+                    spelling.strip_held(&at, stage.lanes, has_index, first, end, &held, &mut keep);
+                }
+                let mut arguments = slots.clone();
+                arguments.push(count);
+                spelling.tile(run.tile, &arguments);
+                held.push((run.whole.clone(), slots[0]));
+            }
+            spelling.strip_held(&at, stage.lanes, has_index, first, end, &held, &mut store);
+        });
+    }
+
+    /// Memory on the stack for so many numbers.
+    pub fn stack_strip(&mut self, numbers: usize) -> Value {
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, (numbers * 4) as u32, 4);
+        let slot = self.emitter.cursor.func.create_sized_stack_slot(slot);
+        let pointer = self.emitter.pointer;
+        self.emitter.ins().stack_addr(pointer, slot, 0)
+    }
+
+    /// The place of an index in a strip that begins at `first`.
+    fn in_strip(&mut self, slot: Value, first: Value, index: Value) -> Value {
+        let place = self.emitter.ins().isub(index, first);
+        let bytes = self.emitter.bytes(place);
+        self.emitter.ins().iadd(slot, bytes)
+    }
+
+    /// Visits `from..to` of the next index, four at a time where that was chosen and the rest one by one.
+    #[allow(clippy::too_many_arguments)]
+    fn strip(
+        &mut self,
+        at: &At,
+        lanes: Option<usize>,
+        has_index: bool,
+        from: Value,
+        to: Value,
+        held: &[(Scalar, Value)],
+        visit: &mut dyn FnMut(&mut Self, &At),
+    ) {
+        let number = at.indices.len();
+        // A result without indices is visited at an index that nothing mentions.
+        let lanes = lanes.filter(|lanes| has_index && *lanes == number);
+        let mut each = |spelling: &mut Self, index: Value, lanes: Option<usize>| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            inner.lanes = lanes;
+            for (scalar, slot) in held {
+                let place = spelling.in_strip(*slot, from, index);
+                inner.held.push((scalar.clone(), place));
+            }
+            visit(spelling, &inner);
+        };
+        let mut next = from;
+        if lanes.is_some() {
+            let length = self.emitter.ins().isub(to, from);
+            let pointer = self.emitter.pointer;
+        let mask = self.emitter.ins().iconst(pointer, !3);
+            let length = self.emitter.ins().band(length, mask);
+            let zero = self.emitter.size(0);
+            let length = self.emitter.ins().smax(length, zero);
+            let end = self.emitter.ins().iadd(from, length);
+            self.count(from, end, 4, |spelling, index| each(spelling, index, lanes));
+            next = end;
+        }
+        self.count(next, to, 1, |spelling, index| each(spelling, index, None));
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn strip_held(
+        &mut self,
+        at: &At,
+        lanes: Option<usize>,
+        has_index: bool,
+        from: Value,
+        to: Value,
+        held: &[(Scalar, Value)],
+        visit: &mut dyn FnMut(&mut Self, &At),
+    ) {
+        self.strip(at, lanes, has_index, from, to, held, visit);
+    }
+
+    /// A reduction at one element of the result, or at four.
+    fn reduction(&mut self, stage: &Loop, reduction: Reduction, at: At) {
+        let store = |spelling: &mut Self, value: Value, at: &At| {
+            let address = spelling.address(&stage.target, at);
+            spelling.emitter.store(value, address, 0);
+        };
+        if at.indices.len() < stage.results {
+            // Four neighbours of the result at once, then the rest.
+            let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+            self.strip(&at, stage.lanes, true, from, to, &[], &mut |spelling, at| {
+                let first = spelling.constant(reduction.of_nothing() as f32, at);
+                let value = spelling.reduce(stage, reduction, at, first);
+                store(spelling, value, at);
+            });
+            return;
+        }
+        let across = stage.lanes.filter(|lanes| *lanes >= stage.results);
+        let value = match across {
+            None => {
+                let first = self.constant(reduction.of_nothing() as f32, &at);
+                self.reduce(stage, reduction, &at, first)
+            }
+            Some(_) => {
+                let four = self.emitter.splat(0.0);
+                let one = self.emitter.ins().f32const(0.0);
+                let sums = self.sum_across(stage, &at, four, one);
+                let lanes = self.sum_of_lanes(sums.0);
+                self.emitter.ins().fadd(lanes, sums.1)
+            }
+        };
+        store(self, value, &at);
+    }
+
+    /// The loops over the indices that are reduced over, which carry the result so far.
+    fn reduce(&mut self, stage: &Loop, reduction: Reduction, at: &At, so_far: Value) -> Value {
+        if at.indices.len() == stage.ranges.len() {
+            return self.combine(stage, reduction, at, so_far);
+        }
+        let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+        self.count_with(from, to, 1, &[so_far], |spelling, index, carried| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            vec![spelling.reduce(stage, reduction, &inner, carried[0])]
+        })[0]
+    }
+
+    /// One more element of a reduction.
+    fn combine(&mut self, stage: &Loop, reduction: Reduction, at: &At, so_far: Value) -> Value {
+        let value = match (&stage.body, reduction) {
+            (Scalar::Binary(Binary::Multiply, left, right), Reduction::Sum) => {
+                let (left, right) = (self.number(left, at), self.number(right, at));
+                self.emitter.ins().fma(left, right, so_far)
+            }
+            (body, _) => {
+                let value = self.number(body, at);
+                match reduction {
+                    Reduction::Sum => self.emitter.ins().fadd(so_far, value),
+                    Reduction::Maximum => self.emitter.ins().fmax(so_far, value),
+                    Reduction::Minimum => self.emitter.ins().fmin(so_far, value),
+                }
+            }
+        };
+        self.choose(&stage.domain, value, so_far, at)
+    }
+
+    /// A sum along its last index, four at a time: the four lanes' sums, and that of the rest.
+    fn sum_across(&mut self, stage: &Loop, at: &At, four: Value, one: Value) -> (Value, Value) {
+        let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+        if at.indices.len() + 1 < stage.ranges.len() {
+            let sums = self.count_with(from, to, 1, &[four, one], |spelling, index, carried| {
+                let mut inner = at.clone();
+                inner.indices.push(index);
+                let sums = spelling.sum_across(stage, &inner, carried[0], carried[1]);
+                vec![sums.0, sums.1]
+            });
+            return (sums[0], sums[1]);
+        }
+        let length = self.emitter.ins().isub(to, from);
+        let zero = self.emitter.size(0);
+        let length = self.emitter.ins().smax(length, zero);
+        let pointer = self.emitter.pointer;
+        let mask = self.emitter.ins().iconst(pointer, !3);
+        let length = self.emitter.ins().band(length, mask);
+        let end = self.emitter.ins().iadd(from, length);
+        let lanes = at.indices.len();
+        let four = self.count_with(from, end, 4, &[four], |spelling, index, carried| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            inner.lanes = Some(lanes);
+            vec![spelling.combine(stage, Reduction::Sum, &inner, carried[0])]
+        })[0];
+        let one = self.count_with(end, to, 1, &[one], |spelling, index, carried| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            vec![spelling.combine(stage, Reduction::Sum, &inner, carried[0])]
+        })[0];
+        (four, one)
+    }
+
+    /// Whether one value is less than another, as a condition.
+    pub fn is_less(&mut self, one: Value, two: Value) -> Value {
+        self.emitter.compare(IntCC::SignedLessThan, one, two)
+    }
+}
