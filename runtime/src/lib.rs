@@ -1,5 +1,11 @@
-//! Whatever touches the world.
+//! Whatever touches the world: linking machine code, threads, checkpoints, tokenizers, and the command line `seqc`.
+//!
+//! `session` goes the whole way from a file to results; `link` and `execute` run programs on the CPU; `batch` is how
+//! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call.
 
+pub mod batch;
+pub mod execute;
+pub mod link;
 pub mod tiles;
 pub mod tokenizer;
 pub mod weights;
