@@ -8,5 +8,6 @@ pub mod library;
 pub mod model;
 pub mod source;
 pub mod syntax;
+pub mod table;
 pub mod term;
 pub mod tile;
