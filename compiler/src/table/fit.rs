@@ -96,7 +96,7 @@ struct Fitting<'a> {
     faults: Faults,
 }
 
-impl Fitting<'_> {
+impl<'a> Fitting<'a> {
     fn find(&mut self) -> Vec<Read> {
         let mut reads = Vec::new();
         for (place, binding) in self.table.bindings.iter().enumerate() {
@@ -238,7 +238,7 @@ impl Fitting<'_> {
         });
     }
 
-    fn source(&self, read: &Read) -> &TensorRows {
+    fn source(&self, read: &Read) -> &'a TensorRows {
         &self.table.bindings[read.binding].sources[read.source]
     }
 }

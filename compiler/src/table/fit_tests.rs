@@ -4,17 +4,6 @@ use super::super::testing::{model, program, shown};
 use super::super::{bindings, testing};
 use super::*;
 
-const TEXT: &str = "model M(x: [T, dim]; dim = 4, heads = 2) {
-  repeat layer in 0..2 { x = affine(x; heads, head_dim = dim / heads)  x = linear(x; dim) }
-  head = linear(x; size = 3)
-}
-checkpoint M {
-  prefix \"m.\" optional
-  repeat layer {
-    \"a.{layer}\"[0 .. 4] = x
-  }
-}";
-
 /// A model with weights `a` [2, 2, 4], its bias, `b` [3, 2, 2] and `head` [5, 3].
 fn table_text(lines: &str) -> String {
     format!(
@@ -121,17 +110,13 @@ fn tensors_that_nobody_reads_are_listed_unless_ignored() {
 
 #[test]
 fn a_line_that_fails_in_every_layer_is_told_once() {
-    let text = TEXT.split("checkpoint").next().unwrap();
-    let text = format!("{}", text.replace("  x = linear(x; dim) }", "  x = linear(x; dim) }"));
-    let (program, sources) = program(&text);
-    let model = match crate::check::check(&program, None, &BTreeMap::new(), crate::check::Missing::Refuse) {
-        Ok(model) => model,
-        // Two equations of one name in a repeat have two weights of one name.
-        Err(all) => panic!("{}", shown(&all, &sources)),
-    };
-    let table = bindings(&program, &model).unwrap();
-    let found = fit(&table, &model, &Shapes::new()).unwrap_err();
-    assert!(found.iter().any(|one| one.message.contains("and so for")), "{}", shown(&found, &sources));
+    let text = "model M(x: [T, dim]; dim = 4) { repeat layer in 0..3 { x = linear(x; dim) } }
+checkpoint M { repeat layer { \"a.{layer}\" = layer } }";
+    let found = fitted(text, &tensors(&[("a.1", &[4, 4])])).unwrap_err();
+    let wanted = "the checkpoint has no tensor `a.0` (and so for 1 more tensor of this line)";
+    assert_eq!((found.len(), found[0].0.as_str()), (1, wanted));
+    let found = fitted(text, &Shapes::new()).unwrap_err();
+    assert!(found[0].0.ends_with("(and so for 2 more tensors of this line)"), "{found:?}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Repeats unrolled: counters in texts, the iterations there are, and paths of weights.
 //!
 //! A path inside `repeat layer` leaves out the iteration: in iteration 3, `attention.q` is
-//! `layer.3.attention.q`, and `encoder.q` may be `encoder.layer.3.q`, for a repeat inside a block.
+//! `layer.3.attention.q`, and `encoder.q` may be `encoder.layer.3.q`, for a repeat inside a block. The
+//! place may be told: `encoder.layer.q`; and `layer` alone is `layer.3` itself.
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
@@ -45,6 +46,13 @@ impl<'m> Weights<'m> {
         };
         if let [first, rest @ ..] = counters {
             let with = join(&format!("{}.{}", first.name, first.iteration));
+            // A path may also say where the iteration stands: `encoder.layer.q`, or `layer` alone
+            // where the repeat has a single equation.
+            if segments.first() == Some(&first.name.as_str())
+                && let Some(found) = self.place(&with, &segments[1..], rest)
+            {
+                return Some(found);
+            }
             if let Some(found) = self.place(&with, segments, rest) {
                 return Some(found);
             }

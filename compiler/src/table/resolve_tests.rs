@@ -98,12 +98,12 @@ model M(x: [T, dim]; dim = 2) {
   decoder = Stack(encoder; layers = 1)
 }
 checkpoint M {
-  repeat layer { \"e{layer}\" = encoder.x }
-  repeat layer { \"d{layer}\" = decoder.x }
+  repeat layer { \"e{layer}\" = encoder }
+  repeat layer { \"d{layer}\" = decoder.layer }
 }";
     let text = resolved(text).unwrap();
-    assert!(text.contains("\"e2\" = encoder.layer.2.x"), "{text}");
-    assert!(text.contains("\"d0\" = decoder.layer.0.x") && !text.contains("d1"), "{text}");
+    assert!(text.contains("\"e2\" = encoder.layer.2 "), "{text}");
+    assert!(text.contains("\"d0\" = decoder.layer.0 ") && !text.contains("d1"), "{text}");
 }
 
 #[test]
@@ -112,10 +112,10 @@ fn repeats_nest() {
   repeat layer in 0..2 { repeat part in 0..2 { x = linear(x; dim) } }
 }
 checkpoint M {
-  repeat layer { repeat part { \"{layer}\"[part * dim .. (part + 1) * dim] = x } }
+  repeat layer { repeat part { \"{layer}\"[part * dim .. (part + 1) * dim] = part } }
 }";
     let text = resolved(text).unwrap();
-    assert!(text.contains("\"1\"[2 .. 4] = layer.1.part.1.x"), "{text}");
+    assert!(text.contains("\"1\"[2 .. 4] = layer.1.part.1 "), "{text}");
     assert_eq!(text.matches(" = ").count(), 4, "{text}");
 }
 
@@ -192,10 +192,11 @@ fn rows_that_do_not_fit_are_told() {
     assert_eq!(one("\"a\"[3 .. 1] = a"), "rows 3 .. 1 are none, but the right side has 2");
     assert_eq!(one("\"a\"[0.5 ..] = a"), "rows are counted from 0 in whole numbers");
     assert_eq!(one("\"a\"[1 ..] = a"), "no line reads the rows 0 .. 1 of `a`");
-    let two = |a: &str, b: &str| text(&format!("\"b\" = b {a} = a {b} = b.bias"));
+    let two = |a: &str, b: &str| text(&format!("\"bb\" = b.bias {a} = a {b} = b"));
     assert_eq!(two("\"a\"[0 ..]", "\"a\"[3 ..]"), "no line reads the rows 2 .. 3 of `a`");
     assert_eq!(two("\"a\"[0 ..]", "\"a\"[1 ..]"), "rows of the tensor `a` are read twice");
-    assert_eq!(two("\"a\"[0 ..]", "\"a\"[2 ..]"), "the tensor `a` would have rows of two lengths");
+    let wide = text("\"b\" = b  \"a\"[0 ..] = a  \"a\"[2 ..] = b.bias");
+    assert_eq!(wide, "the tensor `a` would have rows of two lengths");
 }
 
 #[test]

@@ -54,18 +54,18 @@ checkpoint GPT2 {
   "wte.weight" = wte
   "wpe.weight" = wpe
   repeat layer {
-    "h.{layer}.ln_1.weight"        = x.norm1.scale
-    "h.{layer}.ln_1.bias"          = x.norm1.shift
-    "h.{layer}.attn.c_attn.weight" = transpose(stack(x.attention.q, x.attention.k, x.attention.v))
-    "h.{layer}.attn.c_attn.bias"   = stack(x.attention.q.bias, x.attention.k.bias, x.attention.v.bias)
-    "h.{layer}.attn.c_proj.weight" = transpose(x.attention.out)
-    "h.{layer}.attn.c_proj.bias"   = x.attention.out.bias
-    "h.{layer}.ln_2.weight"        = x.norm2.scale
-    "h.{layer}.ln_2.bias"          = x.norm2.shift
-    "h.{layer}.mlp.c_fc.weight"    = transpose(x.up)
-    "h.{layer}.mlp.c_fc.bias"      = x.up.bias
-    "h.{layer}.mlp.c_proj.weight"  = transpose(x.down)
-    "h.{layer}.mlp.c_proj.bias"    = x.down.bias
+    "h.{layer}.ln_1.weight"        = norm1.scale
+    "h.{layer}.ln_1.bias"          = norm1.shift
+    "h.{layer}.attn.c_attn.weight" = transpose(stack(attention.q, attention.k, attention.v))
+    "h.{layer}.attn.c_attn.bias"   = stack(attention.q.bias, attention.k.bias, attention.v.bias)
+    "h.{layer}.attn.c_proj.weight" = transpose(attention.out)
+    "h.{layer}.attn.c_proj.bias"   = attention.out.bias
+    "h.{layer}.ln_2.weight"        = norm2.scale
+    "h.{layer}.ln_2.bias"          = norm2.shift
+    "h.{layer}.mlp.c_fc.weight"    = transpose(up)
+    "h.{layer}.mlp.c_fc.bias"      = up.bias
+    "h.{layer}.mlp.c_proj.weight"  = transpose(down)
+    "h.{layer}.mlp.c_proj.bias"    = down.bias
   }
   "ln_f.weight" = norm.scale
   "ln_f.bias"   = norm.shift
@@ -151,7 +151,7 @@ fn gpt2_is_turned_and_taken_apart() {
     let (model, loaded) = round_trip(GPT2, &checkpoint);
     let packed = tensor(&checkpoint, "transformer.h.2.attn.c_attn.weight");
     // Output 5 of `k` from input 7: the file has inputs as rows.
-    let found = weight(&model, &loaded, "layer.2.x.attention.k")[5 * 48 + 7];
+    let found = weight(&model, &loaded, "layer.2.attention.k")[5 * 48 + 7];
     assert_eq!(found, packed[7 * 144 + 48 + 5]);
     let wte = tensor(&checkpoint, "transformer.wte.weight");
     assert_eq!(weight(&model, &loaded, "wte"), wte);
