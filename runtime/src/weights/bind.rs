@@ -80,14 +80,15 @@ impl From<WeightError> for BindError {
 
 /// What stands at a path of a checkpoint's `config.json`, as the table's settings ask for it.
 pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
-    let step = |value: Option<_>, name: &&str| -> Option<&Value> {
-        match value? {
-            Value::Array(list) => list.get(name.parse::<usize>().ok()?),
-            Value::Object(object) => object.get(*name),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
-        }
-    };
-    match path.iter().fold(checkpoint.config(), step) {
+    let mut found = checkpoint.config();
+    for name in path {
+        found = match found {
+            Some(Value::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
+            Some(Value::Object(object)) => object.get(*name),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => None,
+        };
+    }
+    match found {
         None => Setting::Missing,
         Some(Value::Null) => Setting::Null,
         Some(Value::Bool(value)) => Setting::Bool(*value),

@@ -32,7 +32,7 @@ checkpoint M {
   "bias_hh_l0"[2 * size ..] = y.recurrent.bias
 }"#;
 
-const GPT2: &str = r#"use blocks
+const GPT2: &str = r#"use blocks, norms
 model GPT2(tokens: [T] of vocab; layers = 12, dim = 768, heads = 12, vocab = 50257, context = 1024,
            hidden = 4 * dim) {
   embedding wte: [vocab, dim]
