@@ -41,9 +41,10 @@ pub fn assemble(
             let name = name_of(table, source, like);
             let range = source.rows(rows);
             let length = range.end.saturating_mul(width);
-            let tensor = tensors
-                .entry(name)
-                .or_insert_with(|| Assembled { shape: Vec::new(), elements: Vec::new() });
+            let tensor = tensors.entry(name).or_insert_with(|| Assembled {
+                shape: Vec::new(),
+                elements: Vec::new(),
+            });
             if tensor.elements.len() < length {
                 tensor.elements.resize(length, 0.0);
             }
@@ -87,8 +88,13 @@ fn faults(model: &Model, values: &BTreeMap<ValueId, Vec<f32>>) -> Vec<String> {
 /// The name that a tensor gets: the first one, with the prefixes that the other checkpoint has. A
 /// later name is no place to write to: other lines may mean the same tensor.
 fn name_of(table: &Table, source: &TensorRows, like: Option<&Shapes>) -> String {
-    let first = TensorRows { names: source.names[..1].to_vec(), ..source.clone() };
-    let known = like.and_then(|like| find(table, like, &first)).map(|(name, _)| name);
+    let first = TensorRows {
+        names: source.names[..1].to_vec(),
+        ..source.clone()
+    };
+    let known = like
+        .and_then(|like| find(table, like, &first))
+        .map(|(name, _)| name);
     known.unwrap_or_else(|| table.candidates(&source.names[0]).swap_remove(0))
 }
 

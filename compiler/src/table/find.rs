@@ -30,14 +30,21 @@ pub(super) fn tables<'p>(
             diagnostics.push(diagnostic);
         }
     }
-    if diagnostics.is_empty() { Ok(found) } else { Err(diagnostics) }
+    if diagnostics.is_empty() {
+        Ok(found)
+    } else {
+        Err(diagnostics)
+    }
 }
 
 /// The definition of a model: the given file's own before others of that name.
 pub(super) fn definition<'p>(program: &'p Program, model: &str) -> Option<&'p Definition> {
     let root = program.files.get(program.root).into_iter();
-    let own = root.flat_map(|file| &file.tree.definitions).filter(|item| item.kind == Kind::Model);
-    own.chain(models(program)).find(|definition| definition.name.text == model)
+    let own = root
+        .flat_map(|file| &file.tree.definitions)
+        .filter(|item| item.kind == Kind::Model);
+    own.chain(models(program))
+        .find(|definition| definition.name.text == model)
 }
 
 fn models(program: &Program) -> impl Iterator<Item = &Definition> {

@@ -4,12 +4,13 @@
 //! reads. All that does not fit is told at once; the same mistake of one line in many layers is one.
 
 use super::audit::listed;
+use super::region::product;
 use super::shape::same_order;
 use super::{Binding, Table, TensorRows};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Model, print_axes};
 use crate::source::Span;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 /// The tensors of a file: their shapes by their names.
@@ -43,12 +44,21 @@ pub struct Read {
 /// Tensors that the file lacks, whose shape is another, whose rows are read twice or not at all, and
 /// tensors of the file that nobody reads or ignores.
 pub fn fit(table: &Table, model: &Model, file: &Shapes) -> Result<Fit, Vec<Diagnostic>> {
-    let mut fitting = Fitting { table, model, file, faults: Faults::default() };
+    let mut fitting = Fitting {
+        table,
+        model,
+        file,
+        faults: Faults::default(),
+    };
     let reads = fitting.find();
     fitting.shapes(&reads);
     fitting.unread(&reads);
     let faults = fitting.faults.finish();
-    if faults.is_empty() { Ok(Fit { reads }) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(Fit { reads })
+    } else {
+        Err(faults)
+    }
 }
 
 /// The kinds of mistakes: of each, a line of the table makes one.
@@ -152,14 +162,27 @@ impl<'a> Fitting<'a> {
             by_tensor.entry(&read.tensor).or_default().push(read);
         }
         for (tensor, mut reads) in by_tensor {
-            let Some(shape) = self.file.get(tensor) else { continue };
+            let Some(shape) = self.file.get(tensor) else {
+                continue;
+            };
             reads.sort_by_key(|read| (read.elements.start, read.elements.end));
             let own: Vec<&Read> = reads.iter().copied().filter(|read| !read.instead).collect();
             let parts = if own.is_empty() { &reads } else { &own };
             // A line may read what another one has, for want of a tensor of its own.
             let guests = reads.iter().filter(|read| read.instead && !own.is_empty());
-            for read in guests.filter(|read| read.elements.start == 0) {
-                self.shape(tensor, shape, read, None);
+            for read in guests {
+                let whole = self.source(read).first_row.is_none();
+                if whole {
+                    self.shape(tensor, shape, read, None);
+                } else if read.elements.end > product(shape) {
+                    let columns = self.table.bindings[read.binding].matrix.columns();
+                    self.shape(
+                        tensor,
+                        shape,
+                        read,
+                        Some(read.elements.end / columns.max(1)),
+                    );
+                }
             }
             self.parts(tensor, shape, parts, own.is_empty());
         }
@@ -167,20 +190,24 @@ impl<'a> Fitting<'a> {
 
     /// Rows that several lines read in turn, or a single one in part.
     fn parts(&mut self, tensor: &str, shape: &[usize], parts: &[&Read], shared: bool) {
-        let Some(last) = parts.iter().max_by_key(|read| read.elements.end) else { return };
+        let Some(last) = parts.iter().max_by_key(|read| read.elements.end) else {
+            return;
+        };
         let mut reached = 0;
         for read in parts {
             let span = self.source(read).span;
             if read.elements.start < reached && !shared {
                 self.faults.add(Fault::Twice, span, || {
                     let message = format!("rows of the tensor `{tensor}` are read twice");
-                    Diagnostic::new(Code::Checkpoint, span, message).label("another line reads them too")
+                    Diagnostic::new(Code::Checkpoint, span, message)
+                        .label("another line reads them too")
                 });
                 return;
             }
             if read.elements.start > reached {
                 self.faults.add(Fault::Unread, span, || {
-                    let message = format!("the rows of the tensor `{tensor}` before these are not read");
+                    let message =
+                        format!("the rows of the tensor `{tensor}` before these are not read");
                     Diagnostic::new(Code::Checkpoint, span, message)
                 });
                 return;
@@ -188,7 +215,12 @@ impl<'a> Fitting<'a> {
             reached = reached.max(read.elements.end);
         }
         let matrix = &self.table.bindings[last.binding].matrix;
-        self.shape(tensor, shape, last, Some(last.elements.end / matrix.columns().max(1)));
+        self.shape(
+            tensor,
+            shape,
+            last,
+            Some(last.elements.end / matrix.columns().max(1)),
+        );
     }
 
     /// Compares a tensor's shape with that of the matrix, or with so many rows of it.
@@ -196,19 +228,26 @@ impl<'a> Fitting<'a> {
         let (model, binding) = (self.model, &self.table.bindings[read.binding]);
         let source = self.source(read);
         let wanted = match rows {
-            Some(rows) if source.first_row.is_some() => {
-                std::iter::once(rows).chain(binding.matrix.column_axes.iter().copied()).collect()
-            }
+            Some(rows) if source.first_row.is_some() => std::iter::once(rows)
+                .chain(binding.matrix.column_axes.iter().copied())
+                .collect(),
             Some(_) | None => binding.matrix.axes(),
         };
         if same_order(&wanted, shape) {
             return;
         }
         self.faults.add(Fault::Shape, source.span, || {
-            let flat = plain(&wanted, &binding.matrix.row_axes, rows, source.first_row.is_some());
+            let flat = plain(
+                &wanted,
+                &binding.matrix.row_axes,
+                rows,
+                source.first_row.is_some(),
+            );
             let message = format!("the tensor `{tensor}` is {shape:?}; {flat:?} is wanted here");
-            let mut diagnostic = Diagnostic::new(Code::Checkpoint, source.span, message)
-                .also(binding.span, format!("made of {}", weights_of(model, binding)));
+            let mut diagnostic = Diagnostic::new(Code::Checkpoint, source.span, message).also(
+                binding.span,
+                format!("made of {}", weights_of(model, binding)),
+            );
             let turned: Vec<usize> = flat.iter().rev().copied().collect();
             if flat.len() == 2 && same_order(&turned, shape) {
                 diagnostic = diagnostic.help("the file has it the other way round: `transpose(…)`");
@@ -218,10 +257,12 @@ impl<'a> Fitting<'a> {
     }
 
     fn unread(&mut self, reads: &[Read]) {
-        let read: std::collections::HashSet<&str> = reads.iter().map(|read| read.tensor.as_str()).collect();
+        let read: HashSet<&str> = reads.iter().map(|read| read.tensor.as_str()).collect();
         let table = self.table;
         let names = self.file.keys().map(String::as_str);
-        let left: Vec<&str> = names.filter(|name| !read.contains(name) && !table.ignores(name)).collect();
+        let left: Vec<&str> = names
+            .filter(|name| !read.contains(name) && !table.ignores(name))
+            .collect();
         let Some(first) = left.first() else { return };
         self.faults.add(Fault::Unread, table.span, || {
             let names = listed(left.iter().copied());
@@ -230,9 +271,14 @@ impl<'a> Fitting<'a> {
                 count => format!("nothing reads {count} tensors of the checkpoint: {names}"),
             };
             let help = if table.identity {
-                format!("add a table: `checkpoint {} {{ … ignore \"{first}\" }}`", table.model)
+                format!(
+                    "add a table: `checkpoint {} {{ … ignore \"{first}\" }}`",
+                    table.model
+                )
             } else {
-                format!("if the model does without, add `ignore \"{first}\"`; `*` stands for anything")
+                format!(
+                    "if the model does without, add `ignore \"{first}\"`; `*` stands for anything"
+                )
             };
             Diagnostic::new(Code::Checkpoint, table.span, message).help(help)
         });
@@ -246,7 +292,10 @@ impl<'a> Fitting<'a> {
 /// The tensor that a source means in a file, and whether by another name than its first.
 pub(super) fn find(table: &Table, file: &Shapes, source: &TensorRows) -> Option<(String, bool)> {
     source.names.iter().enumerate().find_map(|(place, name)| {
-        let there = table.candidates(name).into_iter().find(|name| file.contains_key(name));
+        let there = table
+            .candidates(name)
+            .into_iter()
+            .find(|name| file.contains_key(name));
         there.map(|name| (name, place > 0))
     })
 }
@@ -255,9 +304,12 @@ pub(super) fn find(table: &Table, file: &Shapes, source: &TensorRows) -> Option<
 fn plain(wanted: &[usize], row_axes: &[usize], rows: Option<usize>, partial: bool) -> Vec<usize> {
     let split = if partial { 1 } else { row_axes.len() };
     let (row_axes, column_axes) = wanted.split_at(split.min(wanted.len()));
-    let product = super::region::product;
     let count = rows.filter(|_| partial).unwrap_or(product(row_axes));
-    if column_axes.is_empty() { vec![count] } else { vec![count, product(column_axes)] }
+    if column_axes.is_empty() {
+        vec![count]
+    } else {
+        vec![count, product(column_axes)]
+    }
 }
 
 /// The weights of a binding with their axes.
@@ -268,7 +320,9 @@ fn weights_of(model: &Model, binding: &Binding) -> String {
         .iter()
         .map(|region| {
             let value = model.value(region.weight);
-            format!("`{}` {}", value.path, print_axes(&value.axes, &model.times)).trim_end().to_string()
+            format!("`{}` {}", value.path, print_axes(&value.axes, &model.times))
+                .trim_end()
+                .to_string()
         })
         .collect();
     named.join(", ")

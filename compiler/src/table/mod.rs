@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn optional_prefixes_are_tried_with_and_without() {
-        let prefix = |text: &str, optional| Prefix { text: text.to_string(), optional };
+        let prefix = |text: &str, optional| Prefix {
+            text: text.to_string(),
+            optional,
+        };
         let table = Table {
             model: "M".to_string(),
             span: Span::default(),

@@ -26,7 +26,10 @@ pub(super) struct Weights<'m> {
 
 impl<'m> Weights<'m> {
     pub fn of(model: &'m Model) -> Weights<'m> {
-        let by_path = model.weights().map(|(id, value)| (value.path.as_str(), id)).collect();
+        let by_path = model
+            .weights()
+            .map(|(id, value)| (value.path.as_str(), id))
+            .collect();
         Weights { model, by_path }
     }
 
@@ -34,7 +37,9 @@ impl<'m> Weights<'m> {
     /// of all of them, then without those of the innermost, and so on.
     pub fn find(&self, path: &str, counters: &[Counter]) -> Option<ValueId> {
         let segments: Vec<&str> = path.split('.').collect();
-        (0..=counters.len()).rev().find_map(|count| self.place("", &segments, &counters[..count]))
+        (0..=counters.len())
+            .rev()
+            .find_map(|count| self.place("", &segments, &counters[..count]))
     }
 
     /// The weight whose path begins with `so_far`, and then has the segments and iterations, each
@@ -68,7 +73,11 @@ impl<'m> Weights<'m> {
     pub fn unknown(&self, path: &str, counters: &[Counter], span: Span) -> Diagnostic {
         let message = format!("the model has no weight `{path}`");
         let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
-        let mut known: Vec<String> = self.model.weights().map(|(_, value)| value.path.clone()).collect();
+        let mut known: Vec<String> = self
+            .model
+            .weights()
+            .map(|(_, value)| value.path.clone())
+            .collect();
         for Counter { name, iteration } in counters {
             let own = format!("{name}.{iteration}.");
             for path in &mut known {
@@ -107,7 +116,11 @@ impl<'m> Weights<'m> {
             });
             while inside && let Some(segment) = segments.next() {
                 if segment == counter {
-                    all.extend(segments.next().and_then(|iteration| iteration.parse::<usize>().ok()));
+                    all.extend(
+                        segments
+                            .next()
+                            .and_then(|iteration| iteration.parse::<usize>().ok()),
+                    );
                     break;
                 }
             }
@@ -130,7 +143,10 @@ impl<'m> Weights<'m> {
             .copied()
             .filter(|iteration| {
                 let mut counters = outer.to_vec();
-                counters.push(Counter { name: counter.to_string(), iteration: *iteration });
+                counters.push(Counter {
+                    name: counter.to_string(),
+                    iteration: *iteration,
+                });
                 paths.iter().any(|path| {
                     let segments: Vec<&str> = path.split('.').collect();
                     self.place("", &segments, &counters).is_some()
@@ -146,7 +162,9 @@ fn weight_paths(formula: &Expression, paths: &mut Vec<String>) {
     match &formula.kind {
         ExpressionKind::Path(names) => paths.push(super::number::path_text(names)),
         ExpressionKind::Call(call) => {
-            call.arguments.iter().for_each(|argument| weight_paths(&argument.value, paths));
+            call.arguments
+                .iter()
+                .for_each(|argument| weight_paths(&argument.value, paths));
         }
         ExpressionKind::Number(_)
         | ExpressionKind::Negate(_)

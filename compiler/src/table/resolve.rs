@@ -27,7 +27,10 @@ pub fn bindings(program: &Program, model: &Model) -> Result<Table, Vec<Diagnosti
     let tables = find::tables(program, &model.name)?;
     let defined = find::definition(program, &model.name);
     let Some(first) = tables.first() else {
-        return Ok(identity(model, defined.map_or(Span::default(), |item| item.name.span)));
+        return Ok(identity(
+            model,
+            defined.map_or(Span::default(), |item| item.name.span),
+        ));
     };
     let mut resolver = Resolver {
         model,
@@ -49,7 +52,12 @@ pub fn bindings(program: &Program, model: &Model) -> Result<Table, Vec<Diagnosti
     for table in &tables {
         resolver.entries(&table.entries);
     }
-    let Resolver { table, named, mut diagnostics, .. } = resolver;
+    let Resolver {
+        table,
+        named,
+        mut diagnostics,
+        ..
+    } = resolver;
     let twice = audit::bound_twice(model, &named);
     diagnostics.extend(twice);
     // A line with a mistake binds nothing: what it would have bound is not missing.
@@ -149,7 +157,10 @@ impl Resolver<'_> {
             Entry::Prefix { text, optional } => {
                 self.outside_repeat(text.span, "a prefix")?;
                 let text = expand(text, &self.counters)?;
-                self.table.prefixes.push(Prefix { text, optional: *optional });
+                self.table.prefixes.push(Prefix {
+                    text,
+                    optional: *optional,
+                });
             }
             Entry::Ignore(patterns) => {
                 for pattern in patterns {
@@ -174,8 +185,12 @@ impl Resolver<'_> {
         if self.counters.is_empty() {
             return Ok(());
         }
-        Err(Diagnostic::new(Code::Table, span, format!("{what} can't differ between iterations"))
-            .help("write it outside `repeat`"))
+        Err(Diagnostic::new(
+            Code::Table,
+            span,
+            format!("{what} can't differ between iterations"),
+        )
+        .help("write it outside `repeat`"))
     }
 
     fn repeat(&mut self, counter: &Name, entries: &[Entry]) -> Result<(), Diagnostic> {
@@ -190,11 +205,16 @@ impl Resolver<'_> {
             let diagnostic = Diagnostic::new(Code::UnknownName, counter.span, message);
             return Err(match nearest(name, self.repeated.iter().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `repeat {near}`?")),
-                None => diagnostic.help("a table repeats by the counter of a `repeat` in the model"),
+                None => {
+                    diagnostic.help("a table repeats by the counter of a `repeat` in the model")
+                }
             });
         }
         for iteration in self.weights.iterations(name, &self.counters, entries) {
-            self.counters.push(Counter { name: name.to_string(), iteration });
+            self.counters.push(Counter {
+                name: name.to_string(),
+                iteration,
+            });
             self.entries(entries);
             self.counters.pop();
         }
@@ -206,8 +226,10 @@ impl Resolver<'_> {
         // Weights count as bound even if the left side has a mistake, which is told by itself.
         self.named.extend(&made.named);
         let count = made.matrix.rows();
-        let sources: Result<Vec<TensorRows>, Diagnostic> =
-            sources.iter().map(|source| self.source(source, count, formula.span)).collect();
+        let sources: Result<Vec<TensorRows>, Diagnostic> = sources
+            .iter()
+            .map(|source| self.source(source, count, formula.span))
+            .collect();
         self.table.bindings.push(Binding {
             sources: sources?,
             formula: made.formula,
@@ -218,9 +240,17 @@ impl Resolver<'_> {
     }
 
     /// A tensor's rows, of which the right side has `count`.
-    fn source(&self, source: &TableSource, count: usize, formula: Span) -> Result<TensorRows, Diagnostic> {
-        let names: Result<Vec<String>, Diagnostic> =
-            source.names.iter().map(|name| expand(name, &self.counters)).collect();
+    fn source(
+        &self,
+        source: &TableSource,
+        count: usize,
+        formula: Span,
+    ) -> Result<TensorRows, Diagnostic> {
+        let names: Result<Vec<String>, Diagnostic> = source
+            .names
+            .iter()
+            .map(|name| expand(name, &self.counters))
+            .collect();
         let first_row = match &source.rows {
             None => None,
             Some((from, to)) => {
@@ -241,28 +271,45 @@ impl Resolver<'_> {
                 Some(from)
             }
         };
-        Ok(TensorRows { names: names?, first_row, span: source.span })
+        Ok(TensorRows {
+            names: names?,
+            first_row,
+            span: source.span,
+        })
     }
 
     /// A row's number.
     fn row(&self, expression: &Expression) -> Result<usize, Diagnostic> {
-        let value = evaluate(expression, &|names, span| self.look_up(names, span).map_err(Fault::from));
+        let value = evaluate(expression, &|names, span| {
+            self.look_up(names, span).map_err(Fault::from)
+        });
         match value {
             Ok(value) => whole(value).ok_or_else(|| {
-                Diagnostic::new(Code::Size, expression.span, "rows are counted from 0 in whole numbers")
-                    .label(format!("this is {value}"))
+                Diagnostic::new(
+                    Code::Size,
+                    expression.span,
+                    "rows are counted from 0 in whole numbers",
+                )
+                .label(format!("this is {value}"))
             }),
             Err(Fault::Mistake(diagnostic)) => Err(*diagnostic),
-            Err(Fault::Missing(what)) => {
-                Err(Diagnostic::new(Code::UnknownName, expression.span, format!("{what} has no value")))
-            }
+            Err(Fault::Missing(what)) => Err(Diagnostic::new(
+                Code::UnknownName,
+                expression.span,
+                format!("{what} has no value"),
+            )),
         }
     }
 
     /// A parameter of the model, or the iteration that a counter is in.
     fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Diagnostic> {
         let path = path_text(names);
-        if let Some(counter) = self.counters.iter().rev().find(|counter| counter.name == path) {
+        if let Some(counter) = self
+            .counters
+            .iter()
+            .rev()
+            .find(|counter| counter.name == path)
+        {
             return Ok(counter.iteration as f64);
         }
         self.parameters.get(path.as_str()).copied().ok_or_else(|| {

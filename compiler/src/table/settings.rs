@@ -83,7 +83,11 @@ pub fn settings(
             | Entry::Binding { .. } => {}
         }
     }
-    if reading.diagnostics.is_empty() { Ok(reading.values) } else { Err(reading.diagnostics) }
+    if reading.diagnostics.is_empty() {
+        Ok(reading.values)
+    } else {
+        Err(reading.diagnostics)
+    }
 }
 
 struct Reading<'a> {
@@ -110,10 +114,14 @@ impl Reading<'_> {
         };
         if let Some(first) = self.set.insert(name.text.clone(), name.span) {
             self.diagnostics.push(
-                Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is set twice", name.text))
-                    .label("again here")
-                    .also(first, "first here")
-                    .help("one line may name several sources: `= config.a or config.b`"),
+                Diagnostic::new(
+                    Code::DefinedTwice,
+                    name.span,
+                    format!("`{}` is set twice", name.text),
+                )
+                .label("again here")
+                .also(first, "first here")
+                .help("one line may name several sources: `= config.a or config.b`"),
             );
             return;
         }
@@ -143,8 +151,10 @@ impl Reading<'_> {
             }
         }
         if size.value.is_none() {
-            let message =
-                format!("the checkpoint's configuration has no {}", missing.join(" and no "));
+            let message = format!(
+                "the checkpoint's configuration has no {}",
+                missing.join(" and no ")
+            );
             self.diagnostics.push(
                 Diagnostic::new(Code::Config, name.span, message)
                     .label(format!("`{}` needs it", name.text))
@@ -212,9 +222,10 @@ impl Reading<'_> {
         let mut wanted = Vec::new();
         for alternative in alternatives {
             let (met, words) = match alternative {
-                Alternative::Text(text) => {
-                    (matches!(&found, Setting::Text(other) if other == text), format!("\"{text}\""))
-                }
+                Alternative::Text(text) => (
+                    matches!(&found, Setting::Text(other) if other == text),
+                    format!("\"{text}\""),
+                ),
                 Alternative::Number(number) => {
                     (found == Setting::Number(*number), print_number(*number))
                 }
@@ -256,7 +267,11 @@ impl Reading<'_> {
 
 /// A model's parameters by name.
 pub(super) fn parameters(model: &Model) -> BTreeMap<&str, f64> {
-    model.parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect()
+    model
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect()
 }
 
 #[cfg(test)]

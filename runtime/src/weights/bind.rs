@@ -166,8 +166,12 @@ pub fn export(
     path: &Path,
 ) -> Result<(), Vec<BindError>> {
     let like = like.map(shapes_of);
-    let tensors = assemble(table, model, values, like.as_ref())
-        .map_err(|faults| faults.into_iter().map(BindError::Numbers).collect::<Vec<_>>())?;
+    let tensors = assemble(table, model, values, like.as_ref()).map_err(|faults| {
+        faults
+            .into_iter()
+            .map(BindError::Numbers)
+            .collect::<Vec<_>>()
+    })?;
     let owned = |(name, Assembled { shape, elements })| {
         let tensor = Tensor::new(shape, Values::Floats(elements));
         let told = |problem| BindError::File(WeightError::writing(path, problem));
