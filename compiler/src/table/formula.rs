@@ -1,7 +1,7 @@
 //! The right side of a table's line as a matrix: `transpose(stack(attention.q, attention.k))`.
 
 use super::names::{Counter, Weights};
-use super::number::path_text;
+use super::number::{Mistake, path_text};
 use super::region::{Matrix, Region, product};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Model, Value, ValueKind};
@@ -62,13 +62,13 @@ pub(super) fn make(
     weights: &Weights,
     counters: &[Counter],
     formula: &Expression,
-) -> Result<Made, Diagnostic> {
+) -> Result<Made, Mistake> {
     match &formula.kind {
         ExpressionKind::Path(names) => {
             let path = path_text(names);
             let id = weights
                 .find(&path, counters)
-                .ok_or_else(|| weights.unknown(&path, counters, formula.span))?;
+                .ok_or_else(|| Box::new(weights.unknown(&path, counters, formula.span)))?;
             Ok(Made {
                 formula: Formula::Weight(id),
                 matrix: weight_matrix(id, model.value(id)),
@@ -86,7 +86,7 @@ pub(super) fn make(
         | ExpressionKind::Binary(..)
         | ExpressionKind::Subscript(..)
         | ExpressionKind::Condition(_)
-        | ExpressionKind::Where(_) => Err(cannot_turn(formula.span)),
+        | ExpressionKind::Where(_) => Err(Box::new(cannot_turn(formula.span))),
     }
 }
 
@@ -95,11 +95,11 @@ fn made_by_call(
     weights: &Weights,
     counters: &[Counter],
     call: &Call,
-) -> Result<Made, Diagnostic> {
+) -> Result<Made, Mistake> {
     let mut parts = Vec::new();
     for argument in &call.arguments {
         if !argument.conditions.is_empty() {
-            return Err(cannot_turn(argument.value.span));
+            return Err(Box::new(cannot_turn(argument.value.span)));
         }
         parts.push((
             make(model, weights, counters, &argument.value)?,
@@ -111,10 +111,12 @@ fn made_by_call(
         ("transpose", 1) => Ok(transpose(parts.remove(0).0)),
         ("stack" | "transpose", _) => {
             let message = format!("`{}` with {} weights", call.name.text, parts.len());
-            Err(Diagnostic::new(Code::Arguments, call.name.span, message)
-                .help("`stack(a, b, …)` takes one or more, `transpose(a)` takes one"))
+            Err(Box::new(
+                Diagnostic::new(Code::Arguments, call.name.span, message)
+                    .help("`stack(a, b, …)` takes one or more, `transpose(a)` takes one"),
+            ))
         }
-        _ => Err(cannot_turn(call.name.span)),
+        _ => Err(Box::new(cannot_turn(call.name.span))),
     }
 }
 
@@ -128,7 +130,7 @@ fn cannot_turn(span: Span) -> Diagnostic {
     .help("the right side is a weight, `stack(a, b, …)` or `transpose(a)`")
 }
 
-fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Diagnostic> {
+fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Mistake> {
     let mut formulas = Vec::new();
     let mut named = Vec::new();
     let mut regions = Vec::new();
@@ -139,14 +141,16 @@ fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Diagnostic> {
         let (column_axes, first_span) =
             first.get_or_insert_with(|| (part.matrix.column_axes.clone(), span));
         if product(column_axes) != columns {
-            return Err(Diagnostic::new(
-                Code::Axes,
-                span,
-                "weights of different widths can't be stacked",
-            )
-            .label(columns_in_words(columns))
-            .also(*first_span, columns_in_words(product(column_axes)))
-            .help("a weight's rows are its outputs; `transpose` swaps rows and columns"));
+            return Err(Box::new(
+                Diagnostic::new(
+                    Code::Axes,
+                    span,
+                    "weights of different widths can't be stacked",
+                )
+                .label(columns_in_words(columns))
+                .also(*first_span, columns_in_words(product(column_axes)))
+                .help("a weight's rows are its outputs; `transpose` swaps rows and columns"),
+            ));
         }
         let below = |region: Region| Region {
             row: region.row.saturating_add(rows),

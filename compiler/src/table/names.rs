@@ -4,6 +4,7 @@
 //! `layer.3.attention.q`, and `encoder.q` may be `encoder.layer.3.q`, for a repeat inside a block. The
 //! place may be told: `encoder.layer.q`; and `layer` alone is `layer.3` itself.
 
+use super::number::{Mistake, path_text};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
 use crate::source::Span;
@@ -160,7 +161,7 @@ impl<'m> Weights<'m> {
 /// The paths of the weights in a formula.
 fn weight_paths(formula: &Expression, paths: &mut Vec<String>) {
     match &formula.kind {
-        ExpressionKind::Path(names) => paths.push(super::number::path_text(names)),
+        ExpressionKind::Path(names) => paths.push(path_text(names)),
         ExpressionKind::Call(call) => {
             call.arguments
                 .iter()
@@ -176,7 +177,7 @@ fn weight_paths(formula: &Expression, paths: &mut Vec<String>) {
 }
 
 /// A text with every `{layer}` replaced by its iteration.
-pub(super) fn expand(text: &Name, counters: &[Counter]) -> Result<String, Diagnostic> {
+pub(super) fn expand(text: &Name, counters: &[Counter]) -> Result<String, Mistake> {
     let mut whole = String::new();
     let mut rest = text.text.as_str();
     while let Some(open) = rest.find('{') {
@@ -184,7 +185,9 @@ pub(super) fn expand(text: &Name, counters: &[Counter]) -> Result<String, Diagno
         whole.push_str(before);
         let Some(close) = after.find('}') else {
             let message = "a `{` in a name is followed by a counter and `}`";
-            return Err(Diagnostic::new(Code::Table, text.span, message).label("this one is not"));
+            return Err(Box::new(
+                Diagnostic::new(Code::Table, text.span, message).label("this one is not"),
+            ));
         };
         let name = after[1..close].trim();
         match counters.iter().rev().find(|counter| counter.name == name) {
@@ -193,10 +196,10 @@ pub(super) fn expand(text: &Name, counters: &[Counter]) -> Result<String, Diagno
                 let message = format!("`{name}` is no counter here");
                 let diagnostic = Diagnostic::new(Code::UnknownName, text.span, message);
                 let known = counters.iter().map(|counter| counter.name.as_str());
-                return Err(match nearest(name, known) {
+                return Err(Box::new(match nearest(name, known) {
                     Some(near) => diagnostic.help(format!("did you mean `{{{near}}}`?")),
                     None => diagnostic.help(format!("it counts inside `repeat {name} {{ … }}`")),
-                });
+                }));
             }
         }
         rest = &after[close + 1..];

@@ -7,13 +7,16 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::tree::{Expression, ExpressionKind, Name, Operator};
 
+/// A mistake in a line of the table; small, so that results that may be one are.
+pub(super) type Mistake = Box<Diagnostic>;
+
 /// Why a size has no value.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Something that it reads is not there; the words name it.
     Missing(String),
     /// It is written wrongly.
-    Mistake(Box<Diagnostic>),
+    Mistake(Mistake),
 }
 
 impl From<Diagnostic> for Fault {

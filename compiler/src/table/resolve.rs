@@ -6,7 +6,7 @@ use super::audit;
 use super::find;
 use super::formula::{Formula, make, weight_matrix};
 use super::names::{Counter, Weights, expand};
-use super::number::{Fault, evaluate, path_text, whole};
+use super::number::{Fault, Mistake, evaluate, path_text, whole};
 use super::settings::parameters;
 use super::{Binding, Prefix, Table, TensorRows};
 use crate::check::program::Program;
@@ -147,12 +147,12 @@ impl Resolver<'_> {
     fn entries(&mut self, entries: &[Entry]) {
         for entry in entries {
             if let Err(diagnostic) = self.entry(entry) {
-                self.report(diagnostic);
+                self.report(*diagnostic);
             }
         }
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<(), Diagnostic> {
+    fn entry(&mut self, entry: &Entry) -> Result<(), Mistake> {
         match entry {
             Entry::Prefix { text, optional } => {
                 self.outside_repeat(text.span, "a prefix")?;
@@ -181,34 +181,40 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    fn outside_repeat(&self, span: Span, what: &str) -> Result<(), Diagnostic> {
+    fn outside_repeat(&self, span: Span, what: &str) -> Result<(), Mistake> {
         if self.counters.is_empty() {
             return Ok(());
         }
-        Err(Diagnostic::new(
-            Code::Table,
-            span,
-            format!("{what} can't differ between iterations"),
-        )
-        .help("write it outside `repeat`"))
+        Err(Box::new(
+            Diagnostic::new(
+                Code::Table,
+                span,
+                format!("{what} can't differ between iterations"),
+            )
+            .help("write it outside `repeat`"),
+        ))
     }
 
-    fn repeat(&mut self, counter: &Name, entries: &[Entry]) -> Result<(), Diagnostic> {
+    fn repeat(&mut self, counter: &Name, entries: &[Entry]) -> Result<(), Mistake> {
         let name = counter.text.as_str();
         if self.counters.iter().any(|outer| outer.name == name) {
             let message = format!("`repeat {name}` inside another one");
-            return Err(Diagnostic::new(Code::DefinedTwice, counter.span, message)
-                .help("a table repeats as the model does"));
+            return Err(Box::new(
+                Diagnostic::new(Code::DefinedTwice, counter.span, message)
+                    .help("a table repeats as the model does"),
+            ));
         }
         if !self.repeated.contains(name) {
             let message = format!("the model has no `repeat {name}`");
             let diagnostic = Diagnostic::new(Code::UnknownName, counter.span, message);
-            return Err(match nearest(name, self.repeated.iter().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `repeat {near}`?")),
-                None => {
-                    diagnostic.help("a table repeats by the counter of a `repeat` in the model")
-                }
-            });
+            return Err(Box::new(
+                match nearest(name, self.repeated.iter().copied()) {
+                    Some(near) => diagnostic.help(format!("did you mean `repeat {near}`?")),
+                    None => {
+                        diagnostic.help("a table repeats by the counter of a `repeat` in the model")
+                    }
+                },
+            ));
         }
         for iteration in self.weights.iterations(name, &self.counters, entries) {
             self.counters.push(Counter {
@@ -221,12 +227,12 @@ impl Resolver<'_> {
         Ok(())
     }
 
-    fn binding(&mut self, sources: &[TableSource], formula: &Expression) -> Result<(), Diagnostic> {
+    fn binding(&mut self, sources: &[TableSource], formula: &Expression) -> Result<(), Mistake> {
         let made = make(self.model, &self.weights, &self.counters, formula)?;
         // Weights count as bound even if the left side has a mistake, which is told by itself.
         self.named.extend(&made.named);
         let count = made.matrix.rows();
-        let sources: Result<Vec<TensorRows>, Diagnostic> = sources
+        let sources: Result<Vec<TensorRows>, Mistake> = sources
             .iter()
             .map(|source| self.source(source, count, formula.span))
             .collect();
@@ -245,8 +251,8 @@ impl Resolver<'_> {
         source: &TableSource,
         count: usize,
         formula: Span,
-    ) -> Result<TensorRows, Diagnostic> {
-        let names: Result<Vec<String>, Diagnostic> = source
+    ) -> Result<TensorRows, Mistake> {
+        let names: Result<Vec<String>, Mistake> = source
             .names
             .iter()
             .map(|name| expand(name, &self.counters))
@@ -263,9 +269,11 @@ impl Resolver<'_> {
                             None => format!("rows {from} .. {to} are none"),
                         };
                         let message = format!("{taken}, but the right side has {count}");
-                        return Err(Diagnostic::new(Code::Table, source.span, message)
-                            .label(format!("rows {from} .. {to}"))
-                            .also(formula, format!("{count} rows")));
+                        return Err(Box::new(
+                            Diagnostic::new(Code::Table, source.span, message)
+                                .label(format!("rows {from} .. {to}"))
+                                .also(formula, format!("{count} rows")),
+                        ));
                     }
                 }
                 Some(from)
@@ -279,30 +287,27 @@ impl Resolver<'_> {
     }
 
     /// A row's number.
-    fn row(&self, expression: &Expression) -> Result<usize, Diagnostic> {
+    fn row(&self, expression: &Expression) -> Result<usize, Mistake> {
         let value = evaluate(expression, &|names, span| {
-            self.look_up(names, span).map_err(Fault::from)
+            self.look_up(names, span).map_err(Fault::Mistake)
         });
         match value {
             Ok(value) => whole(value).ok_or_else(|| {
-                Diagnostic::new(
-                    Code::Size,
-                    expression.span,
-                    "rows are counted from 0 in whole numbers",
-                )
-                .label(format!("this is {value}"))
+                let message = "rows are counted from 0 in whole numbers";
+                let diagnostic = Diagnostic::new(Code::Size, expression.span, message);
+                Box::new(diagnostic.label(format!("this is {value}")))
             }),
-            Err(Fault::Mistake(diagnostic)) => Err(*diagnostic),
-            Err(Fault::Missing(what)) => Err(Diagnostic::new(
+            Err(Fault::Mistake(diagnostic)) => Err(diagnostic),
+            Err(Fault::Missing(what)) => Err(Box::new(Diagnostic::new(
                 Code::UnknownName,
                 expression.span,
                 format!("{what} has no value"),
-            )),
+            ))),
         }
     }
 
     /// A parameter of the model, or the iteration that a counter is in.
-    fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Diagnostic> {
+    fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Mistake> {
         let path = path_text(names);
         if let Some(counter) = self
             .counters
@@ -315,10 +320,10 @@ impl Resolver<'_> {
         self.parameters.get(path.as_str()).copied().ok_or_else(|| {
             let message = format!("the model has no parameter `{path}`");
             let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
-            match nearest(&path, self.parameters.keys().copied()) {
+            Box::new(match nearest(&path, self.parameters.keys().copied()) {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                 None => diagnostic,
-            }
+            })
         })
     }
 }
