@@ -12,5 +12,6 @@ pub mod model;
 pub mod pass;
 pub mod source;
 pub mod syntax;
+pub mod table;
 pub mod term;
 pub mod tile;

@@ -72,6 +72,10 @@ codes! {
     SameWeight = "E0502",
     /// A checkpoint table that leaves a weight out, binds it twice or cannot be read both ways.
     Table = "E0601",
+    /// A checkpoint whose `config.json` is not what its table asks for.
+    Config = "E0602",
+    /// A checkpoint whose tensors are not those that its table, or the model, asks for.
+    Checkpoint = "E0603",
     /// A condition that is not a comparison, or stands where none can stand.
     Condition = "E0701",
     /// Something that is part of the language but that this version can't do.

@@ -16,7 +16,9 @@
 //! | `shards.rs` | the index of a checkpoint split over several files |
 //! | `checkpoint.rs` | a model folder: configuration, tensors, tokenizer |
 //! | `io.rs` | io files, and writing tensors |
+//! | `bind.rs` | a model's weights by its checkpoint table, both ways |
 
+mod bind;
 mod checkpoint;
 mod error;
 mod header;
@@ -27,6 +29,7 @@ mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use self::bind::{BindError, Loaded, config_setting, export, load};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
 pub use self::io::{Io, write_safetensors};

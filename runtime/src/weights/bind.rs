@@ -1,0 +1,264 @@
+//! A model's weights out of a checkpoint, by its table, and back into a file.
+//!
+//! In: a checked model, its resolved table and an open checkpoint. Out: the weights' numbers
+//! ([`load`]), or a safetensors file with tensors as the table has them ([`export`]). What goes where
+//! is the compiler's part: this file reads, copies and writes. [`config_setting`] reads the
+//! configuration for the table's `name = config.…` lines.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use seqwright_compiler::diagnostic::Diagnostic;
+use seqwright_compiler::model::Model;
+use seqwright_compiler::table::{Assembled, Fit, Setting, Shapes, Table, assemble, fit};
+use seqwright_compiler::term::ValueId;
+use serde_json::Value;
+
+use super::checkpoint::Checkpoint;
+use super::error::{WeightError, quoted};
+use super::io::write_safetensors;
+use super::tensor::{Tensor, TensorView, Values};
+
+/// The weights of a model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loaded {
+    /// The numbers of each weight, row-major in the order of its axes.
+    pub values: BTreeMap<ValueId, Vec<f32>>,
+    /// What is odd about the checkpoint but no error, each a sentence in lower case.
+    pub notes: Vec<String>,
+}
+
+/// Why weights could not be loaded or exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BindError {
+    /// The checkpoint and the table do not fit; it points at the table's line.
+    Misfit(Box<Diagnostic>),
+    /// A file could not be read or written.
+    File(WeightError),
+    /// Numbers to export that are not those of the model's weights.
+    Numbers(String),
+}
+
+impl BindError {
+    /// The mistake with its place in the program, where there is one.
+    pub fn diagnostic(&self) -> Option<&Diagnostic> {
+        match self {
+            BindError::Misfit(diagnostic) => Some(diagnostic),
+            BindError::File(_) | BindError::Numbers(_) => None,
+        }
+    }
+
+    /// What the user can do about it, where something can be said.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            BindError::Misfit(diagnostic) => diagnostic.help.as_deref(),
+            BindError::File(error) => error.help(),
+            BindError::Numbers(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BindError::Misfit(diagnostic) => formatter.write_str(&diagnostic.message),
+            BindError::File(error) => error.fmt(formatter),
+            BindError::Numbers(message) => formatter.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+impl From<WeightError> for BindError {
+    fn from(error: WeightError) -> BindError {
+        BindError::File(error)
+    }
+}
+
+/// What stands at a path of a checkpoint's `config.json`, as the table's settings ask for it.
+pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
+    let mut found = checkpoint.config();
+    for name in path {
+        found = match found {
+            Some(Value::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
+            Some(Value::Object(object)) => object.get(*name),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => None,
+        };
+    }
+    match found {
+        None => Setting::Missing,
+        Some(Value::Null) => Setting::Null,
+        Some(Value::Bool(value)) => Setting::Bool(*value),
+        Some(Value::Number(number)) => number.as_f64().map_or(Setting::Other, Setting::Number),
+        Some(Value::String(text)) => Setting::Text(text.clone()),
+        Some(Value::Array(_) | Value::Object(_)) => Setting::Other,
+    }
+}
+
+/// Reads every weight of the model.
+///
+/// # Errors
+///
+/// Everything about the checkpoint that does not fit the table, all of it at once: tensors that are
+/// missing, of another shape, read twice or not at all, or of a type that Seqwright cannot read.
+pub fn load(
+    model: &Model,
+    table: &Table,
+    checkpoint: &Checkpoint,
+) -> Result<Loaded, Vec<BindError>> {
+    let misfit = |faults: Vec<Diagnostic>| -> Vec<BindError> {
+        let boxed = faults.into_iter().map(Box::new);
+        boxed.map(BindError::Misfit).collect()
+    };
+    let fitted = fit(table, model, &shapes_of(checkpoint)).map_err(misfit)?;
+    let mut values = room(model)?;
+    let mut odd = NotFinite::default();
+    let mut errors: Vec<BindError> = Vec::new();
+    for (tensor, reads) in in_order_of_tensors(&fitted) {
+        let Some(view) = checkpoint.tensor(tensor) else {
+            continue;
+        };
+        let numbers = match numbers_of(view) {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                errors.push(error.into());
+                continue;
+            }
+        };
+        odd.count(tensor, &numbers);
+        for read in reads {
+            let matrix = &table.bindings[read.binding].matrix;
+            let part = &numbers[read.elements.clone()];
+            for region in &matrix.regions {
+                if let Some(weight) = values.get_mut(&region.weight) {
+                    // The weights begin as zeros, so that the sum's order does not matter for one
+                    // tensor; -0 is kept by copying.
+                    let sum = table.bindings[read.binding].sources.len() > 1;
+                    region.read(part, matrix.columns(), weight, sum);
+                }
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(Loaded {
+            values,
+            notes: odd.note().into_iter().collect(),
+        })
+    } else {
+        Err(errors)
+    }
+}
+
+/// Writes weights to a safetensors file at `path`, as the table has them in a checkpoint. With
+/// `like`, the checkpoint that the weights came from, tensors keep its names and shapes.
+///
+/// # Errors
+///
+/// When a weight has no numbers or the wrong count of them, and when the file cannot be written.
+pub fn export(
+    model: &Model,
+    table: &Table,
+    values: &BTreeMap<ValueId, Vec<f32>>,
+    like: Option<&Checkpoint>,
+    path: &Path,
+) -> Result<(), Vec<BindError>> {
+    let like = like.map(shapes_of);
+    let tensors = assemble(table, model, values, like.as_ref()).map_err(|faults| {
+        faults
+            .into_iter()
+            .map(BindError::Numbers)
+            .collect::<Vec<_>>()
+    })?;
+    let owned = |(name, Assembled { shape, elements })| {
+        let tensor = Tensor::new(shape, Values::Floats(elements));
+        let told = |problem| BindError::File(WeightError::writing(path, problem));
+        Ok((name, tensor.map_err(told)?))
+    };
+    let tensors: Result<BTreeMap<String, Tensor>, BindError> =
+        tensors.into_iter().map(owned).collect();
+    let written = tensors.and_then(|tensors| Ok(write_safetensors(path, &tensors)?));
+    written.map_err(|error| vec![error])
+}
+
+fn shapes_of(checkpoint: &Checkpoint) -> Shapes {
+    let shape = |name: &str| checkpoint.tensor(name).map(|view| view.shape().to_vec());
+    let named = |name: &str| Some((name.to_string(), shape(name)?));
+    checkpoint.names().filter_map(named).collect()
+}
+
+/// Zeros for every weight.
+fn room(model: &Model) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
+    let zeros = |(id, value): (ValueId, &seqwright_compiler::model::Value)| {
+        let count = value
+            .axes
+            .iter()
+            .try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?));
+        let mut numbers = Vec::new();
+        let fits = count.is_some_and(|count| numbers.try_reserve_exact(count).is_ok());
+        if fits {
+            numbers.resize(count.unwrap_or(0), 0.0);
+            Ok((id, numbers))
+        } else {
+            let message = format!("there is no memory for the weight `{}`", value.path);
+            Err(vec![BindError::Numbers(message)])
+        }
+    };
+    model.weights().map(zeros).collect()
+}
+
+/// The reads of each tensor together, so that it is converted once. The sources of one binding keep
+/// their order only as far as their tensors' names do; a sum of two is the same either way.
+fn in_order_of_tensors(fitted: &Fit) -> BTreeMap<&str, Vec<&seqwright_compiler::table::Read>> {
+    let mut by_tensor: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for read in &fitted.reads {
+        by_tensor.entry(&read.tensor).or_default().push(read);
+    }
+    by_tensor
+}
+
+/// All elements of a tensor, in place where they lie so in the file.
+fn numbers_of(view: TensorView<'_>) -> Result<Cow<'_, [f32]>, WeightError> {
+    if let Ok(numbers) = bytemuck::try_cast_slice(view.bytes())
+        && view.dtype() == super::Dtype::F32
+        && cfg!(target_endian = "little")
+    {
+        return Ok(Cow::Borrowed(numbers));
+    }
+    Ok(Cow::Owned(view.elements()?.to_vec()))
+}
+
+/// Weights that are infinite or not numbers: they load, and somebody should know.
+#[derive(Default)]
+struct NotFinite {
+    count: usize,
+    first: Option<String>,
+}
+
+impl NotFinite {
+    fn count(&mut self, tensor: &str, numbers: &[f32]) {
+        let count = numbers.iter().filter(|number| !number.is_finite()).count();
+        if count > 0 {
+            self.count += count;
+            self.first.get_or_insert_with(|| quoted(tensor));
+        }
+    }
+
+    fn note(self) -> Option<String> {
+        let first = self.first?;
+        let (values, verb) = match self.count {
+            1 => ("value", "is"),
+            _ => ("values", "are"),
+        };
+        Some(format!(
+            "the weights have {} {values} that {verb} infinite or not a number (first in tensor {first})",
+            self.count
+        ))
+    }
+}
+
+#[cfg(test)]
+#[path = "bind_tests.rs"]
+mod tests;
