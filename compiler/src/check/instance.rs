@@ -255,7 +255,9 @@ impl Checker<'_> {
         self.call_sizes(scope, &mut inner, call, &definition)?;
         let weights = self.weights.len();
         self.depth += 1;
+        self.calls.push(span);
         let done = self.body(&mut inner, &definition);
+        self.calls.pop();
         self.depth -= 1;
         let instance = done?;
         if self.weights.len() > weights {
@@ -292,7 +294,7 @@ impl Checker<'_> {
         };
         let times_fit = wanted_times.is_empty() || wanted_times.len() == times.len();
         if !times_fit || wanted.len() != features.len() {
-            let found = crate::model::print_axes(&axes, &self.model.times);
+            let found = self.shown_axes(&axes);
             let found = if found.is_empty() { "no axes".to_string() } else { found };
             let entries: Vec<&str> = declared.entries.iter().map(|entry| entry.name.text.as_str()).collect();
             let entries = entries.join(", ");

@@ -27,7 +27,7 @@ impl Checker<'_> {
     ) -> Checked<Typed> {
         let axes = self.model.value(value).axes.clone();
         if subscripts.len() > axes.len() {
-            let shown = crate::model::print_axes(&axes, &self.model.times);
+            let shown = self.shown_axes(&axes);
             let path = self.model.value(value).path.clone();
             return Err(self.report(
                 Diagnostic::new(

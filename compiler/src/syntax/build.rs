@@ -27,7 +27,7 @@ impl Place {
     }
 
     fn name(self, pair: Pair<Rule>) -> Name {
-        Name { text: pair.as_str().to_string(), span: self.span(&pair) }
+        Name { text: pair.as_str().trim_end().to_string(), span: self.span(&pair) }
     }
 
     fn names(self, pair: Pair<Rule>) -> Vec<Name> {
