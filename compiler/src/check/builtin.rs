@@ -706,7 +706,6 @@ impl Checker<'_> {
                 "`softmax` runs over one index or axis",
             )));
         };
-        let value = self.clause(scope, draft, &call.arguments[0])?;
         let over = match draft.find(&index.name.text) {
             Some(over) => over,
             None => match self.lookup(scope, std::slice::from_ref(&index.name)) {
@@ -727,6 +726,7 @@ impl Checker<'_> {
                 }
             },
         };
+        let value = self.clause(scope, draft, &call.arguments[0])?;
         if !value.axes.contains(&over) {
             let name = index.name.text.clone();
             return Err(self.report(
