@@ -22,6 +22,9 @@ impl Checker<'_> {
         let mut failed = false;
         for statement in statements {
             if self.model.values.len() > MOST_VALUES {
+                if self.diagnostics.iter().any(|known| known.code == Code::TooLarge) {
+                    return Err(super::Failed);
+                }
                 return Err(self.report(
                     Diagnostic::new(
                         Code::TooLarge,
@@ -270,8 +273,8 @@ impl Checker<'_> {
         for (place, value) in values.iter().enumerate() {
             let axes = &self.model.value(*value).axes;
             if *axes != first {
-                let one = crate::model::print_axes(&first, &self.model.times);
-                let two = crate::model::print_axes(axes, &self.model.times);
+                let one = self.shown_axes(&first);
+                let two = self.shown_axes(axes);
                 return Err(self.report(Diagnostic::new(
                     Code::Axes,
                     span,
@@ -382,7 +385,7 @@ impl Checker<'_> {
             .collect::<Checked<_>>()?;
         if let Some(extra) = typed.axes.iter().chain(&order).find(|index| !declared.contains(index)) {
             let extra = draft.axis(*extra).name.clone();
-            let shown = crate::model::print_axes(&axes, &self.model.times);
+            let shown = self.shown_axes(&axes);
             let place = self.model.value(state).span;
             return Err(self.report(
                 Diagnostic::new(

@@ -370,12 +370,15 @@ impl Checker<'_> {
     pub fn weight(&mut self, path: String, axes: Vec<Axis>, outputs: usize, span: Span) -> Checked<ValueId> {
         if let Some(first) = self.weights.get(&path) {
             let first = *first;
-            return Err(self.report(
+            let mut diagnostic =
                 Diagnostic::new(Code::SameWeight, span, format!("two weights would be called `{path}`"))
-                    .label("the second")
-                    .also(first, "the first")
-                    .help("give the equation, or the value whose weight it is, another name"),
-            ));
+                    .help("give the equation, or the value whose weight it is, another name");
+            if first == span {
+                diagnostic = diagnostic.label("two of these values have the same name");
+            } else {
+                diagnostic = diagnostic.label("the second").also(first, "the first");
+            }
+            return Err(self.report(diagnostic));
         }
         self.weights.insert(path.clone(), span);
         self.model.values.push(Value { path, span, axes, kind: ValueKind::Weight { outputs } });
@@ -395,28 +398,33 @@ impl Checker<'_> {
             Some(Binding::Size(known)) => Some(known),
             Some(Binding::Broken) => return Err(super::Failed),
             Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => {
-                return Err(self.report(
-                    Diagnostic::new(
-                        Code::WrongKind,
-                        size.name.span,
-                        format!("`{}` is not a size", size.name.text),
-                    )
-                    .label("an axis is wanted here"),
-                ));
+                let mut diagnostic =
+                    Diagnostic::new(Code::WrongKind, size.name.span, format!("`{}` is not a size", size.name.text))
+                        .label("an axis is wanted here")
+                        .help("values stand before the `;`, sizes after it");
+                if let Some(bound) = scope.names.get(&size.name.text) {
+                    diagnostic = diagnostic.also(bound.span, "this is a value");
+                }
+                return Err(self.report(diagnostic));
             }
             None => draft.introduced.iter().find(|(name, _)| name.text == size.name.text).map(|(_, size)| size.clone()),
         };
         let Some(expression) = &size.value else { return Ok(known) };
         let value = self.size_expression(scope, expression)?;
         match known {
-            Some(known) if known.value != value.value => Err(self.report(
-                Diagnostic::new(
+            Some(known) if known.value != value.value => {
+                let mut diagnostic = Diagnostic::new(
                     Code::AxisSize,
                     size.name.span,
                     format!("`{}` is {} already, and would become {}", size.name.text, known.value, value.value),
                 )
-                .help("give the new axis a name of its own"),
-            )),
+                .label(format!("{} here", value.value))
+                .help("give the new axis a name of its own");
+                if let Some(bound) = scope.names.get(&size.name.text) {
+                    diagnostic = diagnostic.also(bound.span, format!("{} here", known.value));
+                }
+                Err(self.report(diagnostic))
+            }
             Some(known) => Ok(Some(known)),
             None => {
                 let new = SizeValue { value: value.value, axis: size.name.text.clone() };
@@ -698,7 +706,6 @@ impl Checker<'_> {
                 "`softmax` runs over one index or axis",
             )));
         };
-        let value = self.clause(scope, draft, &call.arguments[0])?;
         let over = match draft.find(&index.name.text) {
             Some(over) => over,
             None => match self.lookup(scope, std::slice::from_ref(&index.name)) {
@@ -719,6 +726,7 @@ impl Checker<'_> {
                 }
             },
         };
+        let value = self.clause(scope, draft, &call.arguments[0])?;
         if !value.axes.contains(&over) {
             let name = index.name.text.clone();
             return Err(self.report(

@@ -146,7 +146,6 @@ impl Checker<'_> {
             };
             return Err(self.report(
                 Diagnostic::new(Code::Axes, span, format!("{one} and {two} do not meet"))
-                    .label("here")
                     .also(left.span, format!("this has {one}"))
                     .also(right.span, format!("this has {two}"))
                     .help(help),

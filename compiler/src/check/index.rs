@@ -128,7 +128,7 @@ impl Checker<'_> {
         if let Some(axis) = &index.axis {
             return self.axis_named(scope, axis);
         }
-        let mut search = Search { name: &name.text, exact: Vec::new(), shifted: Vec::new() };
+        let mut search = Search { name: &name.text, exact: Vec::new(), shifted: Vec::new(), broken: false };
         for clause in inside {
             self.search_clause(scope, draft, clause, &mut search);
         }
@@ -149,6 +149,9 @@ impl Checker<'_> {
         }
         if let Some((axis, _)) = search.shifted.first() {
             return Ok(axis.clone());
+        }
+        if search.broken {
+            return Err(super::Failed);
         }
         if let Some(Binding::Size(size)) = self.lookup(scope, std::slice::from_ref(name)) {
             return self.size_axis(&size, name.span);
@@ -204,7 +207,10 @@ impl Checker<'_> {
             ExpressionKind::Subscript(base, subscripts) => {
                 self.search(scope, draft, base, search);
                 let axes = match &base.kind {
-                    ExpressionKind::Path(path) => self.axes_of(scope, draft, path),
+                    ExpressionKind::Path(path) => {
+                        search.broken |= matches!(self.lookup(scope, path), Some(Binding::Broken));
+                        self.axes_of(scope, draft, path)
+                    }
                     _ => None,
                 };
                 for (place, subscript) in subscripts.iter().enumerate() {
@@ -252,6 +258,8 @@ struct Search<'n> {
     name: &'n str,
     exact: Vec<(Axis, Span)>,
     shifted: Vec<(Axis, Span)>,
+    /// Whether a value with a mistake is read, whose axes might have told.
+    broken: bool,
 }
 
 enum Mention {

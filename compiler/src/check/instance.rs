@@ -74,6 +74,9 @@ impl Checker<'_> {
         let definition = self.program.definition(file, place).clone();
         let mut scope = Scope::new(file, String::new(), false);
         self.model.name = definition.name.text.clone();
+        if definition.kind != crate::syntax::tree::Kind::Model {
+            self.declared_sizes(&mut scope, &definition)?;
+        }
         self.model_sizes(&mut scope, &definition, &BTreeMap::new())?;
         for parameter in &definition.parameters {
             let names: Vec<String> = match &parameter.axes {
@@ -92,6 +95,27 @@ impl Checker<'_> {
             self.input(&mut scope, parameter, axes, below);
         }
         self.body(&mut scope, &definition).map(|_| ())
+    }
+
+    /// Sizes that come with a definition's values, which its own sizes' defaults may be computed from.
+    fn declared_sizes(&mut self, scope: &mut Scope, definition: &Definition) -> Checked<()> {
+        let axes = definition.parameters.iter().filter_map(|parameter| parameter.axes.as_ref());
+        for entry in axes.flat_map(|axes| &axes.entries) {
+            let name = &entry.name.text;
+            let own = definition.sizes.iter().any(|size| size.name.text == *name);
+            if own || names_time(name) || scope.names.contains_key(name) {
+                continue;
+            }
+            match &entry.value {
+                Some(value) => {
+                    let value = self.size_expression(scope, value)?.value;
+                    let size = SizeValue { value, axis: name.clone() };
+                    scope.bind(name, Binding::Size(size), entry.name.span);
+                }
+                None => drop(self.invented_axis(scope, name, entry.name.span)),
+            }
+        }
+        Ok(())
     }
 
     fn invented_axis(&mut self, scope: &mut Scope, name: &str, span: Span) -> Axis {
@@ -255,7 +279,9 @@ impl Checker<'_> {
         self.call_sizes(scope, &mut inner, call, &definition)?;
         let weights = self.weights.len();
         self.depth += 1;
+        self.calls.push(span);
         let done = self.body(&mut inner, &definition);
+        self.calls.pop();
         self.depth -= 1;
         let instance = done?;
         if self.weights.len() > weights {
@@ -292,7 +318,7 @@ impl Checker<'_> {
         };
         let times_fit = wanted_times.is_empty() || wanted_times.len() == times.len();
         if !times_fit || wanted.len() != features.len() {
-            let found = crate::model::print_axes(&axes, &self.model.times);
+            let found = self.shown_axes(&axes);
             let found = if found.is_empty() { "no axes".to_string() } else { found };
             let entries: Vec<&str> = declared.entries.iter().map(|entry| entry.name.text.as_str()).collect();
             let entries = entries.join(", ");

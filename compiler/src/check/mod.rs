@@ -54,6 +54,8 @@ struct Checker<'p> {
     missing: Missing,
     invented: usize,
     depth: usize,
+    /// Where the definitions that are being put into the model are used, outermost first.
+    calls: Vec<Span>,
     /// States that no equation has given a value yet, and where they were declared.
     pending: BTreeMap<crate::term::ValueId, Span>,
     /// The weights so far, and where they were made.
@@ -61,7 +63,14 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
-    fn report(&mut self, diagnostic: Diagnostic) -> Failed {
+    fn report(&mut self, mut diagnostic: Diagnostic) -> Failed {
+        // A mistake that shows inside a definition of another file is as likely one of its use here.
+        let file = diagnostic.primary.span.file;
+        if let Some(call) = self.calls.iter().rev().find(|call| call.file != file) {
+            if diagnostic.secondary.iter().all(|label| label.span.file == file) {
+                diagnostic = diagnostic.also(*call, "where it is used");
+            }
+        }
         // The same mistake in a definition that is used many times is one mistake.
         let same = |other: &Diagnostic| {
             other.code == diagnostic.code && other.primary.span == diagnostic.primary.span
@@ -91,6 +100,7 @@ pub fn check(
         missing,
         invented: 0,
         depth: 0,
+        calls: Vec::new(),
         pending: BTreeMap::new(),
         weights: HashMap::new(),
     };
@@ -115,6 +125,7 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             missing: Missing::Invent,
             invented: 0,
             depth: 0,
+            calls: Vec::new(),
             pending: BTreeMap::new(),
             weights: HashMap::new(),
         };

@@ -191,6 +191,18 @@ impl Checker<'_> {
         self.report(diagnostic)
     }
 
+    /// Axes as messages show them, without sizes that nobody gave.
+    pub fn shown_axes(&self, axes: &[Axis]) -> String {
+        match self.missing {
+            super::Missing::Refuse => crate::model::print_axes(axes, &self.model.times),
+            super::Missing::Invent if axes.is_empty() => String::new(),
+            super::Missing::Invent => {
+                let names: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
+                format!("[{}]", names.join(", "))
+            }
+        }
+    }
+
     /// The axis of a size.
     pub fn size_axis(&mut self, size: &SizeValue, span: Span) -> super::Checked<Axis> {
         let whole = self.whole(size.value, span, &size.axis)?;
@@ -205,8 +217,13 @@ impl Checker<'_> {
         if value.fract() == 0.0 && (1.0..=2_147_483_647.0).contains(&value) {
             return Ok(value as usize);
         }
+        let message = format!("the size of `{name}` is {value}");
+        // A size is used many times: it is wrong once.
+        if self.diagnostics.iter().any(|known| known.code == Code::Size && known.message == message) {
+            return Err(super::Failed);
+        }
         Err(self.report(
-            Diagnostic::new(Code::Size, span, format!("the size of `{name}` is {value}"))
+            Diagnostic::new(Code::Size, span, message)
                 .label("not a whole number above zero")
                 .help("sizes that are divided must divide evenly"),
         ))

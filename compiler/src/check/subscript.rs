@@ -27,7 +27,7 @@ impl Checker<'_> {
     ) -> Checked<Typed> {
         let axes = self.model.value(value).axes.clone();
         if subscripts.len() > axes.len() {
-            let shown = crate::model::print_axes(&axes, &self.model.times);
+            let shown = self.shown_axes(&axes);
             let path = self.model.value(value).path.clone();
             return Err(self.report(
                 Diagnostic::new(
@@ -114,14 +114,55 @@ impl Checker<'_> {
         axis: &Axis,
         expression: &Expression,
     ) -> Checked<(Subscript, Vec<IndexId>, Vec<crate::term::Condition>)> {
+        if self.names_axis_itself(scope, draft, axis, expression) {
+            let index = self.current(draft, axis, expression.span)?;
+            return Ok((Subscript::index(index), vec![index], Vec::new()));
+        }
         if let Some(affine) = self.affine(scope, draft, axis, expression)? {
             let whole = |number: f64| number.fract() == 0.0 && number.abs() < 1e12;
             if whole(affine.constant) && affine.terms.iter().all(|(_, times)| whole(*times)) {
+                self.must_be_inside(axis, &affine, expression.span)?;
                 return Ok(self.affine_subscript(scope, draft, axis, affine));
             }
         }
         let typed = self.expression(scope, draft, expression)?;
         Ok((Subscript::Computed(Box::new(typed.term)), typed.axes, typed.domain))
+    }
+
+    /// Whether a subscript is the name of its own axis, which stands for the current entry: `q[t, heads]`. As a number it
+    /// would be the size, which is never a place. The counter of a repeat stays a number.
+    fn names_axis_itself(&self, scope: &Scope, draft: &Draft, axis: &Axis, expression: &Expression) -> bool {
+        let ExpressionKind::Path(path) = &expression.kind else { return false };
+        let [name] = path.as_slice() else { return false };
+        let taken = draft.find(&name.text).is_some()
+            || draft.locals.last().is_some_and(|locals| locals.contains_key(&name.text))
+            || scope.counters.iter().any(|(counter, _)| *counter == name.text);
+        if taken {
+            return false;
+        }
+        match self.lookup(scope, path) {
+            Some(Binding::Size(size)) => size.axis == axis.name && axis.time().is_none(),
+            Some(Binding::Time(time)) => axis.time() == Some(time),
+            Some(Binding::Value(_) | Binding::Instance(_) | Binding::Broken) | None => false,
+        }
+    }
+
+    /// Refuses a fixed place outside an axis of known size: it could only ever be 0.
+    fn must_be_inside(&mut self, axis: &Axis, affine: &Affine, span: Span) -> Checked<()> {
+        let Some(size) = axis.size() else { return Ok(()) };
+        let place = affine.constant + affine.last * (size as f64 - 1.0);
+        if !affine.terms.is_empty() || (0.0..size as f64).contains(&place) {
+            return Ok(());
+        }
+        Err(self.report(
+            Diagnostic::new(
+                Code::Indices,
+                span,
+                format!("the axis `{}` has {size} {}, and {place} is not one of them", axis.name, entries(size)),
+            )
+            .label("outside")
+            .help(format!("they count from 0 to {}, which is also called `last`", size - 1)),
+        ))
     }
 
     fn affine_subscript(
@@ -268,4 +309,8 @@ fn add(left: Affine, right: Affine) -> Affine {
     let mut terms = left.terms;
     terms.extend(right.terms);
     Affine { terms, constant: left.constant + right.constant, last: left.last + right.last }
+}
+
+fn entries(count: usize) -> &'static str {
+    if count == 1 { "entry" } else { "entries" }
 }

@@ -68,7 +68,8 @@ impl Diagnostic {
 
 /// The name among `names` that is nearest to a mistyped one, if any is near enough to be meant.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (wanted.chars().count() / 3).max(1);
+    let length = wanted.chars().count();
+    let allowed = (length / 3).max(1).min(length.saturating_sub(1));
     names
         .into_iter()
         .map(|name| (edit_distance(wanted, name), name))
@@ -110,5 +111,6 @@ mod tests {
         assert_eq!(nearest("simgoid", ["tanh", "sigmoid"]), Some("sigmoid"));
         assert_eq!(nearest("lstm", ["LSTM", "GRU"]), Some("LSTM"));
         assert_eq!(nearest("banana", ["tanh", "sigmoid"]), None);
+        assert_eq!(nearest("j", ["t", "x"]), None);
     }
 }

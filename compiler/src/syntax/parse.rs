@@ -97,6 +97,11 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
     let expected = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => {
             let mut words: Vec<&str> = positives.iter().map(|rule| words_for(*rule)).collect();
+            let open = unclosed(text, place, start);
+            // The grammar's signs have no names: where an expression may end, the bracket around it may close.
+            if let (Some((_, close)), true) = (open, words.contains(&"an operator")) {
+                words.push(close);
+            }
             words.sort_unstable();
             words.dedup();
             words
@@ -110,10 +115,33 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
         [all @ .., last] => format!("expected {} or {last}, found {found}", all.join(", ")),
     };
     let mut diagnostic = Diagnostic::new(Code::Syntax, span, message).label("not expected here");
+    if let (Some((bracket, _)), true) = (unclosed(text, place, start), expected.contains(&"an operator")) {
+        diagnostic = diagnostic.also(Span { file, start: bracket, end: bracket + 1 }, "this is still open");
+    }
     if let Some(help) = advice(text, start) {
         diagnostic = diagnostic.help(help);
     }
     diagnostic
+}
+
+/// The innermost round or square bracket that is open at `end`, counted from `start`, and what would close it.
+fn unclosed(text: &str, start: usize, end: usize) -> Option<(usize, &'static str)> {
+    let mut open: Vec<(usize, &'static str)> = Vec::new();
+    let mut line_start = start;
+    for line in text.get(start..end)?.split_inclusive('\n') {
+        let code = line.split("//").next().unwrap_or("");
+        for (place, letter) in code.char_indices() {
+            match letter {
+                '(' => open.push((line_start + place, "`)`")),
+                '[' => open.push((line_start + place, "`]`")),
+                '{' => open.push((line_start + place, "`}`")),
+                ')' | ']' | '}' => drop(open.pop()),
+                _ => {}
+            }
+        }
+        line_start += line.len();
+    }
+    open.pop().filter(|(_, close)| *close != "`}`")
 }
 
 /// The word or sign at a place.
@@ -131,11 +159,14 @@ fn advice(text: &str, start: usize) -> Option<String> {
     match found {
         ";" if !line.contains('(') => Some("an equation ends with its line: no `;` is needed".to_string()),
         "#" => Some("a comment begins with `//`".to_string()),
-        "for" | "while" => Some("there are no loops over time: an equation holds at every position".to_string()),
+        _ if ["for", "while"].iter().any(|word| line.starts_with(word)) => Some("there are no loops over time: an equation holds at every position".to_string()),
         "let" | "def" | "fn" | "class" | "struct" => Some(
             "a file has `use`, `axis`, `function`, `cell`, `attention`, `norm`, `block`, `model` and `checkpoint`"
                 .to_string(),
         ),
+        "<" | ">" | "!" | "=" => {
+            Some("a comparison stands after `where`, or is the first value of `select(a < b, x, y)`".to_string())
+        }
         "*" if text[..start].ends_with('*') => Some("a power is written `^`".to_string()),
         _ => None,
     }
@@ -174,7 +205,8 @@ fn words_for(rule: Rule) -> &'static str {
         Rule::sizes | Rule::size => "a size",
         Rule::parameters | Rule::parameter => "a value's name",
         Rule::literal => "numbers in brackets",
-        Rule::index | Rule::indices => "an index",
+        Rule::index => "an index",
+        Rule::indices => "`=`",
         Rule::over | Rule::over_word => "`over`",
         Rule::where_word => "`where`",
         Rule::and_word => "`and`",

@@ -1,0 +1,56 @@
+//! The language reference: every block of `grammar/reference.md` is a file that does what the text says.
+//!
+//! A block that begins with ```` ```seq ```` must be without a mistake; one that begins with ```` ```seq error E0401 ```` must
+//! give that diagnostic, and no other. A block without a `model` is checked definition by definition.
+
+use seqwright_compiler::check::Missing;
+use seqwright_tests::sources::{diagnose, rendered, repository};
+
+struct Block {
+    line: usize,
+    error: Option<String>,
+    text: String,
+}
+
+fn blocks(markdown: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (place, line) in markdown.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (None, Some(info)) if info == "seq" || info.starts_with("seq ") => {
+                let error = info.strip_prefix("seq error ").map(str::to_string);
+                assert!(info == "seq" || error.is_some(), "line {}: a block is `seq` or `seq error E0000`", place + 1);
+                open = Some(Block { line: place + 2, error, text: String::new() });
+            }
+            (None, _) => {}
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+        }
+    }
+    assert!(open.is_none(), "the last block is not closed");
+    blocks
+}
+
+#[test]
+fn every_block_does_what_the_text_says() {
+    let path = repository().join("grammar/reference.md");
+    let markdown = std::fs::read_to_string(&path).expect("the reference is there");
+    let blocks = blocks(&markdown);
+    let errors = blocks.iter().filter(|block| block.error.is_some()).count();
+    assert!(blocks.len() >= 60 && errors >= 15, "found {} blocks, {errors} of them errors", blocks.len());
+    let mut wrong = Vec::new();
+    for block in &blocks {
+        let name = format!("reference.md:{}", block.line);
+        let (sources, diagnostics) = diagnose(&name, &block.text, Missing::Invent);
+        let mut found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.number()).collect();
+        found.dedup();
+        let wanted: Vec<&str> = block.error.as_deref().into_iter().collect();
+        if found != wanted {
+            wrong.push(format!("{name}: wanted {wanted:?}\n{}", rendered(&sources, &diagnostics)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
