@@ -114,13 +114,14 @@ impl Executable {
             (0..count).step_by(part).map(|begin| (begin, (begin + part).min(count))).collect();
         let function = self.linked.function(number);
         let arguments = SharedArguments(arguments);
+        let zeros = self.zeros.as_ptr() as usize;
         let run = |(begin, end): &(usize, usize)| {
             let floats = context::scratch_floats(kernel, end - begin);
             let mut scratch = AlignedFloats::zeroed(floats.max(1));
             let mut words = rows.words.clone();
             words[context::SEQUENCES] = batch.sequences;
             words[context::SCRATCH] = scratch.as_mut_ptr() as usize;
-            words[context::ZEROS] = self.zeros.as_ptr() as usize;
+            words[context::ZEROS] = zeros;
             let arguments = arguments.get();
             // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row
             // say), reads and writes only its rows in `begin..end` of those it writes, and its scratch has the size asked

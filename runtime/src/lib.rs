@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod execute;
 pub mod link;
+pub mod session;
 pub mod tiles;
 pub mod tokenizer;
 pub mod weights;

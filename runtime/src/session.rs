@@ -1,0 +1,409 @@
+//! From a file to results: the whole way, one step after the other, each of which can be looked at.
+
+use crate::batch::{Batch, InputError};
+use crate::execute::Executable;
+use crate::tiles::{Instructions, Tiles};
+use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
+use seqwright_compiler::check::program::Program as Files;
+use seqwright_compiler::check::{self, Missing};
+use seqwright_compiler::diagnostic::{Diagnostic, nearest, render};
+use seqwright_compiler::fuse::{Fused, fuse};
+use seqwright_compiler::graph::{self, Graph, Sequence, interpret};
+use seqwright_compiler::kernel::{self, Program};
+use seqwright_compiler::model::{Model, ValueKind};
+use seqwright_compiler::source::{Sources, Span};
+use seqwright_compiler::syntax::tree::Kind;
+use seqwright_compiler::table::{self, Table};
+use seqwright_compiler::term::{TimeId, ValueId};
+use seqwright_compiler::{pass, syntax};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What a model is compiled with.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The file.
+    pub file: PathBuf,
+    /// Which of its models; its last one where none is named.
+    pub model: Option<String>,
+    /// Parameters given by the user: they come before those of a checkpoint.
+    pub parameters: BTreeMap<String, f64>,
+    /// What is asked for; the model's own results where nothing is named.
+    pub outputs: Option<Vec<String>>,
+}
+
+/// Why something could not be done.
+#[derive(Debug)]
+pub enum Failure {
+    /// Mistakes in files, and the files.
+    Mistakes(Vec<Diagnostic>, Sources),
+    /// Mistakes in what a model is given.
+    Inputs(Vec<InputError>, Sources),
+    /// A checkpoint that can't be read, or does not fit.
+    Weights(Vec<BindError>, Sources),
+    /// A file of weights or values that can't be read.
+    File(WeightError),
+    /// Anything else, in a sentence.
+    Other(String),
+}
+
+impl Failure {
+    /// The failure as text for a terminal, ending in a line break.
+    pub fn render(&self, color: bool) -> String {
+        let plain = |message: &str, help: Option<&str>| {
+            let help = help.map_or(String::new(), |help| format!("help: {help}\n"));
+            format!("error: {message}\n{help}")
+        };
+        match self {
+            Failure::Mistakes(all, sources) => {
+                all.iter().map(|diagnostic| render(diagnostic, sources, color)).collect::<Vec<_>>().join("\n")
+            }
+            Failure::Inputs(all, sources) => all
+                .iter()
+                .map(|error| {
+                    let place = error.span.map_or(String::new(), |span| place(span, sources));
+                    plain(&format!("{}{place}", error.message), error.help.as_deref())
+                })
+                .collect(),
+            Failure::Weights(all, sources) => all
+                .iter()
+                .map(|error| match error.diagnostic() {
+                    Some(diagnostic) => render(diagnostic, sources, color),
+                    None => plain(&error.to_string(), error.help()),
+                })
+                .collect::<Vec<_>>()
+                .join("\n"),
+            Failure::File(error) => plain(&error.to_string(), error.help()),
+            Failure::Other(message) => plain(message, None),
+        }
+    }
+}
+
+fn place(span: Span, sources: &Sources) -> String {
+    format!(" (declared at {}:{})", sources.get(span.file).name, sources.line(span))
+}
+
+/// A checked model and the files it came from.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every file that was read.
+    pub sources: Sources,
+    /// What stands in them.
+    pub files: Files,
+    /// The model.
+    pub model: Model,
+    /// What is asked for.
+    pub outputs: Vec<(String, ValueId)>,
+}
+
+/// Reads a file and those it uses. The syntax trees come back even where there are mistakes.
+///
+/// # Errors
+/// A file that can't be read.
+pub fn read(file: &Path) -> Result<(Sources, Files, Vec<Diagnostic>), Failure> {
+    let text = read_text(file).map_err(Failure::Other)?;
+    let mut sources = Sources::default();
+    let loader = |user: &str, used: &str| {
+        let folder = Path::new(user).parent().unwrap_or(Path::new(""));
+        let path = folder.join(used);
+        let text = read_text(&path)?;
+        Ok((path.display().to_string(), text))
+    };
+    let (files, diagnostics) = check::program::read(&mut sources, &loader, &file.display().to_string(), &text);
+    Ok((sources, files, diagnostics))
+}
+
+/// The largest .seq file that is read, in bytes.
+const LARGEST_FILE: u64 = 16 << 20;
+
+fn read_text(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let bytes = std::fs::metadata(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
+    if bytes.is_dir() {
+        return Err(format!("cannot read {shown}: it is a folder"));
+    }
+    if bytes.len() > LARGEST_FILE {
+        return Err(format!("cannot read {shown}: it has {} bytes, a .seq file has {LARGEST_FILE} at most", bytes.len()));
+    }
+    let bytes = std::fs::read(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
+    String::from_utf8(bytes).map_err(|why| format!("cannot read {shown}: byte {} is not UTF-8 text", why.utf8_error().valid_up_to()))
+}
+
+/// Checks a model, with the sizes of a checkpoint's `config.json` where one is given.
+///
+/// # Errors
+/// Every mistake in the files.
+pub fn check(request: &Request, checkpoint: Option<&Checkpoint>) -> Result<Checked, Failure> {
+    let (sources, files, diagnostics) = read(&request.file)?;
+    if !diagnostics.is_empty() {
+        return Err(Failure::Mistakes(diagnostics, sources));
+    }
+    let definitions = &files.files[files.root].tree.definitions;
+    let name = match &request.model {
+        Some(name) => Some(name.clone()),
+        None => definitions.iter().rev().find(|item| item.kind == Kind::Model).map(|item| item.name.text.clone()),
+    };
+    let mut parameters = BTreeMap::new();
+    if let (Some(checkpoint), Some(name)) = (checkpoint, &name) {
+        let config = |path: &[&str]| config_setting(checkpoint, path);
+        match table::settings(&files, name, &config) {
+            Ok(settings) => parameters = settings,
+            Err(diagnostics) => return Err(Failure::Mistakes(diagnostics, sources)),
+        }
+    }
+    parameters.extend(request.parameters.clone());
+    let model = match check::check(&files, name.as_deref(), &parameters, Missing::Refuse) {
+        Ok(model) => model,
+        Err(diagnostics) => return Err(Failure::Mistakes(diagnostics, sources)),
+    };
+    let outputs = match &request.outputs {
+        None => model.results.clone(),
+        Some(names) => {
+            let mut outputs = Vec::new();
+            for name in names {
+                match model.names.get(name) {
+                    Some(value) => outputs.push((name.clone(), *value)),
+                    None => {
+                        let near = nearest(name, model.names.keys().map(String::as_str));
+                        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                        return Err(Failure::Other(format!("the model `{}` has no value `{name}`{near}", model.name)));
+                    }
+                }
+            }
+            outputs
+        }
+    };
+    Ok(Checked { sources, files, model, outputs })
+}
+
+/// Every stage between a checked model and kernels.
+#[derive(Clone, Debug)]
+pub struct Stages {
+    /// The equations taken apart.
+    pub graph: Graph,
+    /// The same after the passes, and which equations become one kernel.
+    pub fused: Fused,
+    /// The kernels.
+    pub program: Program,
+}
+
+/// Takes a checked model all the way to kernels.
+pub fn lower(checked: &Checked) -> Stages {
+    let graph = graph::build(&checked.model, &checked.outputs);
+    let fused = fuse(pass::optimise(graph.clone()));
+    let program = kernel::lower(&fused);
+    Stages { graph, fused, program }
+}
+
+/// Reads a model's weights from a checkpoint by its table.
+///
+/// # Errors
+/// Everything about the table or the checkpoint that does not fit.
+pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loaded, Failure> {
+    let Some(checkpoint) = checkpoint else {
+        let missing: Vec<&str> = checked.model.weights().map(|(_, value)| value.path.as_str()).collect();
+        if missing.is_empty() {
+            return Ok(Loaded::default());
+        }
+        return Err(Failure::Other(format!(
+            "the model `{}` has weights ({}{}) and no checkpoint is given: pass `--checkpoint DIR`",
+            checked.model.name,
+            missing[..missing.len().min(3)].join(", "),
+            if missing.len() > 3 { ", …" } else { "" }
+        )));
+    };
+    let table: Table = table::bindings(&checked.files, &checked.model)
+        .map_err(|diagnostics| Failure::Mistakes(diagnostics, checked.sources.clone()))?;
+    load(&checked.model, &table, checkpoint).map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
+}
+
+/// What runs a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Machine code, with the tiles for these instructions, on so many threads.
+    Cpu(Instructions, usize),
+    /// The float64 interpreter of the unfused graph: slow, and what every operation means.
+    Interpreter,
+}
+
+/// A model ready to run.
+pub struct Runner {
+    model: Model,
+    sources: Sources,
+    outputs: Vec<(String, ValueId)>,
+    way: Way,
+}
+
+enum Way {
+    Cpu(Box<Executable>),
+    Interpreter { graph: Box<Graph>, weights: BTreeMap<ValueId, Vec<f64>>, limits: Vec<kernel::Limit> },
+}
+
+impl Runner {
+    /// Compiles a checked model for a backend.
+    ///
+    /// # Errors
+    /// What linking refuses.
+    pub fn new(checked: &Checked, loaded: &Loaded, backend: Backend) -> Result<Runner, Failure> {
+        let stages = lower(checked);
+        let way = match backend {
+            Backend::Cpu(instructions, threads) => {
+                let tiles = Tiles::new(instructions)
+                    .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
+                // Passes number values anew: weights are found by their paths.
+                let by_path: BTreeMap<&str, &Vec<f32>> =
+                    loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
+                let model = &stages.fused.graph.model;
+                let weights = model
+                    .weights()
+                    .filter_map(|(id, value)| Some((id, (*by_path.get(value.path.as_str())?).clone())))
+                    .collect();
+                let executable = Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)?;
+                Way::Cpu(Box::new(executable))
+            }
+            Backend::Interpreter => Way::Interpreter {
+                graph: Box::new(stages.graph),
+                weights: loaded
+                    .values
+                    .iter()
+                    .map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect()))
+                    .collect(),
+                limits: stages.program.limits,
+            },
+        };
+        Ok(Runner {
+            model: checked.model.clone(),
+            sources: checked.sources.clone(),
+            outputs: checked.outputs.clone(),
+            way,
+        })
+    }
+
+    /// The checked model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What a run gives: names and values.
+    pub fn outputs(&self) -> &[(String, ValueId)] {
+        &self.outputs
+    }
+
+    /// Runs a batch: the rows of each output.
+    ///
+    /// # Errors
+    /// A sequence longer than the model allows.
+    pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
+        match &self.way {
+            Way::Cpu(executable) => {
+                // Inputs keep their order through all passes.
+                let mut moved = batch.clone();
+                let ids = executable.program().buffers.iter().filter_map(|buffer| match buffer.role {
+                    kernel::Role::Input(id) => Some((buffer.name.clone(), id)),
+                    _ => None,
+                });
+                let ids: BTreeMap<String, ValueId> = ids.collect();
+                moved.inputs = batch
+                    .inputs
+                    .iter()
+                    .filter_map(|(id, rows)| Some((*ids.get(&self.model.value(*id).path)?, rows.clone())))
+                    .collect();
+                executable.run(&moved).map_err(|error| self.too_long(error.sequence, &error.limit))
+            }
+            Way::Interpreter { graph, weights, limits } => {
+                for limit in limits {
+                    let lengths = &batch.lengths[limit.time.0 as usize];
+                    if let Some(found) = lengths.iter().copied().enumerate().find(|(_, length)| *length > limit.most) {
+                        return Err(self.too_long(found, limit));
+                    }
+                }
+                Ok(self.interpret(graph, weights, batch))
+            }
+        }
+    }
+
+    fn too_long(&self, (sequence, length): (usize, usize), limit: &kernel::Limit) -> Failure {
+        let time = &self.model.times[limit.time.0 as usize];
+        let error = InputError {
+            message: format!(
+                "sequence {sequence} has {length} positions of {time}, `{}` allows {} at most",
+                limit.value, limit.most
+            ),
+            span: Some(limit.span),
+            help: Some("shorten the sequence, or split it".to_string()),
+        };
+        Failure::Inputs(vec![error], self.sources.clone())
+    }
+
+    /// One sequence after the other: a model describes one.
+    fn interpret(&self, graph: &Graph, weights: &BTreeMap<ValueId, Vec<f64>>, batch: &Batch) -> Vec<Vec<f32>> {
+        let mut results = vec![Vec::new(); graph.outputs.len()];
+        let mut starts: BTreeMap<ValueId, usize> = BTreeMap::new();
+        for sequence in 0..batch.sequences {
+            let lengths = (0..batch.lengths.len()).map(|time| batch.lengths[time][sequence]).collect();
+            let mut inputs: BTreeMap<ValueId, Vec<f64>> = BTreeMap::new();
+            for (id, rows) in &batch.inputs {
+                let axes = &self.model.value(*id).axes;
+                let row: usize = axes.iter().filter_map(seqwright_compiler::term::Axis::size).product();
+                let count = batch.rows_of(axes, sequence) * row;
+                let start = starts.entry(*id).or_insert(0);
+                let own: Vec<f64> = rows[*start..*start + count].iter().map(|number| f64::from(*number)).collect();
+                *start += count;
+                inputs.insert(*id, axis_order(&self.model, *id, batch, sequence, &own));
+            }
+            let values = inputs.iter().chain(weights).map(|(id, numbers)| (*id, numbers.as_slice())).collect();
+            let made = interpret(graph, &Sequence { lengths, values });
+            for (place, (_, id)) in graph.outputs.iter().enumerate() {
+                let numbers: Vec<f64> = match made.get(id) {
+                    Some(numbers) => numbers.clone(),
+                    None => match &graph.value(*id).kind {
+                        ValueKind::Constant(numbers) => numbers.clone(),
+                        ValueKind::Weight { .. } => weights.get(id).cloned().unwrap_or_default(),
+                        ValueKind::Input { .. } | ValueKind::Equation(_) => inputs.get(id).cloned().unwrap_or_default(),
+                    },
+                };
+                let rows = row_order(&self.model, *id, batch, sequence, &numbers);
+                results[place].extend(rows.into_iter().map(|number| number as f32));
+            }
+        }
+        results
+    }
+
+    /// The model's time axes by name.
+    pub fn times(&self) -> impl Iterator<Item = (TimeId, &str)> {
+        self.model.times.iter().enumerate().map(|(place, name)| (TimeId(place as u32), name.as_str()))
+    }
+}
+
+/// One sequence's numbers from rows (time axes first) to the order of the axes.
+fn axis_order(model: &Model, id: ValueId, batch: &Batch, sequence: usize, rows: &[f64]) -> Vec<f64> {
+    let mut numbers = vec![0.0; rows.len()];
+    places(model, id, batch, sequence, |row, place| numbers[place] = rows[row]);
+    numbers
+}
+
+/// The other way round.
+fn row_order(model: &Model, id: ValueId, batch: &Batch, sequence: usize, numbers: &[f64]) -> Vec<f64> {
+    let mut rows = vec![0.0; numbers.len()];
+    places(model, id, batch, sequence, |row, place| rows[row] = numbers[place]);
+    rows
+}
+
+fn places(model: &Model, id: ValueId, batch: &Batch, sequence: usize, visit: impl FnMut(usize, usize)) {
+    let axes = &model.value(id).axes;
+    let one = Batch {
+        sequences: 1,
+        lengths: batch.lengths.iter().map(|lengths| vec![lengths[sequence]]).collect(),
+        inputs: BTreeMap::new(),
+    };
+    let sizes: Vec<usize> = axes
+        .iter()
+        .map(|axis| axis.time().map_or(axis.size().unwrap_or(1), |time| one.lengths[time.0 as usize][0]))
+        .collect();
+    crate::batch::for_each_place(axes, &sizes, &one, visit);
+}
+
+/// The syntax trees of a file as text.
+pub fn print_syntax(files: &Files) -> String {
+    syntax::print::print(&files.files[files.root].tree)
+}
