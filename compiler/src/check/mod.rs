@@ -67,7 +67,11 @@ impl Checker<'_> {
         // A mistake that shows inside a definition of another file is as likely one of its use here.
         let file = diagnostic.primary.span.file;
         if let Some(call) = self.calls.iter().rev().find(|call| call.file != file) {
-            if diagnostic.secondary.iter().all(|label| label.span.file == file) {
+            if diagnostic
+                .secondary
+                .iter()
+                .all(|label| label.span.file == file)
+            {
                 diagnostic = diagnostic.also(*call, "where it is used");
             }
         }
@@ -150,7 +154,9 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
     if checker.diagnostics.is_empty() {
         Ok(checker.model)
     } else {
-        checker.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+        checker
+            .diagnostics
+            .sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Err(checker.diagnostics)
     }
 }
@@ -158,8 +164,18 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
 /// The model that is meant: the one of that name, or the file's only or last one.
 fn find_model(program: &Program, wanted: Option<&str>) -> Result<(usize, usize), Vec<Diagnostic>> {
     let file = &program.files[program.root];
-    let models = || file.tree.definitions.iter().enumerate().filter(|(_, item)| item.kind == Kind::Model);
-    let whole = Span { file: file.id, start: 0, end: 0 };
+    let models = || {
+        file.tree
+            .definitions
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.kind == Kind::Model)
+    };
+    let whole = Span {
+        file: file.id,
+        start: 0,
+        end: 0,
+    };
     match wanted {
         None => models().next_back().map(|(place, _)| (program.root, place)).ok_or_else(|| {
             vec![
