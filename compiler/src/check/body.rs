@@ -459,11 +459,11 @@ impl Checker<'_> {
         for (name, size) in std::mem::take(&mut draft.introduced) {
             scope.bind(&name.text, Binding::Size(size), name.span);
         }
-        if state.is_none() {
-            if let Ok(Binding::Value(value)) = &made {
-                // An equation that is no more than another value's name gives that value, where it may.
-                return Ok(Binding::Value(*value));
-            }
+        if state.is_none()
+            && let Ok(Binding::Value(value)) = &made
+        {
+            // An equation that is no more than another value's name gives that value, where it may.
+            return Ok(Binding::Value(*value));
         }
         made
     }
@@ -475,17 +475,17 @@ impl Checker<'_> {
         equation: &Equation,
         state: Option<ValueId>,
     ) -> Checked<Binding> {
-        if state.is_none() && equation.indices.is_empty() && equation.clause.conditions.is_empty() {
-            if let ExpressionKind::Call(call) = &equation.clause.value.kind {
-                if let Some(item) = self.program.item(scope.file, &call.name.text) {
-                    if let ItemKind::Definition(place) = item.kind {
-                        let span = equation.clause.value.span;
-                        let instance: Rc<Instance> =
-                            self.instance(scope, draft, call, (item.file, place), span)?;
-                        return Ok(Binding::Instance(instance));
-                    }
-                }
-            }
+        if state.is_none()
+            && equation.indices.is_empty()
+            && equation.clause.conditions.is_empty()
+            && let ExpressionKind::Call(call) = &equation.clause.value.kind
+            && let Some(item) = self.program.item(scope.file, &call.name.text)
+            && let ItemKind::Definition(place) = item.kind
+        {
+            let span = equation.clause.value.span;
+            let instance: Rc<Instance> =
+                self.instance(scope, draft, call, (item.file, place), span)?;
+            return Ok(Binding::Instance(instance));
         }
         let mut order: Vec<IndexId> = Vec::new();
         for index in &equation.indices {

@@ -178,14 +178,14 @@ impl Checker<'_> {
         if let Some(Binding::Size(size)) = self.lookup(scope, std::slice::from_ref(name)) {
             return self.size_axis(&size, name.span);
         }
-        if name.text == "t" {
-            if let [time] = scope.times.as_slice() {
-                let name = self.model.times[time.0 as usize].clone();
-                return Ok(Axis {
-                    name,
-                    extent: crate::term::Extent::Time(*time),
-                });
-            }
+        if name.text == "t"
+            && let [time] = scope.times.as_slice()
+        {
+            let name = self.model.times[time.0 as usize].clone();
+            return Ok(Axis {
+                name,
+                extent: crate::term::Extent::Time(*time),
+            });
         }
         Err(self.report(
             Diagnostic::new(
@@ -282,20 +282,19 @@ impl Checker<'_> {
         draft: &Draft,
         path: &[crate::syntax::tree::Name],
     ) -> Option<Vec<Axis>> {
-        if path.len() == 1 {
-            if let Some(local) = draft
+        if path.len() == 1
+            && let Some(local) = draft
                 .locals
                 .last()
                 .and_then(|locals| locals.get(&path[0].text))
-            {
-                return Some(
-                    local
-                        .axes
-                        .iter()
-                        .map(|index| draft.axis(*index).clone())
-                        .collect(),
-                );
-            }
+        {
+            return Some(
+                local
+                    .axes
+                    .iter()
+                    .map(|index| draft.axis(*index).clone())
+                    .collect(),
+            );
         }
         match self.lookup(scope, path)? {
             Binding::Value(value) => Some(self.model.value(value).axes.clone()),

@@ -363,10 +363,10 @@ impl Checker<'_> {
         );
         let times: Vec<&Axis> = axes.iter().filter(|axis| axis.time().is_some()).collect();
         for axis in &times {
-            if let Some(time) = axis.time() {
-                if !inner.times.contains(&time) {
-                    inner.times.push(time);
-                }
+            if let Some(time) = axis.time()
+                && !inner.times.contains(&time)
+            {
+                inner.times.push(time);
             }
         }
         let Some(declared) = &parameter.axes else {

@@ -66,14 +66,13 @@ impl Checker<'_> {
     fn report(&mut self, mut diagnostic: Diagnostic) -> Failed {
         // A mistake that shows inside a definition of another file is as likely one of its use here.
         let file = diagnostic.primary.span.file;
-        if let Some(call) = self.calls.iter().rev().find(|call| call.file != file) {
-            if diagnostic
+        if let Some(call) = self.calls.iter().rev().find(|call| call.file != file)
+            && diagnostic
                 .secondary
                 .iter()
                 .all(|label| label.span.file == file)
-            {
-                diagnostic = diagnostic.also(*call, "where it is used");
-            }
+        {
+            diagnostic = diagnostic.also(*call, "where it is used");
         }
         // The same mistake in a definition that is used many times is one mistake.
         let same = |other: &Diagnostic| {
@@ -109,10 +108,11 @@ pub fn check(
         weights: HashMap::new(),
     };
     let done = checker.instantiate_model(definition, parameters);
-    if done.is_ok() && checker.diagnostics.is_empty() {
-        if let Err(diagnostics) = recurrence::groups(&checker.model) {
-            checker.diagnostics = diagnostics;
-        }
+    if done.is_ok()
+        && checker.diagnostics.is_empty()
+        && let Err(diagnostics) = recurrence::groups(&checker.model)
+    {
+        checker.diagnostics = diagnostics;
     }
     finish(checker)
 }
@@ -134,10 +134,11 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             weights: HashMap::new(),
         };
         let done = checker.instantiate_alone(program.root, place);
-        if done.is_ok() && checker.diagnostics.is_empty() {
-            if let Err(found) = recurrence::groups(&checker.model) {
-                checker.diagnostics = found;
-            }
+        if done.is_ok()
+            && checker.diagnostics.is_empty()
+            && let Err(found) = recurrence::groups(&checker.model)
+        {
+            checker.diagnostics = found;
         }
         for diagnostic in checker.diagnostics {
             if !diagnostics.contains(&diagnostic) {

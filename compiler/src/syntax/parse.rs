@@ -342,13 +342,7 @@ fn too_deep(file: FileId, text: &str) -> Option<Diagnostic> {
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'-' | b'^' => signs += 1,
             b' ' | b'\t' | b'\r' => {}
-            _ => {
-                signs = if matches!(byte, b'0'..=b'9') {
-                    signs
-                } else {
-                    0
-                }
-            }
+            _ => signs = if byte.is_ascii_digit() { signs } else { 0 },
         }
         if depth > DEEPEST_NESTING || signs > MOST_SIGNS {
             let span = Span {
