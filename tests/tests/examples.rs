@@ -19,7 +19,11 @@ fn all_files() -> Vec<(String, String)> {
 fn every_file_checks_without_a_mistake() {
     for (name, text) in all_files() {
         let (sources, diagnostics) = diagnose(&name, &text, Missing::Invent);
-        assert!(diagnostics.is_empty(), "{}", rendered(&sources, &diagnostics));
+        assert!(
+            diagnostics.is_empty(),
+            "{}",
+            rendered(&sources, &diagnostics)
+        );
     }
 }
 
@@ -46,8 +50,20 @@ fn survives(text: &str) {
 
 #[test]
 fn brackets_a_hundred_thousand_deep_are_a_diagnostic() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("-", ""), ("2 ^ ", ""), ("f(", ")"), ("x[", "]")] {
-        let text = format!("cell C(x) {{\n  y = {}x{}\n}}\n", open.repeat(100_000), close.repeat(100_000));
+    for (open, close) in [
+        ("(", ")"),
+        ("[", "]"),
+        ("{", "}"),
+        ("-", ""),
+        ("2 ^ ", ""),
+        ("f(", ")"),
+        ("x[", "]"),
+    ] {
+        let text = format!(
+            "cell C(x) {{\n  y = {}x{}\n}}\n",
+            open.repeat(100_000),
+            close.repeat(100_000)
+        );
         let (_, diagnostics) = diagnose("deep.seq", &text, Missing::Invent);
         assert!(!diagnostics.is_empty(), "{open}");
     }
@@ -61,7 +77,9 @@ fn a_line_of_a_megabyte_is_read() {
     survives(&"x".repeat(1_000_000));
     survives(&format!("axis word of {}\"a\"", "\"a\", ".repeat(150_000)));
     survives(&"\"".repeat(1_000_000));
-    let equations: String = (0..20_000).map(|place| format!("y{place} = tanh(x) ")).collect();
+    let equations: String = (0..20_000)
+        .map(|place| format!("y{place} = tanh(x) "))
+        .collect();
     survives(&format!("cell C(x) {{ {equations} }}"));
 }
 
@@ -81,7 +99,9 @@ impl Random {
 fn random_letters_are_a_diagnostic() {
     let mut random = Random(0x5e9_0001);
     for _ in 0..1000 {
-        let bytes: Vec<u8> = (0..random.below(200)).map(|_| random.below(256) as u8).collect();
+        let bytes: Vec<u8> = (0..random.below(200))
+            .map(|_| random.below(256) as u8)
+            .collect();
         survives(&String::from_utf8_lossy(&bytes));
     }
 }
@@ -89,9 +109,46 @@ fn random_letters_are_a_diagnostic() {
 #[test]
 fn damaged_examples_are_diagnostics_or_programs() {
     const PIECES: [&str; 40] = [
-        "(", ")", "[", "]", "{", "}", ";", ",", ":", "=", "->", "..", "*", "^", "-", "+", "/", "%", "<=", "where ", "over ",
-        "backward ", "repeat ", "state ", "weight ", "of ", "and ", "0", "1e308", "1e999", "t", "T", "last", "x", "h[t-1]",
-        "[t+1]", "\"", "// ", "é", "softmax over j (",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ";",
+        ",",
+        ":",
+        "=",
+        "->",
+        "..",
+        "*",
+        "^",
+        "-",
+        "+",
+        "/",
+        "%",
+        "<=",
+        "where ",
+        "over ",
+        "backward ",
+        "repeat ",
+        "state ",
+        "weight ",
+        "of ",
+        "and ",
+        "0",
+        "1e308",
+        "1e999",
+        "t",
+        "T",
+        "last",
+        "x",
+        "h[t-1]",
+        "[t+1]",
+        "\"",
+        "// ",
+        "é",
+        "softmax over j (",
     ];
     let files = all_files();
     let mut random = Random(0x5e9_0002);

@@ -22,7 +22,11 @@ impl Checker<'_> {
         let mut failed = false;
         for statement in statements {
             if self.model.values.len() > MOST_VALUES {
-                if self.diagnostics.iter().any(|known| known.code == Code::TooLarge) {
+                if self
+                    .diagnostics
+                    .iter()
+                    .any(|known| known.code == Code::TooLarge)
+                {
                     return Err(super::Failed);
                 }
                 return Err(self.report(
@@ -41,7 +45,11 @@ impl Checker<'_> {
 
     fn statement(&mut self, scope: &mut Scope, statement: &Statement) -> Checked<()> {
         match statement {
-            Statement::State { names, axes, before } => self.state(scope, names, axes, before.as_ref()),
+            Statement::State {
+                names,
+                axes,
+                before,
+            } => self.state(scope, names, axes, before.as_ref()),
             Statement::Weight { names, axes } => {
                 for name in names {
                     let made = self.declared_axes(scope, axes).and_then(|axes| {
@@ -53,11 +61,20 @@ impl Checker<'_> {
                 }
                 Ok(())
             }
-            Statement::Constant { name, axes, literal } => {
+            Statement::Constant {
+                name,
+                axes,
+                literal,
+            } => {
                 let made = self.constant(scope, name, axes, literal);
                 self.define(scope, name, made.map(Binding::Value))
             }
-            Statement::Repeat { counter, from, to, body } => self.repeat(scope, counter, from, to, body),
+            Statement::Repeat {
+                counter,
+                from,
+                to,
+                body,
+            } => self.repeat(scope, counter, from, to, body),
             Statement::Equation(equation) => self.equation(scope, equation),
         }
     }
@@ -65,16 +82,23 @@ impl Checker<'_> {
     /// Binds a name, refusing one that is taken.
     fn define(&mut self, scope: &mut Scope, name: &Name, made: Checked<Binding>) -> Checked<()> {
         scope.later.remove(&name.text);
-        let carried = scope.carried.as_ref().is_some_and(|carried| carried.contains(&name.text));
+        let carried = scope
+            .carried
+            .as_ref()
+            .is_some_and(|carried| carried.contains(&name.text));
         if let Some(first) = scope.names.get(&name.text) {
             let broken = matches!(first.binding, Binding::Broken);
             if !carried && !broken {
                 let first = first.span;
                 return Err(self.report(
-                    Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is given twice", name.text))
-                        .label("again here")
-                        .also(first, "first here")
-                        .help("a value has one equation; give the second another name"),
+                    Diagnostic::new(
+                        Code::DefinedTwice,
+                        name.span,
+                        format!("`{}` is given twice", name.text),
+                    )
+                    .label("again here")
+                    .also(first, "first here")
+                    .help("a value has one equation; give the second another name"),
                 ));
             }
         }
@@ -92,7 +116,10 @@ impl Checker<'_> {
         for entry in &axes.entries {
             if let Some(value) = &entry.value {
                 let size = self.size_expression(scope, value)?;
-                let size = SizeValue { value: size.value, axis: entry.name.text.clone() };
+                let size = SizeValue {
+                    value: size.value,
+                    axis: entry.name.text.clone(),
+                };
                 if !scope.names.contains_key(&entry.name.text) {
                     scope.bind(&entry.name.text, Binding::Size(size), entry.name.span);
                 }
@@ -129,7 +156,12 @@ impl Checker<'_> {
                     };
                     let path = scope.path_of(&name.text);
                     let kind = ValueKind::Equation(equation);
-                    self.model.values.push(Value { path, span: name.span, axes: axes.clone(), kind });
+                    self.model.values.push(Value {
+                        path,
+                        span: name.span,
+                        axes: axes.clone(),
+                        kind,
+                    });
                     let value = ValueId(self.model.values.len() as u32 - 1);
                     self.pending.insert(value, name.span);
                     Binding::Value(value)
@@ -148,7 +180,9 @@ impl Checker<'_> {
         axes: &[Axis],
         before: Option<&Expression>,
     ) -> Checked<Option<ValueId>> {
-        let Some(expression) = before else { return Ok(None) };
+        let Some(expression) = before else {
+            return Ok(None);
+        };
         if matches!(expression.kind, ExpressionKind::Number(0.0)) {
             return Ok(None);
         }
@@ -159,24 +193,43 @@ impl Checker<'_> {
             if !wanted.contains(&draft.axis(*index)) {
                 let axis = draft.axis(*index).name.clone();
                 return Err(self.report(
-                    Diagnostic::new(Code::Axes, expression.span, format!("this has the axis `{axis}`, the state has not"))
-                        .label("the value before the first position")
-                        .also(name.span, "the state"),
+                    Diagnostic::new(
+                        Code::Axes,
+                        expression.span,
+                        format!("this has the axis `{axis}`, the state has not"),
+                    )
+                    .label("the value before the first position")
+                    .also(name.span, "the state"),
                 ));
             }
         }
-        let order: Vec<IndexId> =
-            wanted.iter().map(|axis| self.current(&mut draft, axis, expression.span)).collect::<Checked<_>>()?;
+        let order: Vec<IndexId> = wanted
+            .iter()
+            .map(|axis| self.current(&mut draft, axis, expression.span))
+            .collect::<Checked<_>>()?;
         let path = draft.path.clone();
-        Ok(Some(self.add_equation(&draft, path, typed, order, false, None)))
+        Ok(Some(
+            self.add_equation(&draft, path, typed, order, false, None),
+        ))
     }
 
-    fn constant(&mut self, scope: &mut Scope, name: &Name, axes: &Axes, literal: &Literal) -> Checked<ValueId> {
+    fn constant(
+        &mut self,
+        scope: &mut Scope,
+        name: &Name,
+        axes: &Axes,
+        literal: &Literal,
+    ) -> Checked<ValueId> {
         let axes = self.declared_axes(scope, axes)?;
         let mut numbers = Vec::new();
         self.literal(&axes, literal, &mut numbers)?;
         let path = scope.path_of(&name.text);
-        self.model.values.push(Value { path, span: name.span, axes, kind: ValueKind::Constant(numbers) });
+        self.model.values.push(Value {
+            path,
+            span: name.span,
+            axes,
+            kind: ValueKind::Constant(numbers),
+        });
         Ok(ValueId(self.model.values.len() as u32 - 1))
     }
 
@@ -193,19 +246,29 @@ impl Checker<'_> {
                         Diagnostic::new(
                             Code::Literal,
                             literal.span,
-                            format!("{} entries for the axis `{}`, which has {wanted}", list.len(), axis.name),
+                            format!(
+                                "{} entries for the axis `{}`, which has {wanted}",
+                                list.len(),
+                                axis.name
+                            ),
                         )
                         .label("this list"),
                     ));
                 }
-                list.iter().try_for_each(|item| self.literal(rest, item, numbers))
+                list.iter()
+                    .try_for_each(|item| self.literal(rest, item, numbers))
             }
             (LiteralKind::Number(_), Some((axis, _))) => Err(self.report(
-                Diagnostic::new(Code::Literal, literal.span, format!("a list along `{}` is wanted here", axis.name))
-                    .label("a number"),
+                Diagnostic::new(
+                    Code::Literal,
+                    literal.span,
+                    format!("a list along `{}` is wanted here", axis.name),
+                )
+                .label("a number"),
             )),
             (LiteralKind::List(_), None) => Err(self.report(
-                Diagnostic::new(Code::Literal, literal.span, "a number is wanted here").label("a list: one too many"),
+                Diagnostic::new(Code::Literal, literal.span, "a number is wanted here")
+                    .label("a list: one too many"),
             )),
         }
     }
@@ -218,13 +281,20 @@ impl Checker<'_> {
         to: &Expression,
         body: &[Statement],
     ) -> Checked<()> {
-        let (low, high) = (self.size_expression(scope, from)?, self.size_expression(scope, to)?);
+        let (low, high) = (
+            self.size_expression(scope, from)?,
+            self.size_expression(scope, to)?,
+        );
         let whole = |value: f64| value.fract() == 0.0 && (0.0..=1e6).contains(&value);
         if self.missing == super::Missing::Refuse && !(whole(low.value) && whole(high.value)) {
             let span = from.span.to(to.span);
             return Err(self.report(
-                Diagnostic::new(Code::Size, span, format!("a repeat runs from {} to {}", low.value, high.value))
-                    .label("both must be whole numbers from 0 to 1,000,000"),
+                Diagnostic::new(
+                    Code::Size,
+                    span,
+                    format!("a repeat runs from {} to {}", low.value, high.value),
+                )
+                .label("both must be whole numbers from 0 to 1,000,000"),
             ));
         }
         let first = low.value as usize;
@@ -236,8 +306,14 @@ impl Checker<'_> {
         let (carried, path) = (scope.carried.replace(outer.clone()), scope.path.clone());
         let mut result = Ok(());
         for iteration in first..end {
-            scope.path = super::scope::join(&super::scope::join(&path, &counter.text), &iteration.to_string());
-            let size = SizeValue { value: iteration as f64, axis: counter.text.clone() };
+            scope.path = super::scope::join(
+                &super::scope::join(&path, &counter.text),
+                &iteration.to_string(),
+            );
+            let size = SizeValue {
+                value: iteration as f64,
+                axis: counter.text.clone(),
+            };
             scope.bind(&counter.text, Binding::Size(size), counter.span);
             scope.counters.push((counter.text.clone(), iteration));
             let done = self.statements(scope, body);
@@ -263,12 +339,25 @@ impl Checker<'_> {
     }
 
     /// The values that `name[counter] = …` gave over the iterations of a repeat, as one value along a new axis.
-    fn gather(&mut self, scope: &Scope, name: &str, axis: &str, values: &[ValueId], span: Span) -> Checked<ValueId> {
+    fn gather(
+        &mut self,
+        scope: &Scope,
+        name: &str,
+        axis: &str,
+        values: &[ValueId],
+        span: Span,
+    ) -> Checked<ValueId> {
         let mut draft = Draft::new(name, scope.path_of(name));
-        let axis = Axis { name: axis.to_string(), extent: Extent::Fixed(values.len()) };
+        let axis = Axis {
+            name: axis.to_string(),
+            extent: Extent::Fixed(values.len()),
+        };
         let index = draft.fresh(&axis.name.clone(), axis);
         let first = self.model.value(values[0]).axes.clone();
-        let own: Vec<IndexId> = first.iter().map(|axis| draft.fresh(&axis.name, axis.clone())).collect();
+        let own: Vec<IndexId> = first
+            .iter()
+            .map(|axis| draft.fresh(&axis.name, axis.clone()))
+            .collect();
         let mut pieces = Vec::new();
         for (place, value) in values.iter().enumerate() {
             let axes = &self.model.value(*value).axes;
@@ -281,19 +370,43 @@ impl Checker<'_> {
                     format!("the iterations give values with different axes: {one} and {two}"),
                 )));
             }
-            pieces.push((place, Term::Read(*value, own.iter().map(|index| Subscript::index(*index)).collect())));
+            pieces.push((
+                place,
+                Term::Read(
+                    *value,
+                    own.iter().map(|index| Subscript::index(*index)).collect(),
+                ),
+            ));
         }
         let order: Vec<IndexId> = [index].into_iter().chain(own).collect();
-        let equation = renumber(&draft, &order, Term::Pieces(index, pieces), Vec::new(), false, None);
-        let axes = order.iter().map(|index| draft.axis(*index).clone()).collect();
+        let equation = renumber(
+            &draft,
+            &order,
+            Term::Pieces(index, pieces),
+            Vec::new(),
+            false,
+            None,
+        );
+        let axes = order
+            .iter()
+            .map(|index| draft.axis(*index).clone())
+            .collect();
         let path = scope.path_of(name);
-        self.model.values.push(Value { path, span, axes, kind: ValueKind::Equation(equation) });
+        self.model.values.push(Value {
+            path,
+            span,
+            axes,
+            kind: ValueKind::Equation(equation),
+        });
         Ok(ValueId(self.model.values.len() as u32 - 1))
     }
 
     fn equation(&mut self, scope: &mut Scope, equation: &Equation) -> Checked<()> {
         if let Some((gathered, rest)) = gathers(scope, equation) {
-            let inner = Equation { indices: rest, ..equation.clone() };
+            let inner = Equation {
+                indices: rest,
+                ..equation.clone()
+            };
             let made = self.equation_value(scope, &inner, None)?;
             let value = match made {
                 Binding::Value(value) => value,
@@ -301,10 +414,19 @@ impl Checker<'_> {
                 Binding::Size(_) | Binding::Time(_) | Binding::Broken => return Err(super::Failed),
             };
             scope.later.remove(&gathered);
-            scope.gathered.entry(gathered).or_insert((equation.name.span, Vec::new())).1.push(value);
+            scope
+                .gathered
+                .entry(gathered)
+                .or_insert((equation.name.span, Vec::new()))
+                .1
+                .push(value);
             return Ok(());
         }
-        let state = match scope.names.get(&equation.name.text).map(|bound| bound.binding.clone()) {
+        let state = match scope
+            .names
+            .get(&equation.name.text)
+            .map(|bound| bound.binding.clone())
+        {
             Some(Binding::Value(value)) if self.pending.contains_key(&value) => Some(value),
             _ => None,
         };
@@ -325,18 +447,23 @@ impl Checker<'_> {
     }
 
     /// What an equation gives: a value, or an instance where it is a call of a definition and nothing else.
-    fn equation_value(&mut self, scope: &mut Scope, equation: &Equation, state: Option<ValueId>) -> Checked<Binding> {
+    fn equation_value(
+        &mut self,
+        scope: &mut Scope,
+        equation: &Equation,
+        state: Option<ValueId>,
+    ) -> Checked<Binding> {
         let name = &equation.name.text;
         let mut draft = Draft::new(name, scope.equation_path(name));
         let made = self.equation_with(scope, &mut draft, equation, state);
         for (name, size) in std::mem::take(&mut draft.introduced) {
             scope.bind(&name.text, Binding::Size(size), name.span);
         }
-        if state.is_none() {
-            if let Ok(Binding::Value(value)) = &made {
-                // An equation that is no more than another value's name gives that value, where it may.
-                return Ok(Binding::Value(*value));
-            }
+        if state.is_none()
+            && let Ok(Binding::Value(value)) = &made
+        {
+            // An equation that is no more than another value's name gives that value, where it may.
+            return Ok(Binding::Value(*value));
         }
         made
     }
@@ -348,24 +475,29 @@ impl Checker<'_> {
         equation: &Equation,
         state: Option<ValueId>,
     ) -> Checked<Binding> {
-        if state.is_none() && equation.indices.is_empty() && equation.clause.conditions.is_empty() {
-            if let ExpressionKind::Call(call) = &equation.clause.value.kind {
-                if let Some(item) = self.program.item(scope.file, &call.name.text) {
-                    if let ItemKind::Definition(place) = item.kind {
-                        let span = equation.clause.value.span;
-                        let instance: Rc<Instance> = self.instance(scope, draft, call, (item.file, place), span)?;
-                        return Ok(Binding::Instance(instance));
-                    }
-                }
-            }
+        if state.is_none()
+            && equation.indices.is_empty()
+            && equation.clause.conditions.is_empty()
+            && let ExpressionKind::Call(call) = &equation.clause.value.kind
+            && let Some(item) = self.program.item(scope.file, &call.name.text)
+            && let ItemKind::Definition(place) = item.kind
+        {
+            let span = equation.clause.value.span;
+            let instance: Rc<Instance> =
+                self.instance(scope, draft, call, (item.file, place), span)?;
+            return Ok(Binding::Instance(instance));
         }
         let mut order: Vec<IndexId> = Vec::new();
         for index in &equation.indices {
             let axis = self.axis_of_index(scope, draft, index, &[&equation.clause])?;
             if draft.find(&index.name.text).is_some() {
                 return Err(self.report(
-                    Diagnostic::new(Code::Indices, index.name.span, format!("`{}` is named twice", index.name.text))
-                        .label("again here"),
+                    Diagnostic::new(
+                        Code::Indices,
+                        index.name.span,
+                        format!("`{}` is named twice", index.name.text),
+                    )
+                    .label("again here"),
                 ));
             }
             let fresh = draft.fresh(&index.name.text, axis);
@@ -376,14 +508,21 @@ impl Checker<'_> {
         typed.span = equation.name.span;
         let path = scope.path_of(&equation.name.text);
         let Some(state) = state else {
-            return Ok(Binding::Value(self.add_equation(draft, path, typed, order, false, None)));
+            return Ok(Binding::Value(
+                self.add_equation(draft, path, typed, order, false, None),
+            ));
         };
         let axes = self.model.value(state).axes.clone();
         let declared: Vec<IndexId> = axes
             .iter()
             .map(|axis| self.current(draft, axis, equation.name.span))
             .collect::<Checked<_>>()?;
-        if let Some(extra) = typed.axes.iter().chain(&order).find(|index| !declared.contains(index)) {
+        if let Some(extra) = typed
+            .axes
+            .iter()
+            .chain(&order)
+            .find(|index| !declared.contains(index))
+        {
             let extra = draft.axis(*extra).name.clone();
             let shown = self.shown_axes(&axes);
             let place = self.model.value(state).span;
@@ -391,7 +530,10 @@ impl Checker<'_> {
                 Diagnostic::new(
                     Code::Axes,
                     equation.clause.value.span,
-                    format!("the equation of `{}` varies with `{extra}`, the state does not", equation.name.text),
+                    format!(
+                        "the equation of `{}` varies with `{extra}`, the state does not",
+                        equation.name.text
+                    ),
                 )
                 .label(format!("has the axis `{extra}`"))
                 .also(place, format!("declared with {shown}")),
@@ -408,29 +550,36 @@ impl Checker<'_> {
     }
 
     /// A size: a number of sizes and numbers. A name alone keeps the name of its axis.
-    pub fn size_expression(&mut self, scope: &Scope, expression: &Expression) -> Checked<SizeValue> {
+    pub fn size_expression(
+        &mut self,
+        scope: &Scope,
+        expression: &Expression,
+    ) -> Checked<SizeValue> {
         let value = match &expression.kind {
             ExpressionKind::Number(value) => *value,
             ExpressionKind::Path(path) => {
                 return match self.lookup(scope, path) {
                     Some(Binding::Size(size)) => Ok(size),
                     Some(Binding::Broken) => Err(super::Failed),
-                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => Err(self.report(
-                        Diagnostic::new(
-                            Code::WrongKind,
-                            expression.span,
-                            format!("`{}` is not a size", path[path.len() - 1].text),
-                        )
-                        .label("a size is known before anything runs")
-                        .help("values stand before the `;`, sizes after it"),
-                    )),
+                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => Err(self
+                        .report(
+                            Diagnostic::new(
+                                Code::WrongKind,
+                                expression.span,
+                                format!("`{}` is not a size", path[path.len() - 1].text),
+                            )
+                            .label("a size is known before anything runs")
+                            .help("values stand before the `;`, sizes after it"),
+                        )),
                     None => Err(self.unknown(scope, path, None)),
                 };
             }
             ExpressionKind::Negate(value) => -self.size_expression(scope, value)?.value,
             ExpressionKind::Binary(operator, left, right) => {
-                let (left, right) =
-                    (self.size_expression(scope, left)?.value, self.size_expression(scope, right)?.value);
+                let (left, right) = (
+                    self.size_expression(scope, left)?.value,
+                    self.size_expression(scope, right)?.value,
+                );
                 match operator {
                     Operator::Add => left + right,
                     Operator::Subtract => left - right,
@@ -440,7 +589,12 @@ impl Checker<'_> {
                     Operator::Power => left.powf(right),
                 }
             }
-            ExpressionKind::Call(call) if matches!(call.name.text.as_str(), "sqrt" | "floor" | "exp" | "log" | "max" | "min") => {
+            ExpressionKind::Call(call)
+                if matches!(
+                    call.name.text.as_str(),
+                    "sqrt" | "floor" | "exp" | "log" | "max" | "min"
+                ) =>
+            {
                 let values = call
                     .arguments
                     .iter()
@@ -467,17 +621,27 @@ impl Checker<'_> {
             | ExpressionKind::Condition(_)
             | ExpressionKind::Where(_) => {
                 return Err(self.report(
-                    Diagnostic::new(Code::Size, expression.span, "a size is made of sizes and numbers")
-                        .label("not known before anything runs"),
+                    Diagnostic::new(
+                        Code::Size,
+                        expression.span,
+                        "a size is made of sizes and numbers",
+                    )
+                    .label("not known before anything runs"),
                 ));
             }
         };
-        Ok(SizeValue { value, axis: "size".to_string() })
+        Ok(SizeValue {
+            value,
+            axis: "size".to_string(),
+        })
     }
 }
 
 /// `last[layer] = …` inside `repeat layer`: the name, and the indices that are left.
-fn gathers(scope: &Scope, equation: &Equation) -> Option<(String, Vec<crate::syntax::tree::Index>)> {
+fn gathers(
+    scope: &Scope,
+    equation: &Equation,
+) -> Option<(String, Vec<crate::syntax::tree::Index>)> {
     let first = equation.indices.first()?;
     let (counter, _) = scope.counters.last()?;
     (first.name.text == *counter && first.axis.is_none())
@@ -489,10 +653,15 @@ fn note_later(scope: &mut Scope, statement: &Statement) {
     match statement {
         Statement::Equation(equation) => {
             if !scope.names.contains_key(&equation.name.text) {
-                scope.later.insert(equation.name.text.clone(), equation.name.span);
+                scope
+                    .later
+                    .insert(equation.name.text.clone(), equation.name.span);
             }
         }
-        Statement::Repeat { .. } | Statement::State { .. } | Statement::Weight { .. } | Statement::Constant { .. } => {}
+        Statement::Repeat { .. }
+        | Statement::State { .. }
+        | Statement::Weight { .. }
+        | Statement::Constant { .. } => {}
     }
 }
 
@@ -504,4 +673,3 @@ fn first_span(statement: &Statement) -> Span {
         Statement::Equation(equation) => equation.name.span,
     }
 }
-

@@ -66,10 +66,13 @@ impl Checker<'_> {
     fn report(&mut self, mut diagnostic: Diagnostic) -> Failed {
         // A mistake that shows inside a definition of another file is as likely one of its use here.
         let file = diagnostic.primary.span.file;
-        if let Some(call) = self.calls.iter().rev().find(|call| call.file != file) {
-            if diagnostic.secondary.iter().all(|label| label.span.file == file) {
-                diagnostic = diagnostic.also(*call, "where it is used");
-            }
+        if let Some(call) = self.calls.iter().rev().find(|call| call.file != file)
+            && diagnostic
+                .secondary
+                .iter()
+                .all(|label| label.span.file == file)
+        {
+            diagnostic = diagnostic.also(*call, "where it is used");
         }
         // The same mistake in a definition that is used many times is one mistake.
         let same = |other: &Diagnostic| {
@@ -105,10 +108,11 @@ pub fn check(
         weights: HashMap::new(),
     };
     let done = checker.instantiate_model(definition, parameters);
-    if done.is_ok() && checker.diagnostics.is_empty() {
-        if let Err(diagnostics) = recurrence::groups(&checker.model) {
-            checker.diagnostics = diagnostics;
-        }
+    if done.is_ok()
+        && checker.diagnostics.is_empty()
+        && let Err(diagnostics) = recurrence::groups(&checker.model)
+    {
+        checker.diagnostics = diagnostics;
     }
     finish(checker)
 }
@@ -130,10 +134,11 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             weights: HashMap::new(),
         };
         let done = checker.instantiate_alone(program.root, place);
-        if done.is_ok() && checker.diagnostics.is_empty() {
-            if let Err(found) = recurrence::groups(&checker.model) {
-                checker.diagnostics = found;
-            }
+        if done.is_ok()
+            && checker.diagnostics.is_empty()
+            && let Err(found) = recurrence::groups(&checker.model)
+        {
+            checker.diagnostics = found;
         }
         for diagnostic in checker.diagnostics {
             if !diagnostics.contains(&diagnostic) {
@@ -150,7 +155,9 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
     if checker.diagnostics.is_empty() {
         Ok(checker.model)
     } else {
-        checker.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+        checker
+            .diagnostics
+            .sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Err(checker.diagnostics)
     }
 }
@@ -158,8 +165,18 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
 /// The model that is meant: the one of that name, or the file's only or last one.
 fn find_model(program: &Program, wanted: Option<&str>) -> Result<(usize, usize), Vec<Diagnostic>> {
     let file = &program.files[program.root];
-    let models = || file.tree.definitions.iter().enumerate().filter(|(_, item)| item.kind == Kind::Model);
-    let whole = Span { file: file.id, start: 0, end: 0 };
+    let models = || {
+        file.tree
+            .definitions
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.kind == Kind::Model)
+    };
+    let whole = Span {
+        file: file.id,
+        start: 0,
+        end: 0,
+    };
     match wanted {
         None => models().next_back().map(|(place, _)| (program.root, place)).ok_or_else(|| {
             vec![

@@ -73,12 +73,27 @@ fn only_blank(text: &str) -> bool {
 
 /// The start of the next line after `place` that begins with a word that begins items.
 fn next_item(text: &str, place: usize) -> Option<usize> {
-    const BEGINNINGS: [&str; 9] =
-        ["use ", "axis ", "function ", "cell ", "attention ", "norm ", "block ", "model ", "checkpoint "];
-    let mut start = place + text[place..].find(|letter: char| !letter.is_whitespace()).unwrap_or(0);
+    const BEGINNINGS: [&str; 9] = [
+        "use ",
+        "axis ",
+        "function ",
+        "cell ",
+        "attention ",
+        "norm ",
+        "block ",
+        "model ",
+        "checkpoint ",
+    ];
+    let mut start = place
+        + text[place..]
+            .find(|letter: char| !letter.is_whitespace())
+            .unwrap_or(0);
     while let Some(line) = text[start..].find('\n') {
         start += line + 1;
-        if BEGINNINGS.iter().any(|word| text[start..].starts_with(word)) {
+        if BEGINNINGS
+            .iter()
+            .any(|word| text[start..].starts_with(word))
+        {
             return Some(start);
         }
     }
@@ -86,14 +101,23 @@ fn next_item(text: &str, place: usize) -> Option<usize> {
 }
 
 /// What pest found, in words.
-fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Error<Rule>) -> Diagnostic {
+fn syntax_error(
+    file: FileId,
+    text: &str,
+    place: usize,
+    error: pest::error::Error<Rule>,
+) -> Diagnostic {
     let start = place
         + match error.location {
             InputLocation::Pos(position) => position,
             InputLocation::Span((start, _)) => start,
         };
     let found = found_at(text, start);
-    let span = Span { file, start, end: start + found.len() };
+    let span = Span {
+        file,
+        start,
+        end: start + found.len(),
+    };
     let expected = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => {
             let mut words: Vec<&str> = positives.iter().map(|rule| words_for(*rule)).collect();
@@ -108,15 +132,29 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
         }
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let found = if found.is_empty() { "the end of the file".to_string() } else { format!("`{found}`") };
+    let found = if found.is_empty() {
+        "the end of the file".to_string()
+    } else {
+        format!("`{found}`")
+    };
     let message = match expected.as_slice() {
         [] => format!("{found} can't stand here"),
         [one] => format!("expected {one}, found {found}"),
         [all @ .., last] => format!("expected {} or {last}, found {found}", all.join(", ")),
     };
     let mut diagnostic = Diagnostic::new(Code::Syntax, span, message).label("not expected here");
-    if let (Some((bracket, _)), true) = (unclosed(text, place, start), expected.contains(&"an operator")) {
-        diagnostic = diagnostic.also(Span { file, start: bracket, end: bracket + 1 }, "this is still open");
+    if let (Some((bracket, _)), true) = (
+        unclosed(text, place, start),
+        expected.contains(&"an operator"),
+    ) {
+        diagnostic = diagnostic.also(
+            Span {
+                file,
+                start: bracket,
+                end: bracket + 1,
+            },
+            "this is still open",
+        );
     }
     if let Some(help) = advice(text, start) {
         diagnostic = diagnostic.help(help);
@@ -147,8 +185,14 @@ fn unclosed(text: &str, start: usize, end: usize) -> Option<(usize, &'static str
 /// The word or sign at a place.
 fn found_at(text: &str, start: usize) -> &str {
     let rest = text.get(start..).unwrap_or("");
-    let word = rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_')).unwrap_or(rest.len());
-    if word > 0 { &rest[..word] } else { &rest[..rest.chars().next().map_or(0, char::len_utf8)] }
+    let word = rest
+        .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
+        .unwrap_or(rest.len());
+    if word > 0 {
+        &rest[..word]
+    } else {
+        &rest[..rest.chars().next().map_or(0, char::len_utf8)]
+    }
 }
 
 /// A hint for mistakes that people bring from other languages.
@@ -298,10 +342,14 @@ fn too_deep(file: FileId, text: &str) -> Option<Diagnostic> {
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'-' | b'^' => signs += 1,
             b' ' | b'\t' | b'\r' => {}
-            _ => signs = if matches!(byte, b'0'..=b'9') { signs } else { 0 },
+            _ => signs = if byte.is_ascii_digit() { signs } else { 0 },
         }
         if depth > DEEPEST_NESTING || signs > MOST_SIGNS {
-            let span = Span { file, start: place, end: place + 1 };
+            let span = Span {
+                file,
+                start: place,
+                end: place + 1,
+            };
             let message = if depth > DEEPEST_NESTING {
                 format!("brackets are nested more than {DEEPEST_NESTING} deep")
             } else {
