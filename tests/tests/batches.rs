@@ -7,10 +7,10 @@ use seqwright::batch::Batch;
 use seqwright::session::Backend;
 use seqwright::tiles::Instructions;
 use seqwright_compiler::term::Axis;
-use seqwright_tests::{CASES, case, shown};
+use seqwright_tests::goldens::{CASES, case, shown};
 
 /// One sequence of a batch alone, cut to a length.
-fn alone(case: &seqwright_tests::Case, batch: &Batch, sequence: usize, cut: impl Fn(usize) -> usize) -> Batch {
+fn alone(case: &seqwright_tests::goldens::Case, batch: &Batch, sequence: usize, cut: impl Fn(usize) -> usize) -> Batch {
     let model = &case.checked.model;
     let lengths: Vec<Vec<usize>> = batch.lengths.iter().map(|lengths| vec![cut(lengths[sequence])]).collect();
     let mut inputs = std::collections::BTreeMap::new();

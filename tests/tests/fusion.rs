@@ -3,13 +3,13 @@
 
 use seqwright::session::{Request, Stages, check, lower};
 use seqwright_compiler::kernel::{Body, Stage};
-use seqwright_tests::{case, shown};
+use seqwright_tests::goldens::{case, shown};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A fixture of this folder, lowered with parameters.
 fn fixture(name: &str, parameters: &[(&str, f64)]) -> Stages {
-    let file: PathBuf = seqwright_tests::root().join("tests/fixtures/fusion").join(name);
+    let file: PathBuf = seqwright_tests::sources::repository().join("tests/fixtures/fusion").join(name);
     let parameters = parameters.iter().map(|(name, value)| (name.to_string(), *value)).collect::<BTreeMap<_, _>>();
     lower(&shown(check(&Request { file, parameters, ..Request::default() }, None)))
 }

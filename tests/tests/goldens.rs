@@ -3,7 +3,7 @@
 
 use seqwright::session::Backend;
 use seqwright::tiles::Instructions;
-use seqwright_tests::{CASES, case};
+use seqwright_tests::goldens::{CASES, case};
 
 /// The interpreter computes in float64 from float32 weights and gives float32: what is left is the rounding of the
 /// expected numbers themselves, on values of order one.
@@ -38,7 +38,7 @@ fn machine_code_agrees_with_the_reference() {
 fn every_golden_case_has_an_example_and_is_run_or_said_to_be_missing() {
     // Two time axes and images come with the work on streaming.
     const LATER: [&str; 2] = ["transformer_translation", "vit"];
-    let folder = seqwright_tests::root().join("tests/goldens");
+    let folder = seqwright_tests::sources::repository().join("tests/goldens");
     for entry in std::fs::read_dir(folder).expect("the golden cases are there") {
         let entry = entry.expect("a folder that can be listed");
         let name = entry.file_name().to_string_lossy().to_string();

@@ -6,7 +6,7 @@ use seqwright::session::{Backend, Request, Runner, check, weights};
 use seqwright::tiles::Instructions;
 use seqwright::tokenizer::Tokenizer;
 use seqwright::weights::{Checkpoint, Tensor, Values};
-use seqwright_tests::{example, shown};
+use seqwright_tests::goldens::{example, shown};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

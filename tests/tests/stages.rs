@@ -3,7 +3,7 @@
 use seqwright::link::assembly;
 use seqwright::session::{Checked, Request, check, lower, print_syntax};
 use seqwright_compiler::clif;
-use seqwright_tests::{CASES, case, example, shown};
+use seqwright_tests::goldens::{CASES, case, example, shown};
 use std::collections::BTreeMap;
 
 /// Every example with the sizes of its golden case, or small ones.
@@ -30,7 +30,7 @@ fn checked(name: &str) -> Checked {
 /// Stacks are printed one layer deep but for the stage that shows how layers share kernels.
 fn each(stage: &str, print: impl Fn(&Checked) -> String) {
     let mut seen = 0;
-    for entry in std::fs::read_dir(seqwright_tests::root().join("examples")).expect("the examples are there") {
+    for entry in std::fs::read_dir(seqwright_tests::sources::repository().join("examples")).expect("the examples are there") {
         let path = entry.expect("a file that can be listed").path();
         if path.extension().is_some_and(|extension| extension == "seq") {
             let name = path.file_stem().expect("a file has a name").to_string_lossy().to_string();

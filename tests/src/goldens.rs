@@ -1,0 +1,117 @@
+//! The golden cases, and running examples on them.
+//!
+//! `goldens/NAME` has a checkpoint as its framework names it, inputs and expected outputs, computed in float64 by PyTorch
+//! and Hugging Face code (see its README); `examples/NAME.seq` is the model.
+
+use seqwright::batch::{Batch, padded};
+use seqwright::session::{Backend, Checked, Failure, Request, Runner, check, weights};
+use seqwright::weights::{Checkpoint, Io, Tensor, Values};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::sources::repository;
+
+/// Golden cases that this version runs.
+pub const CASES: [&str; 14] = [
+    "rnn_tanh",
+    "lstm",
+    "gru",
+    "lstm_stacked",
+    "lstm_bidirectional",
+    "gru_bidirectional_stacked",
+    "attention",
+    "attention_causal",
+    "attention_alibi_window_grouped",
+    "cell_peephole_layernorm_lstm",
+    "cell_mingru",
+    "bert",
+    "gpt2",
+    "llama",
+];
+
+/// An example's file.
+pub fn example(name: &str) -> PathBuf {
+    repository().join("examples").join(format!("{name}.seq"))
+}
+
+/// A golden case: the checked model with its checkpoint's sizes, the checkpoint, and what goes in and comes out.
+pub struct Case {
+    /// The model, with every expected output asked for.
+    pub checked: Checked,
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Inputs and expected outputs.
+    pub io: Io,
+    /// Lengths of ragged batches.
+    pub lengths: BTreeMap<String, Vec<usize>>,
+}
+
+/// Reads a golden case.
+pub fn case(name: &str) -> Case {
+    let folder = repository().join("tests/goldens").join(name);
+    let checkpoint = Checkpoint::open(&folder).expect("the golden checkpoint is whole");
+    let mut io = Io::open(&folder.join("io.safetensors")).expect("the golden inputs are whole");
+    // A continuation by the arg max is no value of the model: generation has tests of its own.
+    io.outputs.remove("greedy");
+    io.inputs.remove("prompt");
+    let outputs = io.outputs.keys().cloned().collect();
+    let request = Request { file: example(name), outputs: Some(outputs), ..Request::default() };
+    let checked = shown(check(&request, Some(&checkpoint)));
+    let mut lengths = BTreeMap::new();
+    if let Some(tensor) = io.inputs.remove("lengths") {
+        lengths.insert(checked.model.times[0].clone(), integers(&tensor));
+    }
+    Case { checked, checkpoint, io, lengths }
+}
+
+/// A result, or the failure as a user sees it.
+pub fn shown<T>(result: Result<T, Failure>) -> T {
+    result.unwrap_or_else(|failure| panic!("{}", failure.render(false)))
+}
+
+/// A tensor's whole numbers.
+pub fn integers(tensor: &Tensor) -> Vec<usize> {
+    match tensor.values() {
+        Values::Integers(numbers) => numbers.iter().map(|number| *number as usize).collect(),
+        Values::Floats(numbers) => numbers.iter().map(|number| *number as usize).collect(),
+    }
+}
+
+/// A tensor's numbers.
+pub fn floats(tensor: &Tensor) -> Vec<f32> {
+    match tensor.values() {
+        Values::Integers(numbers) => numbers.iter().map(|number| *number as f32).collect(),
+        Values::Floats(numbers) => numbers.clone(),
+    }
+}
+
+impl Case {
+    /// The inputs as a batch.
+    pub fn batch(&self) -> Batch {
+        let batch = Batch::from_tensors(&self.checked.model, &self.io.inputs, &self.lengths);
+        batch.unwrap_or_else(|errors| panic!("{errors:?}"))
+    }
+
+    /// The model on a backend.
+    pub fn runner(&self, backend: Backend) -> Runner {
+        let loaded = shown(weights(&self.checked, Some(&self.checkpoint)));
+        shown(Runner::new(&self.checked, &loaded, backend))
+    }
+
+    /// The largest difference from the expected numbers, over all outputs.
+    pub fn largest_error(&self, runner: &Runner, batch: &Batch) -> f32 {
+        let results = shown(runner.run(batch));
+        let mut largest = 0f32;
+        for ((name, id), rows) in runner.outputs().iter().zip(&results) {
+            let got = floats(&padded(&runner.model().value(*id).axes, batch, rows));
+            let wanted = floats(&self.io.outputs[name]);
+            assert_eq!(got.len(), wanted.len(), "{name}");
+            for (got, wanted) in got.iter().zip(&wanted) {
+                // Not a number is an error of any size.
+                let error = (got - wanted).abs();
+                largest = if error.is_nan() { f32::INFINITY } else { largest.max(error) };
+            }
+        }
+        largest
+    }
+}
