@@ -5,10 +5,9 @@ use seqwright_compiler::diagnostic::Code;
 use seqwright_tests::sources::{diagnose, files_in, rendered};
 
 /// Kinds that need more than a file's text, and where they come from.
-const LATER: [(Code, &str); 3] = [
+const LATER: [(Code, &str); 2] = [
     (Code::Config, "a checkpoint's configuration"),
     (Code::Checkpoint, "a checkpoint's tensors"),
-    (Code::Unsupported, "the stages after the checked model"),
 ];
 
 #[test]

@@ -17,10 +17,10 @@ fn checked(name: &str) -> Checked {
             ("layers", 1.0),
             ("dim", 8.0),
             ("heads", 2.0),
-            ("hidden", 16.0),
+            ("inner", 16.0),
             ("vocab", 50.0),
             ("context", 32.0),
-            ("types", 2.0),
+            ("segments", 2.0),
         ]),
         _ => BTreeMap::new(),
     };

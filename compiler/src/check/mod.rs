@@ -27,6 +27,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// More values than this are refused: a repeat with an absurd count, or definitions that multiply.
 const MOST_VALUES: usize = 200_000;
+/// A value has no more time axes than this: one for each position, or one for each pair of positions.
+const MOST_TIMES: usize = 2;
 /// Definitions inside definitions deeper than this are refused.
 const DEEPEST_INSTANCE: usize = 64;
 
@@ -108,11 +110,8 @@ pub fn check(
         weights: HashMap::new(),
     };
     let done = checker.instantiate_model(definition, parameters);
-    if done.is_ok()
-        && checker.diagnostics.is_empty()
-        && let Err(diagnostics) = recurrence::groups(&checker.model)
-    {
-        checker.diagnostics = diagnostics;
+    if done.is_ok() && checker.diagnostics.is_empty() {
+        checker.diagnostics = whole_model(&checker.model);
     }
     finish(checker)
 }
@@ -134,11 +133,8 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             weights: HashMap::new(),
         };
         let done = checker.instantiate_alone(program.root, place);
-        if done.is_ok()
-            && checker.diagnostics.is_empty()
-            && let Err(found) = recurrence::groups(&checker.model)
-        {
-            checker.diagnostics = found;
+        if done.is_ok() && checker.diagnostics.is_empty() {
+            checker.diagnostics = whole_model(&checker.model);
         }
         for diagnostic in checker.diagnostics {
             if !diagnostics.contains(&diagnostic) {
@@ -148,6 +144,27 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
     }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
     diagnostics.dedup_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+    diagnostics
+}
+
+/// What can be told of a model only when it is whole: recurrences that no order computes, and values that no buffer holds.
+fn whole_model(model: &Model) -> Vec<Diagnostic> {
+    if let Err(diagnostics) = recurrence::groups(model) {
+        return diagnostics;
+    }
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    // Taken apart, an equation's own parts are values too.
+    for value in &crate::graph::build(model, &[]).model.values {
+        let times = value.axes.iter().filter(|axis| axis.time().is_some()).count();
+        if times > MOST_TIMES && !diagnostics.iter().any(|known| known.primary.span == value.span) {
+            let shown = crate::model::print_axes(&value.axes, &model.times);
+            diagnostics.push(
+                Diagnostic::new(Code::Unsupported, value.span, format!("a value over {times} time axes: {shown}"))
+                    .label(format!("more than {MOST_TIMES}"))
+                    .help("reduce over one of them first: `sum over j (…)`, in the equation that makes it"),
+            );
+        }
+    }
     diagnostics
 }
 

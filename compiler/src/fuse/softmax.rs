@@ -76,6 +76,14 @@ fn apart(
         ValueId(graph.model.values.len() as u32 - 1)
     };
     let all: Vec<IndexId> = (0..indices.len() as u32).map(IndexId).collect();
+    let subscripts = |indices: &[IndexId]| indices.iter().map(|index| Subscript::index(*index)).collect::<Vec<_>>();
+    // Functions that are computed on whole runs stand in equations of their own, never in what is reduced.
+    let body = if crate::pass::has_run_function(&body) {
+        let axes = indices.iter().map(|index| index.axis.clone()).collect();
+        Term::Read(add(graph, "score", axes, indices.clone(), body), subscripts(&all))
+    } else {
+        body
+    };
     let rest: Vec<IndexId> = all.iter().copied().filter(|index| *index != over).collect();
     // A reduction's own index comes last.
     let mut number = |index: IndexId| {
@@ -100,7 +108,6 @@ fn apart(
         body: Box::new(body.rename(&mut number)),
     };
     let highest = add(graph, "highest", reduced_axes.clone(), reduced.clone(), highest);
-    let subscripts = |indices: &[IndexId]| indices.iter().map(|index| Subscript::index(*index)).collect::<Vec<_>>();
     let exponent = Term::binary(Binary::Subtract, body, Term::Read(highest, subscripts(&rest)));
     let exponential = Term::unary(Unary::Exp, exponent);
     let power = if domain.is_empty() {

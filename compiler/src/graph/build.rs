@@ -3,7 +3,7 @@
 use super::Graph;
 use crate::check::recurrence::groups;
 use crate::model::{Equation, Model, Value, ValueKind};
-use crate::term::{Binary, Index, IndexId, Subscript, Term, ValueId};
+use crate::term::{Binary, Condition, Index, IndexId, Subscript, Term, ValueId};
 
 /// The graph of a checked model that gives the outputs asked for.
 pub fn build(model: &Model, outputs: &[(String, ValueId)]) -> Graph {
@@ -53,10 +53,33 @@ impl Builder<'_> {
         match flat {
             Term::Reduce { reduction, over, domain, body } => {
                 let body = Box::new(self.reduced(*body));
-                Term::Reduce { reduction, over, domain, body }
+                Term::Reduce { reduction, over, domain: self.ranges(domain), body }
+            }
+            Term::Softmax { over, domain, body } => Term::Softmax { over, domain: self.ranges(domain), body },
+            Term::Read(value, subscripts) => {
+                let place = |subscript| match subscript {
+                    Subscript::Computed(term) => Subscript::Computed(Box::new(self.apart(*term))),
+                    sum @ Subscript::Affine { .. } => sum,
+                };
+                Term::Read(value, subscripts.into_iter().map(place).collect())
             }
             other => other,
         }
+    }
+
+    /// The conditions of a reduction, without functions that are computed on whole runs.
+    fn ranges(&mut self, domain: Vec<Condition>) -> Vec<Condition> {
+        let mut apart = |condition: Condition| Condition {
+            left: self.apart(condition.left),
+            comparator: condition.comparator,
+            right: self.apart(condition.right),
+        };
+        domain.into_iter().map(&mut apart).collect()
+    }
+
+    /// A term, or a value of its own if it has functions that are computed on whole runs.
+    fn apart(&mut self, term: Term) -> Term {
+        if crate::pass::has_run_function(&term) { self.part(term) } else { term }
     }
 
     /// What is reduced: the factors of a product are values of their own, so that each is computed once and not for every

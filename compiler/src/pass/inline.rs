@@ -33,6 +33,7 @@ pub fn run(mut graph: Graph) -> Graph {
         let mut size = term_size(&equation.term);
         loop {
             let mut changed = false;
+            let protected = places_and_ranges(&equation);
             let mut replace = |value: ValueId, subscripts: Vec<Subscript>| {
                 let keep = Term::Read(value, subscripts.clone());
                 if changed || value == id || outputs.contains(&value) || befores.contains(&value) || !graph.is_pointwise(value) {
@@ -67,6 +68,9 @@ pub fn run(mut graph: Graph) -> Graph {
                 if is_reduction && has_run_function(&source.term) && !matches!(equation.term, Term::Softmax { .. }) {
                     return keep;
                 }
+                if has_run_function(&source.term) && protected.contains(&value) {
+                    return keep;
+                }
                 changed = true;
                 size += cost;
                 source.term.at(&|index| subscripts.get(index.0 as usize).cloned())
@@ -94,6 +98,35 @@ fn implied(domain: &[Condition], subscripts: &[Subscript], reader: &Equation) ->
         _ => &[],
     };
     domain.iter().all(|condition| known.contains(&condition.at(&|index| subscripts.get(index.0 as usize).cloned())))
+}
+
+/// The values that an equation reads to find a place, or the range of a reduction: there, no function is computed on runs.
+fn places_and_ranges(equation: &Equation) -> Vec<ValueId> {
+    let mut found = Vec::new();
+    let mut all = |term: &Term| term.for_each_read(&mut |value, _| found.push(value));
+    equation.term.walk(&mut |inner| match inner {
+        Term::Read(_, subscripts) => {
+            for subscript in subscripts {
+                if let Subscript::Computed(term) = subscript {
+                    all(term);
+                }
+            }
+        }
+        Term::Reduce { domain, .. } | Term::Softmax { domain, .. } => {
+            for condition in domain {
+                all(&condition.left);
+                all(&condition.right);
+            }
+        }
+        Term::Number(_)
+        | Term::Index(_)
+        | Term::Length(_)
+        | Term::Unary(..)
+        | Term::Binary(..)
+        | Term::Select(..)
+        | Term::Pieces(..) => {}
+    });
+    found
 }
 
 /// Whether every subscript is a different index alone, running over the axis it reads.
