@@ -4,6 +4,7 @@
 //! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call.
 
 pub mod batch;
+pub mod command;
 pub mod execute;
 pub mod link;
 pub mod session;

@@ -110,6 +110,23 @@ pub fn assembly(program: &Program) -> Result<String, String> {
     Ok(text)
 }
 
+/// Cranelift IR of a program as text, kernel by kernel.
+///
+/// # Errors
+/// A processor that Cranelift does not know.
+pub fn intermediate(program: &Program) -> Result<String, String> {
+    let isa = this_processor(true)?;
+    let mut text = String::from("; Kernels call tiles by number:\n");
+    for tile in Tile::ALL {
+        text.push_str(&format!(";   u0:{} {}\n", tile as u32, tile.name()));
+    }
+    for kernel in 0..program.kernels.len() {
+        let function = clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type());
+        text.push_str(&format!("\n; kernel {kernel} {}\n{}", program.kernels[kernel].name, function.display()));
+    }
+    Ok(text)
+}
+
 /// This processor, for kernels.
 fn this_processor(optimise: bool) -> Result<OwnedTargetIsa, String> {
     let mut flags = settings::builder();

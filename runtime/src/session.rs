@@ -1,5 +1,6 @@
 //! From a file to results: the whole way, one step after the other, each of which can be looked at.
 
+use anstyle::{AnsiColor, Style};
 use crate::batch::{Batch, InputError};
 use crate::execute::Executable;
 use crate::tiles::{Instructions, Tiles};
@@ -51,8 +52,12 @@ impl Failure {
     /// The failure as text for a terminal, ending in a line break.
     pub fn render(&self, color: bool) -> String {
         let plain = |message: &str, help: Option<&str>| {
-            let help = help.map_or(String::new(), |help| format!("help: {help}\n"));
-            format!("error: {message}\n{help}")
+            let (error, advice, bold) = match color {
+                true => (AnsiColor::BrightRed.on_default().bold(), AnsiColor::BrightCyan.on_default().bold(), Style::new().bold()),
+                false => (Style::new(), Style::new(), Style::new()),
+            };
+            let help = help.map_or(String::new(), |help| format!("{advice}help{advice:#}: {help}\n"));
+            format!("{error}error{error:#}{bold}: {message}{bold:#}\n{help}")
         };
         match self {
             Failure::Mistakes(all, sources) => {
@@ -146,7 +151,7 @@ pub fn check(request: &Request, checkpoint: Option<&Checkpoint>) -> Result<Check
     let mut parameters = BTreeMap::new();
     if let (Some(checkpoint), Some(name)) = (checkpoint, &name) {
         let config = |path: &[&str]| config_setting(checkpoint, path);
-        match table::settings(&files, name, &config) {
+        match table::settings(&files, name, &request.parameters, &config) {
             Ok(settings) => parameters = settings,
             Err(diagnostics) => return Err(Failure::Mistakes(diagnostics, sources)),
         }

@@ -53,7 +53,7 @@ type Config<'a> = dyn Fn(&[&str]) -> Setting + 'a;
 /// The values of a model's parameters as the configuration of a checkpoint has them.
 ///
 /// The configuration is asked for paths without the word `config` in front: `config.n_embd` is
-/// `["n_embd"]`.
+/// `["n_embd"]`. A parameter that is `given`, by the user, keeps that value: its line is not asked.
 ///
 /// # Errors
 /// Every line whose value is missing and has no default, every requirement that is not met, and
@@ -61,12 +61,14 @@ type Config<'a> = dyn Fn(&[&str]) -> Setting + 'a;
 pub fn settings(
     program: &Program,
     model: &str,
+    given: &BTreeMap<String, f64>,
     config: &dyn Fn(&[&str]) -> Setting,
 ) -> Result<BTreeMap<String, f64>, Vec<Diagnostic>> {
     let tables = find::tables(program, model)?;
     let sizes = find::definition(program, model).map_or(&[][..], |definition| &definition.sizes);
     let mut reading = Reading {
         config,
+        given,
         sizes,
         values: BTreeMap::new(),
         set: BTreeMap::new(),
@@ -92,6 +94,8 @@ pub fn settings(
 
 struct Reading<'a> {
     config: &'a Config<'a>,
+    /// What the user gave.
+    given: &'a BTreeMap<String, f64>,
     /// The model's parameters.
     sizes: &'a [Size],
     values: BTreeMap<String, f64>,
@@ -123,6 +127,11 @@ impl Reading<'_> {
                 .also(first, "first here")
                 .help("one line may name several sources: `= config.a or config.b`"),
             );
+            return;
+        }
+        if let Some(value) = self.given.get(&name.text) {
+            // The settings below may read it.
+            self.values.insert(name.text.clone(), *value);
             return;
         }
         let mut missing = Vec::new();

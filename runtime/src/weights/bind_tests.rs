@@ -94,7 +94,7 @@ fn bound(text: &str, checkpoint: &Checkpoint) -> (Model, Table) {
         .next()
         .unwrap();
     let config = |path: &[&str]| config_setting(checkpoint, path);
-    let parameters = settings(&program, name, &config).unwrap();
+    let parameters = settings(&program, name, &BTreeMap::new(), &config).unwrap();
     let model = check(&program, None, &parameters, Missing::Refuse).unwrap();
     let table = bindings(&program, &model).unwrap();
     (model, table)
@@ -193,7 +193,7 @@ fn gpt2_is_turned_and_taken_apart() {
 fn a_requirement_that_is_not_met_is_told() {
     let checkpoint = golden("gpt2");
     let program = program(&GPT2.replace("gelu_new", "gelu"));
-    let faults = settings(&program, "GPT2", &|path| config_setting(&checkpoint, path)).unwrap_err();
+    let faults = settings(&program, "GPT2", &BTreeMap::new(), &|path| config_setting(&checkpoint, path)).unwrap_err();
     assert_eq!(
         faults[0].message,
         "this file's model computes `activation_function` \"gelu\"; the checkpoint asks for \"gelu_new\""

@@ -1,0 +1,321 @@
+//! What `seqc` is called with: commands, options, and their help.
+//!
+//! In: the words of the command line. Out: [`Arguments`], in which every option is well formed by itself. Whether a file is
+//! there, or a model has the parameter that is set, is found later, and is no mistake in the call.
+
+use crate::tiles::Instructions;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "seqc",
+    version = version(),
+    about = "Checks, compiles and runs sequence models written as equations",
+    after_help = "Examples:
+  seqc check model.seq
+  seqc run examples/six_words.seq
+  seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
+  seqc verify gpt2.seq --checkpoint gpt2
+
+`seqc COMMAND --help` says more about one of them."
+)]
+pub struct Arguments {
+    /// When to colour what is printed: in a terminal (auto; NO_COLOR switches it off), always, or never
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    pub color: When,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look for mistakes in files, all of them at once
+    #[command(after_help = "Examples:
+  seqc check model.seq other.seq
+  seqc check gru.seq --set input=12 --set hidden=20
+
+Every definition is checked on its own. A model whose parameters all have values, from --set or from
+its file, is checked with them.")]
+    Check(CheckArguments),
+    /// Print what a model becomes on its way to machine code
+    #[command(after_help = "Examples:
+  seqc emit examples/six_words.seq --stage graph
+  seqc emit gru.seq --set input=12 --set hidden=20 --stage kernels
+  seqc emit gpt2.seq --checkpoint gpt2 --stage asm --output logits")]
+    Emit(EmitArguments),
+    /// Run a model and show its results
+    #[command(after_help = "Examples:
+  seqc run examples/six_words.seq
+  seqc run gru.seq --checkpoint trained --input x=batch.safetensors --output gru.update
+  seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
+
+The first axis of a tensor that is given counts the sequences of the batch. Where they differ in length,
+`in.lengths` of the --io file says how long each is.")]
+    Run(RunArguments),
+    /// Compare a model's values with those that another program computed
+    #[command(after_help = "Examples:
+  seqc verify gpt2.seq --checkpoint gpt2
+  seqc verify gpt2.seq --checkpoint gpt2 --io expected.safetensors --tolerance 1e-5
+
+The io file holds tensors `in.NAME` for the model's inputs and `out.NAME` for the expected numbers of any of
+its values; the first axis of each counts the sequences. `in.lengths` says how long each sequence is, or
+`in.lengths.T` for the axis T of several. A number is right if it differs from the expected one by
+tolerance * max(1, |expected|) at most.")]
+    Verify(VerifyArguments),
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The files to check
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Check this model alone with its parameters; all that have them otherwise
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Give a parameter a value (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, f64)>,
+    /// Print one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which model is meant, and with which sizes and weights.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// The file with the model
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Which of the file's models; its last one where none is named
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Give a parameter a value, whatever the checkpoint says (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, f64)>,
+}
+
+/// Arguments of `emit`.
+#[derive(Debug, Args)]
+pub struct EmitArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArguments,
+    /// A checkpoint, for the parameters in its config.json: a model folder or a .safetensors file
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum)]
+    pub stage: Stage,
+    /// Ask for this value instead of the model's results (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub output: Vec<String>,
+}
+
+/// The stages on the way from a file to machine code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// The file as it was understood
+    Syntax,
+    /// Names resolved, definitions put in, repeats unrolled
+    Model,
+    /// Equations taken apart until each does one thing
+    Graph,
+    /// Which equations become one kernel, after all passes
+    Fused,
+    /// Kernels, buffers and calls
+    Kernels,
+    /// Kernels in Cranelift's intermediate language
+    Clif,
+    /// Kernels in this processor's assembly language
+    Asm,
+}
+
+/// How a model is run.
+#[derive(Debug, Args)]
+pub struct BackendArguments {
+    /// Use so many threads; as many as the processor runs at once where nothing is said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Run machine code, or interpret every equation in 64 bits (slow)
+    #[arg(long, value_enum, default_value_t = BackendName::Cpu)]
+    pub backend: BackendName,
+    /// Use these instructions instead of the best that the processor has
+    #[arg(long, value_enum, hide_short_help = true)]
+    pub instructions: Option<InstructionsName>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArguments,
+    /// The weights: a model folder or a .safetensors file
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Read an input from a file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
+    #[arg(long, value_name = "NAME=FILE[:TENSOR]", value_parser = input)]
+    pub input: Vec<Input>,
+    /// Read all inputs from one file with tensors `in.NAME`
+    #[arg(long, value_name = "FILE")]
+    pub io: Option<PathBuf>,
+    /// Run the model on a text, through the checkpoint's tokenizer.json (may be repeated)
+    #[arg(long, value_name = "TEXT")]
+    pub text: Vec<String>,
+    /// Ask for this value, any named one, instead of the model's results (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub output: Vec<String>,
+    /// Write inputs and results to a file that `seqc verify --io` reads
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub backend: BackendArguments,
+    /// Print one JSON document on standard output, with every number
+    #[arg(long)]
+    pub json: bool,
+    /// Say how long each step took
+    #[arg(long)]
+    pub stats: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArguments,
+    /// The weights: a model folder or a .safetensors file
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// Inputs and expected values; `io.safetensors` beside the weights where no file is named
+    #[arg(long, value_name = "FILE")]
+    pub io: Option<PathBuf>,
+    /// How far a number may be from the expected one
+    #[arg(long, value_name = "NUMBER", default_value = "1e-4", value_parser = tolerance)]
+    pub tolerance: f64,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub backend: BackendArguments,
+    /// Print one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where a terminal shows them.
+    #[value(help = None)]
+    Auto,
+    /// Even into files.
+    #[value(help = None)]
+    Always,
+    /// Nowhere.
+    #[value(help = None)]
+    Never,
+}
+
+/// What runs a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// Machine code for this processor.
+    #[value(help = None)]
+    Cpu,
+    /// The meaning of every equation, in float64.
+    #[value(help = None)]
+    Interpreter,
+}
+
+/// Instructions by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InstructionsName {
+    /// AVX-512.
+    #[value(help = None)]
+    Avx512,
+    /// AVX2 with FMA.
+    #[value(help = None)]
+    Avx2,
+    /// What the code generator emits.
+    #[value(help = None)]
+    Emitted,
+}
+
+impl InstructionsName {
+    /// The instructions of that name.
+    pub fn instructions(self) -> Instructions {
+        match self {
+            InstructionsName::Avx512 => Instructions::Avx512,
+            InstructionsName::Avx2 => Instructions::Avx2,
+            InstructionsName::Emitted => Instructions::Emitted,
+        }
+    }
+}
+
+/// `--input NAME=FILE[:TENSOR]`.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The model's input.
+    pub name: String,
+    /// The file.
+    pub file: PathBuf,
+    /// Which tensor of it.
+    pub tensor: Option<String>,
+}
+
+fn input(text: &str) -> Result<Input, String> {
+    let (name, rest) = match text.split_once('=') {
+        Some((name, rest)) if !name.is_empty() && !rest.is_empty() => (name, rest),
+        _ => return Err("wanted is NAME=FILE.safetensors or NAME=FILE.safetensors:TENSOR".to_string()),
+    };
+    // A path may have colons of its own: only one behind the file's ending names a tensor.
+    let ending = ".safetensors:";
+    let (file, tensor) = match rest.find(ending) {
+        Some(place) => {
+            let (file, tensor) = rest.split_at(place + ending.len() - 1);
+            (file, Some(tensor[1..].to_string()))
+        }
+        None => (rest, None),
+    };
+    if tensor.as_deref() == Some("") {
+        return Err("there is no tensor's name behind the colon".to_string());
+    }
+    Ok(Input { name: name.to_string(), file: PathBuf::from(file), tensor })
+}
+
+fn setting(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => (name.trim(), value.trim()),
+        _ => return Err("wanted is a parameter and its value: `hidden=20`".to_string()),
+    };
+    let number: f64 = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    if !number.is_finite() {
+        return Err(format!("`{value}` is no finite number"));
+    }
+    Ok((name.to_string(), number))
+}
+
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("a tolerance is 0 or more".to_string()) }
+}
+
+/// The version, and what this build runs models with on this processor.
+fn version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let instructions: Vec<&str> = Instructions::available().into_iter().map(Instructions::name).collect();
+        let tokenizers = if cfg!(feature = "tokenizers") { "yes" } else { "no" };
+        format!(
+            "{}\nbackends: cpu, interpreter\ninstructions: {}\ntokenizers: {tokenizers}",
+            env!("CARGO_PKG_VERSION"),
+            instructions.join(", ")
+        )
+    });
+    &TEXT
+}

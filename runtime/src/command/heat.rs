@@ -1,0 +1,220 @@
+//! Tables of numbers with colours behind them, or shades beside them where there are no colours.
+//!
+//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and they
+//! grow lighter with the numbers, so that they can be told apart without seeing hues.
+
+use super::numbers::{Format, chosen, fitted, left, right};
+use super::terminal::{Depth, Terminal};
+use anstyle::{Ansi256Color, AnsiColor, Color, RgbColor, Style};
+
+/// Viridis at even steps from 0 to 1.
+const SCALE: [[u8; 3]; 10] = [
+    [68, 1, 84],
+    [72, 40, 120],
+    [62, 73, 137],
+    [49, 104, 142],
+    [38, 130, 142],
+    [31, 158, 137],
+    [53, 183, 121],
+    [110, 206, 88],
+    [181, 222, 43],
+    [253, 231, 37],
+];
+/// From the smallest number to the largest.
+const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+/// The most columns of a row's name.
+const WIDEST_NAME: usize = 14;
+/// The most columns of a column's name: numbers are that wide anyway.
+const WIDEST_HEAD: usize = 10;
+/// The most rows that are shown.
+const MOST_ROWS: usize = 24;
+
+/// A table.
+pub struct Table<'a> {
+    /// The names of the rows.
+    pub rows: Vec<String>,
+    /// The names of the columns.
+    pub columns: Vec<String>,
+    /// The numbers, row by row.
+    pub numbers: &'a [f32],
+}
+
+/// The table as text, in the terminal's width. Rows and columns that have no room are left out, and counted.
+pub fn draw(table: &Table, terminal: &Terminal) -> String {
+    let (depth, dim) = (terminal.depth(), dim(terminal));
+    let format = Format::of(table.numbers);
+    let range = Range::of(table.numbers);
+    let texts: Vec<String> = table.numbers.iter().map(|number| format.write(*number)).collect();
+    let rows = chosen(table.rows.len(), MOST_ROWS);
+    let names = table.rows.iter().map(|name| fitted(name, WIDEST_NAME)).collect::<Vec<_>>();
+    let heads = table.columns.iter().map(|name| fitted(name, WIDEST_HEAD)).collect::<Vec<_>>();
+    let widest = |texts: &[String]| texts.iter().map(|text| super::numbers::width(text)).max().unwrap_or(0);
+    let name_width = widest(&names);
+    // A shade and a space, or a space on each side.
+    let cell = widest(&texts).max(widest(&heads)) + 2;
+    let room = terminal.width().saturating_sub(name_width + 3) / cell;
+    let columns = chosen(table.columns.len(), room);
+    let mut text = format!("  {}", " ".repeat(name_width + 1));
+    for column in &columns {
+        let head = column.map_or("…", |column| heads[column].as_str());
+        let spaced = match depth {
+            Depth::Plain => right(head, cell),
+            Depth::Palette | Depth::True => format!("{} ", right(head, cell - 1)),
+        };
+        text.push_str(&format!("{dim}{spaced}{dim:#}"));
+    }
+    trim_line(&mut text);
+    for row in rows {
+        let name = row.map_or("…", |row| names[row].as_str());
+        text.push_str(&format!("  {dim}{}{dim:#} ", left(name, name_width)));
+        for column in &columns {
+            match (row, column) {
+                (Some(row), Some(column)) => {
+                    let place = row * table.columns.len() + column;
+                    text.push_str(&one(&texts[place], range.part(table.numbers[place]), cell, depth));
+                }
+                (None, _) | (_, None) => text.push_str(&format!("{dim}{}{dim:#}", right("… ", cell))),
+            }
+        }
+        trim_line(&mut text);
+    }
+    text.push_str(&legend(&range, format, terminal));
+    let left_out = |shown: usize, all: usize, what: &str| match all - shown.min(all) {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        count => Some(format!("{count} {what}s")),
+    };
+    let shown = |all: &[Option<usize>]| all.iter().flatten().count();
+    let rows = left_out(shown(&chosen(table.rows.len(), MOST_ROWS)), table.rows.len(), "row");
+    let columns = left_out(shown(&columns), table.columns.len(), "column");
+    let both: Vec<String> = rows.into_iter().chain(columns).collect();
+    if !both.is_empty() {
+        text.push_str(&format!("  {dim}{} not shown{dim:#}\n", both.join(" and ")));
+    }
+    text
+}
+
+/// The style of what is of less interest.
+pub fn dim(terminal: &Terminal) -> Style {
+    match terminal.depth() {
+        Depth::Plain => Style::new(),
+        Depth::Palette | Depth::True => Style::new().dimmed(),
+    }
+}
+
+fn trim_line(text: &mut String) {
+    text.truncate(text.trim_end_matches(' ').len());
+    text.push('\n');
+}
+
+/// One number in its cell.
+fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
+    let padded = right(text, cell - 2);
+    match (depth, part) {
+        (Depth::Plain, Some(part)) => format!("{}{padded}", right(&shade(part).to_string(), 2)),
+        (Depth::Plain, None) => format!(" !{padded}"),
+        (Depth::Palette | Depth::True, None) => {
+            let alarm = Style::new().fg_color(Some(AnsiColor::BrightRed.into())).bold();
+            format!("{alarm} {padded} {alarm:#}")
+        }
+        (Depth::Palette | Depth::True, Some(part)) => {
+            let style = background(part, depth);
+            format!("{style} {padded} {style:#}")
+        }
+    }
+}
+
+fn legend(range: &Range, format: Format, terminal: &Terminal) -> String {
+    let dim = dim(terminal);
+    if range.low >= range.high {
+        return String::new();
+    }
+    let steps = 20;
+    let bar: String = match terminal.depth() {
+        Depth::Plain => SHADES[1..].iter().collect(),
+        depth @ (Depth::Palette | Depth::True) => (0..steps)
+            .map(|step| {
+                let style = background(step as f32 / (steps - 1) as f32, depth);
+                format!("{style} {style:#}")
+            })
+            .collect(),
+    };
+    format!("  {dim}{}{dim:#} {bar} {dim}{}{dim:#}\n", format.write(range.low), format.write(range.high))
+}
+
+/// From the smallest finite number to the largest.
+struct Range {
+    low: f32,
+    high: f32,
+}
+
+impl Range {
+    fn of(numbers: &[f32]) -> Range {
+        let mut range = Range { low: f32::INFINITY, high: f32::NEG_INFINITY };
+        for number in numbers.iter().filter(|number| number.is_finite()) {
+            range.low = range.low.min(*number);
+            range.high = range.high.max(*number);
+        }
+        range
+    }
+
+    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the middle.
+    fn part(&self, number: f32) -> Option<f32> {
+        // Halves, because the difference of two large numbers may be infinite.
+        let (low, high) = (self.low / 2.0, self.high / 2.0);
+        let spread = high - low;
+        number.is_finite().then(|| if spread > 0.0 { ((number / 2.0 - low) / spread).clamp(0.0, 1.0) } else { 0.5 })
+    }
+}
+
+fn shade(part: f32) -> char {
+    SHADES[((part * SHADES.len() as f32) as usize).min(SHADES.len() - 1)]
+}
+
+/// The colour for a part of the scale, and black or white letters, whichever is easier to read on it.
+fn background(part: f32, depth: Depth) -> Style {
+    let along = part * (SCALE.len() - 1) as f32;
+    let step = (along as usize).min(SCALE.len() - 2);
+    let rest = along - step as f32;
+    let mixed = |channel: usize| {
+        let (from, to) = (f32::from(SCALE[step][channel]), f32::from(SCALE[step + 1][channel]));
+        (from + (to - from) * rest).round() as u8
+    };
+    let (red, green, blue) = (mixed(0), mixed(1), mixed(2));
+    let light = 0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue);
+    let letters = if light > 120.0 { Ansi256Color(16) } else { Ansi256Color(231) };
+    let color = match depth {
+        Depth::True => Color::Rgb(RgbColor(red, green, blue)),
+        // The palette's cube has six levels of each channel: 0, 95, 135, 175, 215, 255.
+        Depth::Palette | Depth::Plain => {
+            let level = |channel: u8| if channel < 48 { 0 } else { (channel.max(75) - 35) / 40 };
+            Color::Ansi256(Ansi256Color(16 + 36 * level(red) + 6 * level(green) + level(blue)))
+        }
+    };
+    Style::new().bg_color(Some(color)).fg_color(Some(Color::Ansi256(letters)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lie_between_the_smallest_and_the_largest() {
+        let range = Range::of(&[-1.0, f32::NAN, 3.0, f32::INFINITY]);
+        assert_eq!((range.part(-1.0), range.part(1.0), range.part(3.0)), (Some(0.0), Some(0.5), Some(1.0)));
+        assert_eq!(range.part(f32::NAN), None);
+        let widest = Range::of(&[f32::MIN, f32::MAX]);
+        assert_eq!((widest.part(f32::MIN), widest.part(0.0), widest.part(f32::MAX)), (Some(0.0), Some(0.5), Some(1.0)));
+        assert_eq!(Range::of(&[2.0, 2.0]).part(2.0), Some(0.5));
+        assert_eq!([0.0, 0.5, 1.0].map(shade), [' ', '▒', '█']);
+    }
+
+    #[test]
+    fn the_palette_stays_inside_its_cube() {
+        for step in 0..=1000 {
+            let style = background(step as f32 / 1000.0, Depth::Palette);
+            let Some(Color::Ansi256(Ansi256Color(number))) = style.get_bg_color() else { panic!("{style:?}") };
+            assert!((16..=231).contains(&number));
+        }
+    }
+}

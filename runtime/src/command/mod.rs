@@ -1,0 +1,125 @@
+//! The command line `seqc`: `check`, `emit`, `run` and `verify`.
+//!
+//! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all went
+//! well, 1 something did not, 2 the call was wrong. It decides nothing about models: [`crate::session`] does the work.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `arguments.rs` | commands, options and their help |
+//! | `terminal.rs` | standard output and error, colours, signs of life |
+//! | `prepare.rs` | from arguments to a model that is ready to run |
+//! | `inputs.rs` | batches from files and texts |
+//! | `check.rs`, `emit.rs`, `run.rs`, `verify.rs` | one command each |
+//! | `show.rs` | results as text |
+//! | `heat.rs` | tables of numbers with colours behind them |
+//! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
+//! | `json.rs` | results and mistakes as JSON |
+
+pub mod arguments;
+mod check;
+mod emit;
+mod heat;
+mod inputs;
+mod json;
+mod numbers;
+mod prepare;
+mod run;
+mod show;
+mod terminal;
+mod verify;
+
+use self::arguments::{Arguments, Command, When};
+use self::terminal::Terminal;
+use crate::session::Failure;
+use clap::{ColorChoice, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+
+const OK: u8 = 0;
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+/// The stack of the thread that works, in bytes: checking descends as deep as a file nests, which the checker limits long
+/// before this is full.
+const STACK: usize = 256 << 20;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The call was wrong.
+    Usage(String),
+    /// Something could not be done.
+    Failed(Failure),
+    /// Something is not as it should be, and everything about it is said.
+    Said,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+/// Does what the process's arguments ask for, and gives its exit code.
+pub fn main() -> u8 {
+    let worker = std::thread::Builder::new().name("seqc".to_string()).stack_size(STACK);
+    match worker.spawn(|| with_arguments(std::env::args_os().collect())) {
+        // A panic has already been told about, and is a mistake of this program.
+        Ok(worker) => worker.join().unwrap_or(FAILED),
+        Err(why) => {
+            eprintln!("error: cannot start: {why}");
+            FAILED
+        }
+    }
+}
+
+fn with_arguments(words: Vec<OsString>) -> u8 {
+    let command = Arguments::command().color(match wanted_color(&words) {
+        Some(When::Always) => ColorChoice::Always,
+        Some(When::Never) => ColorChoice::Never,
+        Some(When::Auto) | None => ColorChoice::Auto,
+    });
+    let parsed = command.try_get_matches_from(words).and_then(|found| Arguments::from_arg_matches(&found));
+    let arguments = match parsed {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help that was asked for is a result.
+            let code = if error.use_stderr() { USAGE } else { OK };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let mut terminal = Terminal::new(arguments.color);
+    let (name, json, done) = match &arguments.command {
+        Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
+        Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
+        Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
+        Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
+    };
+    match done {
+        Ok(()) => OK,
+        Err(Stop::Said) => FAILED,
+        Err(Stop::Usage(message)) => {
+            terminal.usage(&message);
+            USAGE
+        }
+        Err(Stop::Failed(failure)) => {
+            terminal.failure(&failure);
+            if json {
+                let document = json::document(name, false, [("errors", json::failure(&failure))]);
+                let _ = terminal.print(&document);
+            }
+            FAILED
+        }
+    }
+}
+
+/// The `--color` of arguments that are not parsed yet: their help and their errors have colours too.
+fn wanted_color(words: &[OsString]) -> Option<When> {
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).take_while(|word| *word != "--").collect();
+    let value = words.iter().enumerate().find_map(|(place, word)| match word.strip_prefix("--color") {
+        Some("") => words.get(place + 1).copied(),
+        Some(rest) => rest.strip_prefix('='),
+        None => None,
+    })?;
+    clap::ValueEnum::from_str(value, false).ok()
+}

@@ -1,0 +1,130 @@
+//! From arguments to a model that is ready to run, with the time that each step takes.
+
+use super::Stop;
+use super::arguments::{BackendArguments, BackendName, ModelArguments};
+use super::terminal::{Terminal, Waiting};
+use crate::session::{self, Backend, Checked, Failure, Request, Runner};
+use crate::tiles::Instructions;
+use crate::weights::{Checkpoint, Loaded};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long the steps took, in order.
+#[derive(Debug, Default)]
+pub struct Steps {
+    /// Names and times.
+    pub all: Vec<(&'static str, Duration)>,
+}
+
+impl Steps {
+    /// Does a step.
+    pub fn take<T>(&mut self, name: &'static str, step: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let made = step();
+        self.all.push((name, start.elapsed()));
+        made
+    }
+}
+
+/// A checked model and its weights.
+pub struct Prepared {
+    /// The checkpoint, where one is given.
+    pub checkpoint: Option<Checkpoint>,
+    /// The model.
+    pub checked: Checked,
+    /// Its weights.
+    pub loaded: Loaded,
+}
+
+/// The values of `--set`, each once.
+pub fn parameters(set: &[(String, f64)]) -> Result<BTreeMap<String, f64>, Stop> {
+    let mut all = BTreeMap::new();
+    for (name, value) in set {
+        if all.insert(name.clone(), *value).is_some() {
+            return Err(Stop::Usage(format!("the parameter `{name}` is set twice")));
+        }
+    }
+    Ok(all)
+}
+
+/// What the session is asked for.
+pub fn request(model: &ModelArguments, outputs: &[String]) -> Result<Request, Stop> {
+    if let Some((place, name)) = outputs.iter().enumerate().find(|(place, name)| outputs[..*place].contains(name)) {
+        let _ = place;
+        return Err(Stop::Usage(format!("the output `{name}` is asked for twice")));
+    }
+    Ok(Request {
+        file: model.file.clone(),
+        model: model.model.clone(),
+        parameters: parameters(&model.set)?,
+        outputs: (!outputs.is_empty()).then(|| outputs.to_vec()),
+    })
+}
+
+/// Opens a checkpoint, if there is one.
+pub fn open(path: Option<&Path>) -> Result<Option<Checkpoint>, Failure> {
+    path.map(|path| Checkpoint::open(path).map_err(Failure::File)).transpose()
+}
+
+/// Checks the model and reads its weights.
+pub fn prepare(
+    request: &Request,
+    checkpoint: Option<&Path>,
+    steps: &mut Steps,
+    terminal: &mut Terminal,
+) -> Result<Prepared, Failure> {
+    let shown = checkpoint.unwrap_or(Path::new("")).display().to_string();
+    // A mistake in the model is told before one in the weights, unless those are needed to look for it.
+    if checkpoint.is_none() {
+        let checked = steps.take("check", || session::check(request, None))?;
+        let loaded = session::weights(&checked, None)?;
+        return Ok(Prepared { checkpoint: None, checked, loaded });
+    }
+    let (_, _, mistakes) = session::read(&request.file)?;
+    let opened = match mistakes.is_empty() {
+        true => steps.take("open", || open(checkpoint))?,
+        // The check below tells them.
+        false => None,
+    };
+    let checked = steps.take("check", || session::check(request, opened.as_ref()))?;
+    let loaded = {
+        let _waiting = Waiting::new(format!("loading {shown}"));
+        steps.take("load", || session::weights(&checked, opened.as_ref()))?
+    };
+    for note in &loaded.notes {
+        terminal.note(note);
+    }
+    Ok(Prepared { checkpoint: opened, checked, loaded })
+}
+
+/// The backend that is asked for.
+pub fn backend(arguments: &BackendArguments) -> Result<Backend, Stop> {
+    let threads = arguments
+        .threads
+        .map(usize::from)
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    match (arguments.backend, arguments.instructions) {
+        (BackendName::Cpu, None) => Ok(Backend::Cpu(Instructions::best(), threads)),
+        (BackendName::Cpu, Some(name)) => Ok(Backend::Cpu(name.instructions(), threads)),
+        (BackendName::Interpreter, None) => Ok(Backend::Interpreter),
+        (BackendName::Interpreter, Some(_)) => {
+            Err(Stop::Usage("the interpreter uses no instructions: leave `--instructions` out".to_string()))
+        }
+    }
+}
+
+/// Compiles the model.
+pub fn compile(prepared: &Prepared, backend: Backend, steps: &mut Steps) -> Result<Runner, Failure> {
+    let _waiting = Waiting::new(format!("compiling {}", prepared.checked.model.name));
+    steps.take("compile", || Runner::new(&prepared.checked, &prepared.loaded, backend))
+}
+
+/// A backend in words.
+pub fn backend_name(backend: Backend) -> String {
+    match backend {
+        Backend::Cpu(instructions, 1) => format!("cpu, {}, 1 thread", instructions.name()),
+        Backend::Cpu(instructions, threads) => format!("cpu, {}, {threads} threads", instructions.name()),
+        Backend::Interpreter => "interpreter".to_string(),
+    }
+}

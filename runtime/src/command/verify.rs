@@ -1,0 +1,258 @@
+//! `seqc verify`: a model's values against those that another program computed.
+//!
+//! Only what exists is compared: positions past a sequence's end hold whatever the other program left there.
+
+use super::arguments::VerifyArguments;
+use super::inputs::Given;
+use super::numbers::{left, right, shortest, width};
+use super::prepare::{self, Prepared, Steps};
+use super::terminal::{Depth, Terminal, Waiting};
+use super::{Stop, json};
+use crate::batch::{Batch, for_each_place, match_shape};
+use crate::session::Failure;
+use crate::weights::{Checkpoint, Io, Tensor, Values};
+use anstyle::{AnsiColor, Style};
+use seqwright_compiler::diagnostic::nearest;
+use seqwright_compiler::model::{Model, print_axes};
+use seqwright_compiler::term::{Axis, ValueId};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Relative errors are relative to the expected number, but to this where it is nearer to 0.
+const LEAST_EXPECTED: f64 = 1e-3;
+
+/// Verifies a model.
+pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<(), Stop> {
+    let request = prepare::request(&arguments.model, &[])?;
+    let backend = prepare::backend(&arguments.backend)?;
+    let mut steps = Steps::default();
+    let mut prepared = prepare::prepare(&request, Some(&arguments.checkpoint), &mut steps, terminal)?;
+    let path = match (&arguments.io, &prepared.checkpoint) {
+        (Some(path), _) => path.clone(),
+        (None, checkpoint) => checkpoint.as_ref().map(Checkpoint::folder).map_or(PathBuf::new(), PathBuf::from).join("io.safetensors"),
+    };
+    let mut io = Io::open(&path).map_err(Failure::File)?;
+    let mut notes = prepared.loaded.notes.clone();
+    let told = notes.len();
+    let model = &prepared.checked.model;
+    if !model.inputs().any(|(_, value)| value.path == "prompt") && io.inputs.remove("prompt").is_some() {
+        notes.push("`in.prompt` is left out: generation is not verified by this version".to_string());
+    }
+    if find(model, "greedy").is_none() && io.outputs.remove("greedy").is_some() {
+        notes.push("`out.greedy` is left out: generation is not verified by this version".to_string());
+    }
+    notes[told..].iter().for_each(|note| terminal.note(note));
+    let mut given = Given::default();
+    given.take(model, io.inputs)?;
+    let outputs: Vec<(String, ValueId)> =
+        io.outputs.keys().map(|name| Ok((name.clone(), expected_value(model, name)?))).collect::<Result<_, Failure>>()?;
+    if outputs.is_empty() {
+        return Err(Failure::Other(format!("{} expects nothing: it has no tensor `out.NAME`", path.display())).into());
+    }
+    prepared.checked.outputs = outputs;
+    let batch = given.batch(&prepared.checked)?;
+    let rows = results(&prepared, backend, &batch, &mut steps)?;
+    let compared: Vec<Compared> = prepared
+        .checked
+        .outputs
+        .iter()
+        .zip(&rows)
+        .map(|((name, id), rows)| {
+            let axes = &prepared.checked.model.value(*id).axes;
+            let expected = &io.outputs[name];
+            let difference = compare(axes, &batch, rows, expected, arguments.tolerance);
+            let wanted = print_axes(axes, &prepared.checked.model.times);
+            Compared { name: name.clone(), shape: expected.shape().to_vec(), wanted, difference }
+        })
+        .collect();
+    let ok = compared.iter().all(Compared::is_ok);
+    if arguments.json {
+        let outputs = Value::Array(compared.iter().map(Compared::document).collect());
+        let parts = [("tolerance", json!(arguments.tolerance)), ("outputs", outputs), ("notes", json!(notes))];
+        terminal.print(&json::document("verify", ok, parts))?;
+    } else {
+        let text = table(&compared, terminal);
+        terminal.print(&text)?;
+    }
+    if ok { Ok(()) } else { Err(Stop::Said) }
+}
+
+fn results(
+    prepared: &Prepared,
+    backend: crate::session::Backend,
+    batch: &Batch,
+    steps: &mut Steps,
+) -> Result<Vec<Vec<f32>>, Failure> {
+    let runner = prepare::compile(prepared, backend, steps)?;
+    let _waiting = Waiting::new(format!("running {}", prepared.checked.model.name));
+    runner.run(batch)
+}
+
+fn find(model: &Model, name: &str) -> Option<ValueId> {
+    let result = model.results.iter().find(|(result, _)| result == name).map(|(_, id)| *id);
+    result.or_else(|| model.names.get(name).copied())
+}
+
+fn expected_value(model: &Model, name: &str) -> Result<ValueId, Failure> {
+    find(model, name).ok_or_else(|| {
+        let near = nearest(name, model.names.keys().map(String::as_str));
+        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        Failure::Other(format!("`out.{name}` is expected, and the model `{}` has no value `{name}`{near}", model.name))
+    })
+}
+
+/// A value and the numbers expected for it.
+struct Compared {
+    name: String,
+    shape: Vec<usize>,
+    /// Its axes as the model has them.
+    wanted: String,
+    /// How far they are apart; nothing where the shapes don't fit.
+    difference: Option<Difference>,
+}
+
+/// How far numbers are from expected ones.
+#[derive(Default)]
+struct Difference {
+    absolute: f64,
+    relative: f64,
+    /// Where the absolute one is largest, or the first number that is none.
+    place: Option<Place>,
+    /// How many numbers are further apart than is tolerated, and of how many.
+    wrong: usize,
+    count: usize,
+}
+
+/// A number and the expected one.
+struct Place {
+    at: Vec<usize>,
+    got: f32,
+    expected: f32,
+}
+
+fn compare(axes: &[Axis], batch: &Batch, rows: &[f32], expected: &Tensor, tolerance: f64) -> Option<Difference> {
+    let (sequences, rest) = expected.shape().split_first()?;
+    let sizes = match_shape(axes, rest)?;
+    let long_enough = axes.iter().zip(&sizes).all(|(axis, size)| {
+        axis.time().is_none_or(|time| batch.lengths[time.0 as usize].iter().all(|length| length <= size))
+    });
+    if *sequences != batch.sequences || !long_enough {
+        return None;
+    }
+    let wanted = |place: usize| match expected.values() {
+        Values::Floats(numbers) => numbers[place],
+        Values::Integers(numbers) => numbers[place] as f32,
+    };
+    let mut all = Difference::default();
+    for_each_place(axes, &sizes, batch, |row, place| {
+        let (got, expected) = (rows[row], wanted(place));
+        all.count += 1;
+        let (exact, near) = (f64::from(expected), f64::from(expected).abs());
+        // Two infinities are alike; anything that is no number is like nothing.
+        let error = if got == expected { 0.0 } else { (f64::from(got) - exact).abs() };
+        let is_right = error <= tolerance * near.max(1.0) && (got.is_finite() || got == expected);
+        all.wrong += usize::from(!is_right);
+        let is_worse = error > all.absolute || error.is_nan() && !all.absolute.is_nan();
+        if is_worse || all.place.is_none() {
+            all.absolute = error;
+            all.place = Some(Place { at: vec![place], got, expected });
+        }
+        let relative = if error == 0.0 { 0.0 } else { error / near.max(LEAST_EXPECTED) };
+        if relative > all.relative || relative.is_nan() {
+            all.relative = relative;
+        }
+    });
+    if let Some(place) = &mut all.place {
+        place.at = indices(expected.shape(), place.at[0]);
+    }
+    Some(all)
+}
+
+fn indices(shape: &[usize], mut place: usize) -> Vec<usize> {
+    let mut indices: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|size| {
+            let index = place % (*size).max(1);
+            place /= (*size).max(1);
+            index
+        })
+        .collect();
+    indices.reverse();
+    indices
+}
+
+impl Compared {
+    fn is_ok(&self) -> bool {
+        self.difference.as_ref().is_some_and(|difference| difference.wrong == 0)
+    }
+
+    fn document(&self) -> Value {
+        let finite = |number: f64| number.is_finite().then_some(number);
+        let difference = self.difference.as_ref().map(|found| {
+            let place = found.place.as_ref().map(|place| {
+                json!({ "at": place.at, "got": shortest(place.got), "expected": shortest(place.expected) })
+            });
+            json!({
+                "largest_absolute": finite(found.absolute),
+                "largest_relative": finite(found.relative),
+                "largest": place,
+                "compared": found.count,
+                "wrong": found.wrong,
+            })
+        });
+        json!({ "name": self.name, "ok": self.is_ok(), "shape": self.shape, "axes": self.wanted, "difference": difference })
+    }
+}
+
+fn table(all: &[Compared], terminal: &Terminal) -> String {
+    let plain = terminal.depth() == Depth::Plain;
+    let style = |color: AnsiColor| if plain { Style::new() } else { color.on_default().bold() };
+    let (good, bad) = (style(AnsiColor::BrightGreen), style(AnsiColor::BrightRed));
+    let head = ["value", "shape", "absolute", "relative", "largest at"].map(str::to_string);
+    let mut lines = vec![head];
+    for compared in all {
+        let shape = format!("{:?}", compared.shape);
+        lines.push(match &compared.difference {
+            Some(found) => {
+                let at = found.place.as_ref().map_or(String::new(), |place| format!("{:?}", place.at));
+                [compared.name.clone(), shape, error(found.absolute), error(found.relative), at]
+            }
+            None => [compared.name.clone(), shape, "-".to_string(), "-".to_string(), "-".to_string()],
+        });
+    }
+    let widths: Vec<usize> = (0..5).map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (place, line) in lines.iter().enumerate() {
+        let cells: Vec<String> = (0..5)
+            .map(|column| match column {
+                2 | 3 => right(&line[column], widths[column]),
+                _ => left(&line[column], widths[column]),
+            })
+            .collect();
+        let verdict = match place.checked_sub(1).map(|place| all[place].is_ok()) {
+            None => String::new(),
+            Some(true) => format!("{good}ok{good:#}"),
+            Some(false) => format!("{bad}FAILED{bad:#}"),
+        };
+        text.push_str(format!("{}  {verdict}", cells.join("  ")).trim_end());
+        text.push('\n');
+    }
+    for compared in all.iter().filter(|compared| !compared.is_ok()) {
+        let why = match &compared.difference {
+            None => format!("the shape {:?} is no batch of {}", compared.shape, compared.wanted),
+            Some(found) => {
+                let example = found.place.as_ref().map_or(String::new(), |place| {
+                    format!("; at {:?} it is {}, expected is {}", place.at, place.got, place.expected)
+                });
+                format!("{} of {} numbers are wrong{example}", found.wrong, found.count)
+            }
+        };
+        text.push_str(&format!("{}: {why}\n", compared.name));
+    }
+    text
+}
+
+fn error(number: f64) -> String {
+    if number == 0.0 { "0".to_string() } else { format!("{number:.1e}") }
+}
