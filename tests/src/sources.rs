@@ -67,7 +67,7 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
                 Ok(model) => {
                     all.extend(bindings(&program, &model).err().unwrap_or_default());
                     // Without a checkpoint nothing is set; what is set wrongly shows all the same.
-                    let unset = settings(&program, &model.name, &|_| Setting::Missing)
+                    let unset = settings(&program, &model.name, &BTreeMap::new(), &|_| Setting::Missing)
                         .err()
                         .unwrap_or_default();
                     all.extend(

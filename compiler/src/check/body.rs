@@ -221,6 +221,7 @@ impl Checker<'_> {
         literal: &Literal,
     ) -> Checked<ValueId> {
         let axes = self.declared_axes(scope, axes)?;
+        self.without_positions(&axes, name.span, "a constant")?;
         let mut numbers = Vec::new();
         self.literal(&axes, literal, &mut numbers)?;
         let path = scope.path_of(&name.text);

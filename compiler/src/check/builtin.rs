@@ -508,6 +508,7 @@ impl Checker<'_> {
         outputs: usize,
         span: Span,
     ) -> Checked<ValueId> {
+        self.without_positions(&axes, span, "a weight")?;
         if let Some(first) = self.weights.get(&path) {
             let first = *first;
             let mut diagnostic = Diagnostic::new(
@@ -531,6 +532,18 @@ impl Checker<'_> {
             kind: ValueKind::Weight { outputs },
         });
         Ok(ValueId(self.model.values.len() as u32 - 1))
+    }
+
+    /// Refuses axes of positions where sizes must be known before anything runs.
+    pub fn without_positions(&mut self, axes: &[Axis], span: Span, what: &str) -> Checked<()> {
+        match axes.iter().find(|axis| axis.time().is_some()) {
+            None => Ok(()),
+            Some(axis) => Err(self.report(
+                Diagnostic::new(Code::Axes, span, format!("{what} would have the time axis `{}`", axis.name))
+                    .label("its size is not known before running")
+                    .help("the axes of weights and constants are sizes: declare one, or reduce over the positions"),
+            )),
+        }
     }
 
     /// The axis that an entry after `;` gives: a known one, or a new one that later equations see too.

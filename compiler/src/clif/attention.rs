@@ -98,7 +98,6 @@ impl Making<'_, '_, '_> {
     fn block(&mut self, heads: &[Value]) {
         let attention = self.attention;
         let here = self.here.clone();
-        let zero = self.spelling.emitter.size(0);
         let (queries, query_row) = self.queries(heads);
         let scores = self.scratch(self.places.scores);
         let keys = self.scratch(self.places.keys);
@@ -112,15 +111,11 @@ impl Making<'_, '_, '_> {
         self.fill(mix, mixed, 0.0);
         self.fill(highest, count, LOWEST);
         self.fill(total, count, 0.0);
-        // The keys that any query of the block sees: ranges are linear in the position, so the ends are enough.
-        let (low, high) = self.spelling.range(&attention.keys, &here);
+        // The keys that any query of the block sees.
         let one = self.spelling.emitter.size(1);
         let last_slot = self.spelling.emitter.ins().isub(count, one);
         let last = self.query(last_slot);
-        let (last_low, last_high) = self.spelling.range(&attention.keys, &last);
-        let low = self.spelling.emitter.ins().smin(low, last_low);
-        let high = self.spelling.emitter.ins().smax(high, last_high);
-        let low = self.spelling.emitter.ins().smax(low, zero);
+        let (low, high) = self.spelling.range_of_block(&attention.keys, &here, &last);
         let pointer = self.spelling.emitter.pointer;
         let whole_blocks = self.spelling.emitter.ins().iconst(pointer, !(KEY_BLOCK as i64 - 1));
         let start = self.spelling.emitter.ins().band(low, whole_blocks);

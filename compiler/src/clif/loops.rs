@@ -117,6 +117,27 @@ impl Spelling<'_, '_> {
         (from.unwrap_or(zero), to.unwrap_or(zero))
     }
 
+    /// Ends that hold a range for every row from one to another: a bound is linear in the position, so that its least and
+    /// greatest stand at the ends; where several bounds meet, they may do so in between.
+    pub fn range_of_block(&mut self, range: &Range, first: &Here, last: &Here) -> (Value, Value) {
+        let mut from = self.emitter.size(0);
+        for bound in &range.from {
+            let (one, two) = (self.bound(bound, first), self.bound(bound, last));
+            let least = self.emitter.ins().smin(one, two);
+            from = self.emitter.ins().smax(from, least);
+        }
+        let mut to: Option<Value> = None;
+        for bound in &range.to {
+            let (one, two) = (self.bound(bound, first), self.bound(bound, last));
+            let greatest = self.emitter.ins().smax(one, two);
+            to = Some(match to {
+                None => greatest,
+                Some(before) => self.emitter.ins().smin(before, greatest),
+            });
+        }
+        (from, to.unwrap_or(from))
+    }
+
     fn bound(&mut self, bound: &Bound, here: &Here) -> Value {
         let pointer = self.emitter.pointer;
         let mut sum = self.emitter.ins().iconst(pointer, bound.fixed);

@@ -279,7 +279,12 @@ impl Spelling<'_, '_> {
             let number = self.number(&part.number, &single);
             let pointer = self.emitter.pointer;
             let mut whole = self.emitter.ins().fcvt_to_sint_sat(pointer, number);
-            if part.size != usize::MAX {
+            if part.size == usize::MAX {
+                // A position that is no number lies outside.
+                let is_number = self.emitter.ins().fcmp(FloatCC::Ordered, number, number);
+                let outside = self.emitter.ins().iconst(pointer, -1);
+                whole = self.emitter.ins().select(is_number, whole, outside);
+            } else {
                 let zero = self.emitter.size(0);
                 let most = self.emitter.size(part.size - 1);
                 whole = self.emitter.ins().smax(whole, zero);

@@ -205,7 +205,11 @@ impl Machine<'_> {
         let mut features = Vec::new();
         for ((subscript, size), axis) in subscripts.iter().zip(&sizes).zip(axes) {
             let at = match subscript {
-                Subscript::Computed(term) => self.term(term, indices, place).trunc() as i64,
+                // What is no number lies outside, wherever that is.
+                Subscript::Computed(term) => match self.term(term, indices, place) {
+                    number if number.is_nan() => -1,
+                    number => number.trunc() as i64,
+                },
                 Subscript::Affine { terms, constant, from_last } => {
                     let last = from_last.map_or(0, |time| self.sequence.lengths[time.0 as usize] as i64 - 1);
                     constant + last + terms.iter().map(|(index, times)| place[index.0 as usize] * times).sum::<i64>()
