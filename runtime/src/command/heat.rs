@@ -50,8 +50,9 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
     let heads = table.columns.iter().map(|name| fitted(name, WIDEST_HEAD)).collect::<Vec<_>>();
     let widest = |texts: &[String]| texts.iter().map(|text| super::numbers::width(text)).max().unwrap_or(0);
     let name_width = widest(&names);
-    // A shade and a space, or a space on each side.
-    let cell = widest(&texts).max(widest(&heads)) + 2;
+    // A shade between two spaces, or a space on each side.
+    let around = if depth == Depth::Plain { 3 } else { 2 };
+    let cell = widest(&texts).max(widest(&heads)) + around;
     let room = terminal.width().saturating_sub(name_width + 3) / cell;
     let columns = chosen(table.columns.len(), room);
     let mut text = format!("  {}", " ".repeat(name_width + 1));
@@ -59,6 +60,7 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
         let head = column.map_or("…", |column| heads[column].as_str());
         let spaced = match depth {
             Depth::Plain => right(head, cell),
+            // The number below has a space behind it.
             Depth::Palette | Depth::True => format!("{} ", right(head, cell - 1)),
         };
         text.push_str(&format!("{dim}{spaced}{dim:#}"));
@@ -109,10 +111,10 @@ fn trim_line(text: &mut String) {
 
 /// One number in its cell.
 fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
-    let padded = right(text, cell - 2);
+    let padded = right(text, cell - if depth == Depth::Plain { 3 } else { 2 });
     match (depth, part) {
-        (Depth::Plain, Some(part)) => format!("{}{padded}", right(&shade(part).to_string(), 2)),
-        (Depth::Plain, None) => format!(" !{padded}"),
+        (Depth::Plain, Some(part)) => format!(" {} {padded}", shade(part)),
+        (Depth::Plain, None) => format!(" ! {padded}"),
         (Depth::Palette | Depth::True, None) => {
             let alarm = Style::new().fg_color(Some(AnsiColor::BrightRed.into())).bold();
             format!("{alarm} {padded} {alarm:#}")

@@ -184,7 +184,7 @@ fn indices(shape: &[usize], mut place: usize) -> Vec<usize> {
 
 impl Compared {
     fn is_ok(&self) -> bool {
-        self.difference.as_ref().is_some_and(|difference| difference.wrong == 0)
+        self.difference.as_ref().is_some_and(|difference| difference.wrong == 0 && difference.count > 0)
     }
 
     fn document(&self) -> Value {
@@ -241,6 +241,8 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
     for compared in all.iter().filter(|compared| !compared.is_ok()) {
         let why = match &compared.difference {
             None => format!("the shape {:?} is no batch of {}", compared.shape, compared.wanted),
+            // Nothing that is wrong is not yet something that is right.
+            Some(found) if found.count == 0 => "there is no number to compare".to_string(),
             Some(found) => {
                 let example = found.place.as_ref().map_or(String::new(), |place| {
                     format!("; at {:?} it is {}, expected is {}", place.at, place.got, place.expected)
