@@ -75,7 +75,8 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
                     let place = row * table.columns.len() + column;
                     text.push_str(&one(&texts[place], range.part(table.numbers[place]), cell, depth));
                 }
-                (None, _) | (_, None) => text.push_str(&format!("{dim}{}{dim:#}", right("… ", cell))),
+                (None, _) | (_, None) => text
+                    .push_str(&format!("{dim}{}{dim:#}", right(if depth == Depth::Plain { "…" } else { "… " }, cell))),
             }
         }
         trim_line(&mut text);
@@ -111,10 +112,10 @@ fn trim_line(text: &mut String) {
 
 /// One number in its cell.
 fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
-    let padded = right(text, cell - if depth == Depth::Plain { 3 } else { 2 });
+    let padded = right(text, cell - 2);
     match (depth, part) {
-        (Depth::Plain, Some(part)) => format!(" {} {padded}", shade(part)),
-        (Depth::Plain, None) => format!(" ! {padded}"),
+        (Depth::Plain, Some(part)) => right(&format!("{} {text}", shade(part)), cell),
+        (Depth::Plain, None) => right(&format!("! {text}"), cell),
         (Depth::Palette | Depth::True, None) => {
             let alarm = Style::new().fg_color(Some(AnsiColor::BrightRed.into())).bold();
             format!("{alarm} {padded} {alarm:#}")

@@ -79,7 +79,9 @@ fn axis_and_index(model: &Model, id: ValueId, place: usize) -> String {
     let axis = axis_name(model, &value.axes[place]);
     match &value.kind {
         ValueKind::Equation(equation) => match equation.indices.get(place) {
-            Some(index) if index.name != axis && index.name != value.axes[place].name => format!("{}: {axis}", index.name),
+            Some(index) if index.name != axis && index.name != value.axes[place].name => {
+                format!("{}: {axis}", index.name)
+            }
             Some(_) | None => axis.to_string(),
         },
         ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => axis.to_string(),
@@ -106,7 +108,9 @@ fn numbers(model: &Model, axes: &[Axis], sizes: &[usize], numbers: &[f32], termi
             let rows = names(model, rows, *height);
             draw(&Table { rows, columns: names(model, columns, *length), numbers }, terminal)
         }
-        ([first, rest @ ..], [size, rest_sizes @ ..]) => slices(model, (first, *size), (rest, rest_sizes), numbers, terminal),
+        ([first, rest @ ..], [size, rest_sizes @ ..]) => {
+            slices(model, (first, *size), (rest, rest_sizes), numbers, terminal)
+        }
         (_, []) => String::new(),
     }
 }
@@ -128,7 +132,11 @@ fn slices(
         text.push_str(&numbers(model, rest, rest_sizes, &all[place * count..(place + 1) * count], terminal));
     }
     if size > MOST_PARTS {
-        text.push_str(&format!("  {dim}{} more along {} not shown{dim:#}\n", size - MOST_PARTS, axis_name(model, axis)));
+        text.push_str(&format!(
+            "  {dim}{} more along {} not shown{dim:#}\n",
+            size - MOST_PARTS,
+            axis_name(model, axis)
+        ));
     }
     text
 }
