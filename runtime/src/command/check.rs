@@ -1,7 +1,7 @@
 //! `seqc check`: every mistake in every file.
 //!
-//! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once more
-//! with those, and its checkpoint table with it.
+//! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once
+//! more with those, and its checkpoint table with it.
 
 use super::arguments::CheckArguments;
 use super::terminal::Terminal;

@@ -1,7 +1,7 @@
 //! Tables of numbers with colours behind them, or shades beside them where there are no colours.
 //!
-//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and they
-//! grow lighter with the numbers, so that they can be told apart without seeing hues.
+//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and
+//! they grow lighter with the numbers, so that they can be told apart without seeing hues.
 
 use super::numbers::{Format, chosen, fitted, left, right};
 use super::terminal::{Depth, Terminal};
@@ -52,7 +52,8 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
     let name_width = widest(&names);
     // A shade between two spaces, or a space on each side.
     let around = if depth == Depth::Plain { 3 } else { 2 };
-    let cell = widest(&texts).max(widest(&heads)) + around;
+    let number = widest(&texts);
+    let cell = number.max(widest(&heads)) + around;
     let room = terminal.width().saturating_sub(name_width + 3) / cell;
     let columns = chosen(table.columns.len(), room);
     let mut text = format!("  {}", " ".repeat(name_width + 1));
@@ -73,7 +74,7 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
             match (row, column) {
                 (Some(row), Some(column)) => {
                     let place = row * table.columns.len() + column;
-                    text.push_str(&one(&texts[place], range.part(table.numbers[place]), cell, depth));
+                    text.push_str(&one(&right(&texts[place], number), range.part(table.numbers[place]), cell, depth));
                 }
                 (None, _) | (_, None) => text
                     .push_str(&format!("{dim}{}{dim:#}", right(if depth == Depth::Plain { "…" } else { "… " }, cell))),
@@ -110,7 +111,7 @@ fn trim_line(text: &mut String) {
     text.push('\n');
 }
 
-/// One number in its cell.
+/// One number in its cell: its text, as wide as any, and where it lies on the scale.
 fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
     let padded = right(text, cell - 2);
     match (depth, part) {
@@ -161,7 +162,8 @@ impl Range {
         range
     }
 
-    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the middle.
+    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the
+    /// middle.
     fn part(&self, number: f32) -> Option<f32> {
         // Halves, because the difference of two large numbers may be infinite.
         let (low, high) = (self.low / 2.0, self.high / 2.0);

@@ -1,7 +1,7 @@
 //! Batches from files and texts.
 //!
-//! In: `--io`, `--input` and `--text`. Out: a [`Batch`], with what was said about the inputs on the way. Shapes and ranges
-//! are looked at by [`Batch::from_tensors`].
+//! In: `--io`, `--input` and `--text`. Out: a [`Batch`], with what was said about the inputs on the way. Shapes and
+//! ranges are looked at by [`Batch::from_tensors`].
 
 use super::Stop;
 use super::arguments::Input;

@@ -206,7 +206,8 @@ impl Compared {
                 "wrong": found.wrong,
             })
         });
-        json!({ "name": self.name, "ok": self.is_ok(), "shape": self.shape, "axes": self.wanted, "difference": difference })
+        let ok = self.is_ok();
+        json!({ "name": self.name, "ok": ok, "shape": self.shape, "axes": self.wanted, "difference": difference })
     }
 }
 
