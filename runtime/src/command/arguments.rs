@@ -1,7 +1,7 @@
 //! What `seqc` is called with: commands, options, and their help.
 //!
-//! In: the words of the command line. Out: [`Arguments`], in which every option is well formed by itself. Whether a file is
-//! there, or a model has the parameter that is set, is found later, and is no mistake in the call.
+//! In: the words of the command line. Out: [`Arguments`], in which every option is well formed by itself. Whether a
+//! file is there, or a model has the parameter that is set, is found later, and is no mistake in the call.
 
 use crate::tiles::Instructions;
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! `seqc check`: every mistake in every file.
 //!
-//! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once more
-//! with those, and its checkpoint table with it.
+//! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once
+//! more with those, and its checkpoint table with it.
 
 use super::arguments::CheckArguments;
 use super::terminal::Terminal;
@@ -71,8 +71,12 @@ impl Models<'_> {
         }
         self.found = true;
         let sizes = || definition.sizes.iter().map(|size| (size.name.text.as_str(), size.value.is_some()));
-        let known: BTreeMap<String, f64> =
-            self.set.iter().filter(|(set, _)| sizes().any(|(size, _)| size == *set)).map(|(set, value)| (set.clone(), *value)).collect();
+        let known: BTreeMap<String, f64> = self
+            .set
+            .iter()
+            .filter(|(set, _)| sizes().any(|(size, _)| size == *set))
+            .map(|(set, value)| (set.clone(), *value))
+            .collect();
         self.used.extend(known.keys().cloned());
         sizes().all(|(size, default)| default || known.contains_key(size)).then_some(known)
     }
@@ -97,7 +101,8 @@ fn check_file(file: &Path, models: &mut Models) -> Result<(usize, Vec<Diagnostic
             let Some(parameters) = models.parameters(definition) else { continue };
             for mistake in check_model(&files, &definition.name.text, &parameters) {
                 // Most of what is wrong with a model is wrong without sizes, too.
-                let same = |other: &Diagnostic| other.code == mistake.code && other.primary.span == mistake.primary.span;
+                let same =
+                    |other: &Diagnostic| other.code == mistake.code && other.primary.span == mistake.primary.span;
                 if !mistakes.iter().any(same) {
                     mistakes.push(mistake);
                 }

@@ -1,7 +1,7 @@
 //! Tables of numbers with colours behind them, or shades beside them where there are no colours.
 //!
-//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and they
-//! grow lighter with the numbers, so that they can be told apart without seeing hues.
+//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and
+//! they grow lighter with the numbers, so that they can be told apart without seeing hues.
 
 use super::numbers::{Format, chosen, fitted, left, right};
 use super::terminal::{Depth, Terminal};
@@ -50,8 +50,10 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
     let heads = table.columns.iter().map(|name| fitted(name, WIDEST_HEAD)).collect::<Vec<_>>();
     let widest = |texts: &[String]| texts.iter().map(|text| super::numbers::width(text)).max().unwrap_or(0);
     let name_width = widest(&names);
-    // A shade and a space, or a space on each side.
-    let cell = widest(&texts).max(widest(&heads)) + 2;
+    // A shade between two spaces, or a space on each side.
+    let around = if depth == Depth::Plain { 3 } else { 2 };
+    let number = widest(&texts);
+    let cell = number.max(widest(&heads)) + around;
     let room = terminal.width().saturating_sub(name_width + 3) / cell;
     let columns = chosen(table.columns.len(), room);
     let mut text = format!("  {}", " ".repeat(name_width + 1));
@@ -59,6 +61,7 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
         let head = column.map_or("…", |column| heads[column].as_str());
         let spaced = match depth {
             Depth::Plain => right(head, cell),
+            // The number below has a space behind it.
             Depth::Palette | Depth::True => format!("{} ", right(head, cell - 1)),
         };
         text.push_str(&format!("{dim}{spaced}{dim:#}"));
@@ -71,9 +74,10 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
             match (row, column) {
                 (Some(row), Some(column)) => {
                     let place = row * table.columns.len() + column;
-                    text.push_str(&one(&texts[place], range.part(table.numbers[place]), cell, depth));
+                    text.push_str(&one(&right(&texts[place], number), range.part(table.numbers[place]), cell, depth));
                 }
-                (None, _) | (_, None) => text.push_str(&format!("{dim}{}{dim:#}", right("… ", cell))),
+                (None, _) | (_, None) => text
+                    .push_str(&format!("{dim}{}{dim:#}", right(if depth == Depth::Plain { "…" } else { "… " }, cell))),
             }
         }
         trim_line(&mut text);
@@ -107,12 +111,12 @@ fn trim_line(text: &mut String) {
     text.push('\n');
 }
 
-/// One number in its cell.
+/// One number in its cell: its text, as wide as any, and where it lies on the scale.
 fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
     let padded = right(text, cell - 2);
     match (depth, part) {
-        (Depth::Plain, Some(part)) => format!("{}{padded}", right(&shade(part).to_string(), 2)),
-        (Depth::Plain, None) => format!(" !{padded}"),
+        (Depth::Plain, Some(part)) => right(&format!("{} {text}", shade(part)), cell),
+        (Depth::Plain, None) => right(&format!("! {text}"), cell),
         (Depth::Palette | Depth::True, None) => {
             let alarm = Style::new().fg_color(Some(AnsiColor::BrightRed.into())).bold();
             format!("{alarm} {padded} {alarm:#}")
@@ -158,7 +162,8 @@ impl Range {
         range
     }
 
-    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the middle.
+    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the
+    /// middle.
     fn part(&self, number: f32) -> Option<f32> {
         // Halves, because the difference of two large numbers may be infinite.
         let (low, high) = (self.low / 2.0, self.high / 2.0);

@@ -1,7 +1,7 @@
 //! Batches from files and texts.
 //!
-//! In: `--io`, `--input` and `--text`. Out: a [`Batch`], with what was said about the inputs on the way. Shapes and ranges
-//! are looked at by [`Batch::from_tensors`].
+//! In: `--io`, `--input` and `--text`. Out: a [`Batch`], with what was said about the inputs on the way. Shapes and
+//! ranges are looked at by [`Batch::from_tensors`].
 
 use super::Stop;
 use super::arguments::Input;
@@ -52,10 +52,19 @@ impl Given {
     }
 
     /// Takes texts, as tokens of the model's one input that is made of a vocabulary.
-    pub fn tokenize(&mut self, model: &Model, checkpoint: Option<&Checkpoint>, texts: &[String]) -> Result<(), Failure> {
+    pub fn tokenize(
+        &mut self,
+        model: &Model,
+        checkpoint: Option<&Checkpoint>,
+        texts: &[String],
+    ) -> Result<(), Failure> {
         let (value, time) = input_of_texts(model)?;
         let path = match checkpoint {
-            None => return Err(other("texts need a tokenizer: pass `--checkpoint DIR` with a folder that has a tokenizer.json")),
+            None => {
+                return Err(other(
+                    "texts need a tokenizer: pass `--checkpoint DIR` with a folder that has a tokenizer.json",
+                ));
+            }
             Some(checkpoint) => checkpoint
                 .tokenizer_path()
                 .ok_or_else(|| other(format!("{} has no tokenizer.json", checkpoint.folder().display())))?,
@@ -66,10 +75,10 @@ impl Given {
             all.push(tokenizer.encode(text).map_err(Failure::Other)?);
         }
         let longest = all.iter().map(Vec::len).max().unwrap_or(0);
-        let padded = all.iter().flat_map(|tokens| {
-            tokens.iter().copied().chain(std::iter::repeat_n(0, longest - tokens.len()))
-        });
-        let tensor = Tensor::new(vec![all.len(), longest], Values::Integers(padded.collect())).map_err(Failure::Other)?;
+        let padded =
+            all.iter().flat_map(|tokens| tokens.iter().copied().chain(std::iter::repeat_n(0, longest - tokens.len())));
+        let tensor =
+            Tensor::new(vec![all.len(), longest], Values::Integers(padded.collect())).map_err(Failure::Other)?;
         if self.tensors.insert(value.path.clone(), tensor).is_some() {
             return Err(other(format!("the input `{}` is given as a tensor and as texts", value.path)));
         }
@@ -99,12 +108,19 @@ fn time_of_lengths(model: &Model, name: &str) -> Result<String, Failure> {
             several.iter().map(|time| format!("`in.lengths.{time}`")).collect::<Vec<_>>().join(" or ")
         ))),
         (name, times) if times.iter().any(|time| time == name) => Ok(name.to_string()),
-        (name, _) => Err(other(format!("`in.lengths.{name}` is given, and the model has no axis of positions `{name}`"))),
+        (name, _) => {
+            Err(other(format!("`in.lengths.{name}` is given, and the model has no axis of positions `{name}`")))
+        }
     }
 }
 
 fn whole_numbers(name: &str, tensor: &Tensor) -> Result<Vec<usize>, Failure> {
-    let wrong = || other(format!("`in.{name}` has the shape {:?} or no whole numbers: wanted is one length for each sequence", tensor.shape()));
+    let wrong = || {
+        other(format!(
+            "`in.{name}` has the shape {:?} or no whole numbers: wanted is one length for each sequence",
+            tensor.shape()
+        ))
+    };
     match (tensor.values(), tensor.shape()) {
         (Values::Integers(numbers), [_]) => {
             numbers.iter().map(|number| usize::try_from(*number).map_err(|_| wrong())).collect()
@@ -129,7 +145,9 @@ fn input_of_texts(model: &Model) -> Result<(&Value, TimeId), Failure> {
             [axis] => axis.time().map(|time| (*only, time)),
             _ => None,
         }
-        .ok_or_else(|| other(format!("the input `{}` can't be a text: a text has positions and nothing else", only.path))),
+        .ok_or_else(|| {
+            other(format!("the input `{}` can't be a text: a text has positions and nothing else", only.path))
+        }),
         several => Err(other(format!(
             "texts could be several inputs of `{}`: {}; give tokens with `--input` instead",
             model.name,

@@ -1,7 +1,8 @@
 //! The command line `seqc`: `check`, `emit`, `run` and `verify`.
 //!
-//! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all went
-//! well, 1 something did not, 2 the call was wrong. It decides nothing about models: [`crate::session`] does the work.
+//! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
+//! went well, 1 something did not, 2 the call was wrong. It decides nothing about models: [`crate::session`] does the
+//! work.
 //!
 //! | file | what it does |
 //! | --- | --- |
@@ -38,8 +39,8 @@ const OK: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
-/// The stack of the thread that works, in bytes: checking descends as deep as a file nests, which the checker limits long
-/// before this is full.
+/// The stack of the thread that works, in bytes: checking descends as deep as a file nests, which the checker limits
+/// long before this is full.
 const STACK: usize = 256 << 20;
 
 /// Why a command ended early.

@@ -30,7 +30,14 @@ impl Format {
     /// One of them.
     pub fn write(self, number: f32) -> String {
         if !number.is_finite() {
-            return if number.is_nan() { "NaN" } else if number > 0.0 { "inf" } else { "-inf" }.to_string();
+            return if number.is_nan() {
+                "NaN"
+            } else if number > 0.0 {
+                "inf"
+            } else {
+                "-inf"
+            }
+            .to_string();
         }
         let text = match self {
             Format::Decimals(decimals) => format!("{number:.decimals$}"),
@@ -108,9 +115,10 @@ mod tests {
         assert_eq!(written(&[12_345.67]), ["12345.7"]);
         assert_eq!(written(&[1.0, 2.0, -30.0]), ["1", "2", "-30"]);
         assert_eq!(written(&[1.5e-5]), ["1.500e-5"]);
-        assert_eq!(written(&[1.5e9, f32::NAN, f32::NEG_INFINITY]), ["1500000000", "NaN", "-inf"].map(|text| {
-            if text == "1500000000" { "1.500e9" } else { text }
-        }));
+        assert_eq!(
+            written(&[1.5e9, f32::NAN, f32::NEG_INFINITY]),
+            ["1500000000", "NaN", "-inf"].map(|text| { if text == "1500000000" { "1.500e9" } else { text } })
+        );
         assert_eq!(written(&[]), Vec::<String>::new());
     }
 

@@ -110,7 +110,8 @@ fn saved(given: &Given, batch: &Batch, outputs: &[Output]) -> BTreeMap<String, T
         let numbers = lengths.iter().map(|length| *length as i64).collect();
         Some((format!("in.lengths.{time}"), Tensor::new(vec![lengths.len()], Values::Integers(numbers)).ok()?))
     });
-    let outputs = outputs.iter().map(|output| (format!("out.{}", output.name), padded(&output.axes, batch, &output.rows)));
+    let outputs =
+        outputs.iter().map(|output| (format!("out.{}", output.name), padded(&output.axes, batch, &output.rows)));
     inputs.chain(lengths).chain(outputs).collect()
 }
 
@@ -168,9 +169,8 @@ fn document(
         ("notes", json!(notes)),
     ];
     if let (false, Some(first)) = (arguments.text.is_empty(), outputs.first().filter(|output| output.is_vector())) {
-        let row = |one: &Part| -> Vec<f32> {
-            first.parts.iter().map(|other| cosine(&one.numbers, &other.numbers)).collect()
-        };
+        let row =
+            |one: &Part| -> Vec<f32> { first.parts.iter().map(|other| cosine(&one.numbers, &other.numbers)).collect() };
         let rows = first.parts.iter().map(|one| json::nested(&[first.parts.len()], &row(one)));
         parts.push(("cosine_similarity", Value::Array(rows.collect())));
     }
@@ -186,7 +186,8 @@ fn stats(steps: &Steps, batch: &Batch, runner: &Runner, backend: Backend, termin
         .times()
         .map(|(time, name)| format!("{} positions of {name}", batch.lengths[time.0 as usize].iter().sum::<usize>()))
         .collect();
-    let sequences = if batch.sequences == 1 { "1 sequence".to_string() } else { format!("{} sequences", batch.sequences) };
+    let sequences =
+        if batch.sequences == 1 { "1 sequence".to_string() } else { format!("{} sequences", batch.sequences) };
     let batch = [sequences].into_iter().chain(positions).collect::<Vec<_>>().join(", ");
     terminal.say(&format!("backend  {}\nbatch    {batch}\n", prepare::backend_name(backend)));
     for (name, time) in &steps.all {

@@ -5,7 +5,7 @@ use super::numbers::{Format, chosen, fitted, right, width};
 use super::terminal::{Depth, Terminal};
 use crate::batch::{Batch, for_each_place};
 use anstyle::Style;
-use seqwright_compiler::model::Model;
+use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::{Axis, ValueId};
 use std::collections::BTreeMap;
 
@@ -54,11 +54,12 @@ pub fn value(model: &Model, name: &str, id: ValueId, parts: &[Part], terminal: &
     let dim = dim(terminal);
     let mut text = String::new();
     for (sequence, part) in parts.iter().enumerate().take(MOST_PARTS) {
-        let named: Vec<String> =
-            axes.iter().zip(&part.sizes).map(|(axis, size)| format!("{} = {size}", axis_name(model, axis))).collect();
+        let named: Vec<String> = (0..axes.len())
+            .map(|place| format!("{} = {}", axis_and_index(model, id, place), part.sizes[place]))
+            .collect();
         let axes_shown = if named.is_empty() { String::new() } else { format!("[{}]", named.join(", ")) };
-        let which = if parts.len() > 1 { format!("  sequence {sequence}") } else { String::new() };
-        text.push_str(&format!("{bold}{name}{bold:#}{axes_shown}{dim}{which}{dim:#}\n"));
+        let which = if parts.len() > 1 { format!("  {dim}sequence {sequence}{dim:#}") } else { String::new() };
+        text.push_str(&format!("{bold}{name}{bold:#}{axes_shown}{which}\n"));
         text.push_str(&numbers(model, axes, &part.sizes, &part.numbers, terminal));
         text.push('\n');
     }
@@ -70,6 +71,21 @@ pub fn value(model: &Model, name: &str, id: ValueId, parts: &[Part], terminal: &
 
 fn axis_name<'a>(model: &'a Model, axis: &'a Axis) -> &'a str {
     axis.time().map_or(axis.name.as_str(), |time| model.times[time.0 as usize].as_str())
+}
+
+/// An axis of a value, with the index of its equation where that has a name of its own: `i: word`.
+fn axis_and_index(model: &Model, id: ValueId, place: usize) -> String {
+    let value = model.value(id);
+    let axis = axis_name(model, &value.axes[place]);
+    match &value.kind {
+        ValueKind::Equation(equation) => match equation.indices.get(place) {
+            Some(index) if index.name != axis && index.name != value.axes[place].name => {
+                format!("{}: {axis}", index.name)
+            }
+            Some(_) | None => axis.to_string(),
+        },
+        ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => axis.to_string(),
+    }
 }
 
 /// The names of an axis's entries: its labels, or their positions.
@@ -92,7 +108,9 @@ fn numbers(model: &Model, axes: &[Axis], sizes: &[usize], numbers: &[f32], termi
             let rows = names(model, rows, *height);
             draw(&Table { rows, columns: names(model, columns, *length), numbers }, terminal)
         }
-        ([first, rest @ ..], [size, rest_sizes @ ..]) => slices(model, (first, *size), (rest, rest_sizes), numbers, terminal),
+        ([first, rest @ ..], [size, rest_sizes @ ..]) => {
+            slices(model, (first, *size), (rest, rest_sizes), numbers, terminal)
+        }
         (_, []) => String::new(),
     }
 }
@@ -114,7 +132,11 @@ fn slices(
         text.push_str(&numbers(model, rest, rest_sizes, &all[place * count..(place + 1) * count], terminal));
     }
     if size > MOST_PARTS {
-        text.push_str(&format!("  {dim}{} more along {} not shown{dim:#}\n", size - MOST_PARTS, axis_name(model, axis)));
+        text.push_str(&format!(
+            "  {dim}{} more along {} not shown{dim:#}\n",
+            size - MOST_PARTS,
+            axis_name(model, axis)
+        ));
     }
     text
 }

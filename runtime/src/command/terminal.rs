@@ -1,7 +1,7 @@
 //! What is printed, and where: results on standard output, all else on standard error.
 //!
-//! Nobody who closes a pipe early gets an error: what follows is then thrown away, and the exit code stays what it would
-//! have been. [`Waiting`] shows in a terminal that something long is going on.
+//! Nobody who closes a pipe early gets an error: what follows is then thrown away, and the exit code stays what it
+//! would have been. [`Waiting`] shows in a terminal that something long is going on.
 
 use super::Stop;
 use super::arguments::When;

@@ -29,7 +29,9 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
     let mut prepared = prepare::prepare(&request, Some(&arguments.checkpoint), &mut steps, terminal)?;
     let path = match (&arguments.io, &prepared.checkpoint) {
         (Some(path), _) => path.clone(),
-        (None, checkpoint) => checkpoint.as_ref().map(Checkpoint::folder).map_or(PathBuf::new(), PathBuf::from).join("io.safetensors"),
+        (None, checkpoint) => {
+            checkpoint.as_ref().map(Checkpoint::folder).map_or(PathBuf::new(), PathBuf::from).join("io.safetensors")
+        }
     };
     let mut io = Io::open(&path).map_err(Failure::File)?;
     let mut notes = prepared.loaded.notes.clone();
@@ -44,8 +46,11 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
     notes[told..].iter().for_each(|note| terminal.note(note));
     let mut given = Given::default();
     given.take(model, io.inputs)?;
-    let outputs: Vec<(String, ValueId)> =
-        io.outputs.keys().map(|name| Ok((name.clone(), expected_value(model, name)?))).collect::<Result<_, Failure>>()?;
+    let outputs: Vec<(String, ValueId)> = io
+        .outputs
+        .keys()
+        .map(|name| Ok((name.clone(), expected_value(model, name)?)))
+        .collect::<Result<_, Failure>>()?;
     if outputs.is_empty() {
         return Err(Failure::Other(format!("{} expects nothing: it has no tensor `out.NAME`", path.display())).into());
     }
@@ -184,15 +189,15 @@ fn indices(shape: &[usize], mut place: usize) -> Vec<usize> {
 
 impl Compared {
     fn is_ok(&self) -> bool {
-        self.difference.as_ref().is_some_and(|difference| difference.wrong == 0)
+        self.difference.as_ref().is_some_and(|difference| difference.wrong == 0 && difference.count > 0)
     }
 
     fn document(&self) -> Value {
         let finite = |number: f64| number.is_finite().then_some(number);
         let difference = self.difference.as_ref().map(|found| {
-            let place = found.place.as_ref().map(|place| {
-                json!({ "at": place.at, "got": shortest(place.got), "expected": shortest(place.expected) })
-            });
+            let place = found.place.as_ref().map(
+                |place| json!({ "at": place.at, "got": shortest(place.got), "expected": shortest(place.expected) }),
+            );
             json!({
                 "largest_absolute": finite(found.absolute),
                 "largest_relative": finite(found.relative),
@@ -201,7 +206,8 @@ impl Compared {
                 "wrong": found.wrong,
             })
         });
-        json!({ "name": self.name, "ok": self.is_ok(), "shape": self.shape, "axes": self.wanted, "difference": difference })
+        let ok = self.is_ok();
+        json!({ "name": self.name, "ok": ok, "shape": self.shape, "axes": self.wanted, "difference": difference })
     }
 }
 
@@ -221,7 +227,8 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
             None => [compared.name.clone(), shape, "-".to_string(), "-".to_string(), "-".to_string()],
         });
     }
-    let widths: Vec<usize> = (0..5).map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        (0..5).map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for (place, line) in lines.iter().enumerate() {
         let cells: Vec<String> = (0..5)
@@ -241,6 +248,8 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
     for compared in all.iter().filter(|compared| !compared.is_ok()) {
         let why = match &compared.difference {
             None => format!("the shape {:?} is no batch of {}", compared.shape, compared.wanted),
+            // Nothing that is wrong is not yet something that is right.
+            Some(found) if found.count == 0 => "there is no number to compare".to_string(),
             Some(found) => {
                 let example = found.place.as_ref().map_or(String::new(), |place| {
                     format!("; at {:?} it is {}, expected is {}", place.at, place.got, place.expected)
