@@ -75,13 +75,7 @@ impl Tile {
             Tile::Product => 9,
             Tile::Pack => 6,
             Tile::Power => 3,
-            Tile::Exp
-            | Tile::Tanh
-            | Tile::Sigmoid
-            | Tile::Erf
-            | Tile::Log
-            | Tile::Sin
-            | Tile::Cos => 2,
+            Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
         }
     }
 }

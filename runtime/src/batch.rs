@@ -87,7 +87,10 @@ impl Batch {
             let shown = print_axes(&value.axes, &model.times);
             let shape = tensor.shape();
             let Some((count, rest)) = shape.split_first() else {
-                errors.push(InputError::new(format!("the input `{}` has no axes: the first counts the sequences", value.path)));
+                errors.push(InputError::new(format!(
+                    "the input `{}` has no axes: the first counts the sequences",
+                    value.path
+                )));
                 continue;
             };
             match &sequences {
@@ -103,9 +106,12 @@ impl Batch {
             }
             let Some(sizes) = match_shape(&value.axes, rest) else {
                 errors.push(
-                    InputError::new(format!("the input `{}` has the shape {shape:?}, wanted is a batch of {shown}", value.path))
-                        .at(value.span)
-                        .help("the first axis counts the sequences"),
+                    InputError::new(format!(
+                        "the input `{}` has the shape {shape:?}, wanted is a batch of {shown}",
+                        value.path
+                    ))
+                    .at(value.span)
+                    .help("the first axis counts the sequences"),
                 );
                 continue;
             };
@@ -203,12 +209,7 @@ pub fn match_shape(axes: &[Axis], shape: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// Where each number of a value lies in a padded tensor: visits (place among the rows, place in the tensor).
-pub fn for_each_place(
-    axes: &[Axis],
-    sizes: &[usize],
-    batch: &Batch,
-    mut visit: impl FnMut(usize, usize),
-) {
+pub fn for_each_place(axes: &[Axis], sizes: &[usize], batch: &Batch, mut visit: impl FnMut(usize, usize)) {
     let per_sequence: usize = sizes.iter().product();
     let mut strides = vec![1; sizes.len()];
     for place in (0..sizes.len().saturating_sub(1)).rev() {

@@ -45,9 +45,8 @@ impl Linked {
         for tile in Tile::ALL {
             let mut signature = module.make_signature();
             signature.params.resize(tile.arguments(), cranelift_codegen::ir::AbiParam::new(pointer));
-            let id = module
-                .declare_function(tile.name(), Linkage::Import, &signature)
-                .map_err(|why| why.to_string())?;
+            let id =
+                module.declare_function(tile.name(), Linkage::Import, &signature).map_err(|why| why.to_string())?;
             debug_assert_eq!(id.as_u32(), tile as u32);
         }
         let mut ids: Vec<FuncId> = Vec::new();
@@ -98,7 +97,8 @@ pub fn assembly(program: &Program) -> Result<String, String> {
     let isa = this_processor(true)?;
     let mut text = String::new();
     for kernel in 0..program.kernels.len() {
-        let mut context = Context::for_function(clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type()));
+        let mut context =
+            Context::for_function(clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type()));
         context.set_disasm(true);
         let code = context
             .compile(&*isa, &mut cranelift_codegen::control::ControlPlane::default())

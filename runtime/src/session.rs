@@ -1,10 +1,10 @@
 //! From a file to results: the whole way, one step after the other, each of which can be looked at.
 
-use anstyle::{AnsiColor, Style};
 use crate::batch::{Batch, InputError};
 use crate::execute::Executable;
 use crate::tiles::{Instructions, Tiles};
 use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
+use anstyle::{AnsiColor, Style};
 use seqwright_compiler::check::program::Program as Files;
 use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::{Diagnostic, nearest, render};
@@ -53,7 +53,11 @@ impl Failure {
     pub fn render(&self, color: bool) -> String {
         let plain = |message: &str, help: Option<&str>| {
             let (error, advice, bold) = match color {
-                true => (AnsiColor::BrightRed.on_default().bold(), AnsiColor::BrightCyan.on_default().bold(), Style::new().bold()),
+                true => (
+                    AnsiColor::BrightRed.on_default().bold(),
+                    AnsiColor::BrightCyan.on_default().bold(),
+                    Style::new().bold(),
+                ),
                 false => (Style::new(), Style::new(), Style::new()),
             };
             let help = help.map_or(String::new(), |help| format!("{advice}help{advice:#}: {help}\n"));
@@ -128,10 +132,14 @@ fn read_text(file: &Path) -> Result<String, String> {
         return Err(format!("cannot read {shown}: it is a folder"));
     }
     if bytes.len() > LARGEST_FILE {
-        return Err(format!("cannot read {shown}: it has {} bytes, a .seq file has {LARGEST_FILE} at most", bytes.len()));
+        return Err(format!(
+            "cannot read {shown}: it has {} bytes, a .seq file has {LARGEST_FILE} at most",
+            bytes.len()
+        ));
     }
     let bytes = std::fs::read(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
-    String::from_utf8(bytes).map_err(|why| format!("cannot read {shown}: byte {} is not UTF-8 text", why.utf8_error().valid_up_to()))
+    String::from_utf8(bytes)
+        .map_err(|why| format!("cannot read {shown}: byte {} is not UTF-8 text", why.utf8_error().valid_up_to()))
 }
 
 /// Checks a model, with the sizes of a checkpoint's `config.json` where one is given.
@@ -263,7 +271,8 @@ impl Runner {
                     .weights()
                     .filter_map(|(id, value)| Some((id, (*by_path.get(value.path.as_str())?).clone())))
                     .collect();
-                let executable = Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)?;
+                let executable =
+                    Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)?;
                 Way::Cpu(Box::new(executable))
             }
             Backend::Interpreter => Way::Interpreter {

@@ -25,9 +25,7 @@ impl Tokenizer {
     /// When the file cannot be read or is not a tokenizer, and in a build without the feature
     /// `tokenizers`.
     pub fn open(path: &Path) -> Result<Tokenizer, String> {
-        Ok(Tokenizer {
-            inner: Inner::open(path)?,
-        })
+        Ok(Tokenizer { inner: Inner::open(path)? })
     }
 
     /// The same tokenizer with texts cut off at so many tokens, special tokens included; `None`
@@ -74,17 +72,13 @@ impl Inner {
         let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| cannot(format!("it is not a tokenizer.json: {error}")))?;
         tokenizer.with_padding(None);
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| cannot(error.to_string()))?;
+        tokenizer.with_truncation(None).map_err(|error| cannot(error.to_string()))?;
         Ok(Inner { tokenizer })
     }
 
     fn limit_to(&mut self, maximum_tokens: Option<usize>) -> Result<(), String> {
         // Switched off first, so that the empty text below shows all special tokens.
-        self.tokenizer
-            .with_truncation(None)
-            .map_err(|error| error.to_string())?;
+        self.tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
         let Some(maximum) = maximum_tokens else {
             return Ok(());
         };
@@ -96,13 +90,8 @@ impl Inner {
                  special tokens"
             ));
         }
-        let parameters = tokenizers::TruncationParams {
-            max_length: maximum,
-            ..Default::default()
-        };
-        self.tokenizer
-            .with_truncation(Some(parameters))
-            .map_err(|error| error.to_string())?;
+        let parameters = tokenizers::TruncationParams { max_length: maximum, ..Default::default() };
+        self.tokenizer.with_truncation(Some(parameters)).map_err(|error| error.to_string())?;
         Ok(())
     }
 
@@ -115,15 +104,10 @@ impl Inner {
     fn decode(&self, ids: &[i64]) -> Result<String, String> {
         // The crate would leave out ids that it doesn't know.
         let known = |&id: &i64| {
-            let known = u32::try_from(id)
-                .ok()
-                .filter(|&id| self.tokenizer.id_to_token(id).is_some());
+            let known = u32::try_from(id).ok().filter(|&id| self.tokenizer.id_to_token(id).is_some());
             known.ok_or_else(|| format!("there is no token with the id {id}"))
         };
-        let ids = ids
-            .iter()
-            .map(known)
-            .collect::<Result<Vec<u32>, String>>()?;
+        let ids = ids.iter().map(known).collect::<Result<Vec<u32>, String>>()?;
         let text = self.tokenizer.decode(&ids, true);
         text.map_err(|error| format!("cannot turn the tokens into text: {error}"))
     }
@@ -137,10 +121,7 @@ enum Inner {}
 #[cfg(not(feature = "tokenizers"))]
 impl Inner {
     fn open(path: &Path) -> Result<Inner, String> {
-        Err(format!(
-            "cannot read {}: this build has no tokenizers: build with `--features tokenizers`",
-            path.display()
-        ))
+        Err(format!("cannot read {}: this build has no tokenizers: build with `--features tokenizers`", path.display()))
     }
 
     fn limit_to(&mut self, _maximum_tokens: Option<usize>) -> Result<(), String> {
@@ -163,10 +144,7 @@ mod tests_without_the_feature {
     #[test]
     fn opening_says_what_to_build() {
         let message = Tokenizer::open(Path::new("tokenizer.json")).unwrap_err();
-        assert!(
-            message.contains("build with `--features tokenizers`"),
-            "{message}"
-        );
+        assert!(message.contains("build with `--features tokenizers`"), "{message}");
     }
 }
 
@@ -207,10 +185,7 @@ mod tests {
     fn texts_keep_their_length() {
         let tokenizer = small();
         assert_eq!(tokenizer.encode("").unwrap(), [1, 2]);
-        assert_eq!(
-            tokenizer.encode("One ones two three").unwrap(),
-            [1, 4, 4, 6, 5, 3, 2]
-        );
+        assert_eq!(tokenizer.encode("One ones two three").unwrap(), [1, 4, 4, 6, 5, 3, 2]);
         assert_eq!(tokenizer.decode(&[1, 4, 6, 5, 2]).unwrap(), "ones two");
     }
 
@@ -219,18 +194,11 @@ mod tests {
         let tokenizer = small().limited_to(Some(4)).unwrap();
         assert_eq!(tokenizer.encode("one two one two").unwrap(), [1, 4, 5, 2]);
         assert_eq!(tokenizer.encode("one").unwrap(), [1, 4, 2]);
-        let tokenizer = tokenizer
-            .limited_to(Some(3))
-            .unwrap()
-            .limited_to(None)
-            .unwrap();
+        let tokenizer = tokenizer.limited_to(Some(3)).unwrap().limited_to(None).unwrap();
         assert_eq!(tokenizer.encode("one two one").unwrap(), [1, 4, 5, 4, 2]);
         for maximum in 0..3 {
             let message = small().limited_to(Some(maximum)).unwrap_err();
-            assert!(
-                message.contains("leaves no room for text beside 2"),
-                "{message}"
-            );
+            assert!(message.contains("leaves no room for text beside 2"), "{message}");
         }
     }
 
@@ -241,17 +209,11 @@ mod tests {
             assert_eq!(message, format!("there is no token with the id {id}"));
         }
         let message = Tokenizer::open(Path::new("no/tokenizer.json")).unwrap_err();
-        assert!(
-            message.starts_with("cannot read no/tokenizer.json: "),
-            "{message}"
-        );
+        assert!(message.starts_with("cannot read no/tokenizer.json: "), "{message}");
         for length in [0, 1, SMALL.len() / 2, SMALL.len() - 1] {
             let (_folder, path) = file_in_folder("tokenizer.json", &SMALL.as_bytes()[..length]);
             let message = Tokenizer::open(&path).unwrap_err();
-            assert!(
-                message.contains("it is not a tokenizer.json: "),
-                "{message}"
-            );
+            assert!(message.contains("it is not a tokenizer.json: "), "{message}");
         }
     }
 

@@ -11,10 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the crate lies in the repository")
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_path_buf()
 }
 
 /// Every `.seq` file of a folder of the repository, in the order of their names: name and text.
@@ -23,21 +20,13 @@ pub fn repository() -> PathBuf {
 /// Where the folder or one of its files can't be read.
 pub fn files_in(folder: &str) -> Vec<(String, String)> {
     let folder = repository().join(folder);
-    let entries =
-        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<(String, String)> = entries
         .map(|entry| entry.expect("a folder's entries can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "seq"))
         .map(|path| {
-            let text = std::fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            (
-                path.file_name()
-                    .expect("a file has a name")
-                    .to_string_lossy()
-                    .into_owned(),
-                text,
-            )
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            (path.file_name().expect("a file has a name").to_string_lossy().into_owned(), text)
         })
         .collect();
     files.sort();
@@ -57,11 +46,7 @@ pub fn read(name: &str, text: &str) -> (Sources, Program, Vec<Diagnostic>) {
 pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagnostic>) {
     let (sources, program, mut all) = read(name, text);
     if all.is_empty() {
-        let has_model = program.files[program.root]
-            .tree
-            .definitions
-            .iter()
-            .any(|item| item.kind == Kind::Model);
+        let has_model = program.files[program.root].tree.definitions.iter().any(|item| item.kind == Kind::Model);
         if has_model {
             match check(&program, None, &BTreeMap::new(), missing) {
                 Ok(model) => {
@@ -70,19 +55,14 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
                     let unset = settings(&program, &model.name, &BTreeMap::new(), &|_| Setting::Missing)
                         .err()
                         .unwrap_or_default();
-                    all.extend(
-                        unset
-                            .into_iter()
-                            .filter(|diagnostic| diagnostic.code != Code::Config),
-                    );
+                    all.extend(unset.into_iter().filter(|diagnostic| diagnostic.code != Code::Config));
                 }
                 Err(diagnostics) => all.extend(diagnostics),
             }
         }
         for diagnostic in check_all(&program) {
-            let told = |known: &Diagnostic| {
-                known.code == diagnostic.code && known.primary.span == diagnostic.primary.span
-            };
+            let told =
+                |known: &Diagnostic| known.code == diagnostic.code && known.primary.span == diagnostic.primary.span;
             if !all.iter().any(told) {
                 all.push(diagnostic);
             }
@@ -94,9 +74,5 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
 
 /// Diagnostics as a user reads them.
 pub fn rendered(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
-    diagnostics
-        .iter()
-        .map(|diagnostic| render(diagnostic, sources, false))
-        .collect::<Vec<_>>()
-        .join("\n")
+    diagnostics.iter().map(|diagnostic| render(diagnostic, sources, false)).collect::<Vec<_>>().join("\n")
 }

@@ -19,11 +19,7 @@ fn all_files() -> Vec<(String, String)> {
 fn every_file_checks_without_a_mistake() {
     for (name, text) in all_files() {
         let (sources, diagnostics) = diagnose(&name, &text, Missing::Invent);
-        assert!(
-            diagnostics.is_empty(),
-            "{}",
-            rendered(&sources, &diagnostics)
-        );
+        assert!(diagnostics.is_empty(), "{}", rendered(&sources, &diagnostics));
     }
 }
 
@@ -50,20 +46,8 @@ fn survives(text: &str) {
 
 #[test]
 fn brackets_a_hundred_thousand_deep_are_a_diagnostic() {
-    for (open, close) in [
-        ("(", ")"),
-        ("[", "]"),
-        ("{", "}"),
-        ("-", ""),
-        ("2 ^ ", ""),
-        ("f(", ")"),
-        ("x[", "]"),
-    ] {
-        let text = format!(
-            "cell C(x) {{\n  y = {}x{}\n}}\n",
-            open.repeat(100_000),
-            close.repeat(100_000)
-        );
+    for (open, close) in [("(", ")"), ("[", "]"), ("{", "}"), ("-", ""), ("2 ^ ", ""), ("f(", ")"), ("x[", "]")] {
+        let text = format!("cell C(x) {{\n  y = {}x{}\n}}\n", open.repeat(100_000), close.repeat(100_000));
         let (_, diagnostics) = diagnose("deep.seq", &text, Missing::Invent);
         assert!(!diagnostics.is_empty(), "{open}");
     }
@@ -77,9 +61,7 @@ fn a_line_of_a_megabyte_is_read() {
     survives(&"x".repeat(1_000_000));
     survives(&format!("axis word of {}\"a\"", "\"a\", ".repeat(150_000)));
     survives(&"\"".repeat(1_000_000));
-    let equations: String = (0..20_000)
-        .map(|place| format!("y{place} = tanh(x) "))
-        .collect();
+    let equations: String = (0..20_000).map(|place| format!("y{place} = tanh(x) ")).collect();
     survives(&format!("cell C(x) {{ {equations} }}"));
 }
 
@@ -99,9 +81,7 @@ impl Random {
 fn random_letters_are_a_diagnostic() {
     let mut random = Random(0x5e9_0001);
     for _ in 0..1000 {
-        let bytes: Vec<u8> = (0..random.below(200))
-            .map(|_| random.below(256) as u8)
-            .collect();
+        let bytes: Vec<u8> = (0..random.below(200)).map(|_| random.below(256) as u8).collect();
         survives(&String::from_utf8_lossy(&bytes));
     }
 }

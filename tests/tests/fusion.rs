@@ -16,8 +16,7 @@ fn fixture(name: &str, parameters: &[(&str, f64)]) -> Stages {
 
 /// Each call's kernel in a word or two: `product`, `rows`, `scan with 1 product`, `attention`.
 fn shape(stages: &Stages) -> Vec<String> {
-    let products =
-        |stages: &[Stage]| stages.iter().filter(|stage| matches!(stage, Stage::Product(_))).count();
+    let products = |stages: &[Stage]| stages.iter().filter(|stage| matches!(stage, Stage::Product(_))).count();
     let calls = stages.program.calls.iter();
     calls
         .map(|call| match &stages.program.kernels[call.kernel].body {
@@ -60,9 +59,10 @@ fn both_directions_of_a_recurrence_share_the_product_over_all_positions() {
 fn attention_never_stores_the_scores() {
     let stages = fixture("attention.seq", &[]);
     assert_eq!(shape(&stages), ["product", "attention", "product"], "{}", stages.fused.print());
-    let pairs = stages.program.buffers.iter().filter(|buffer| {
-        matches!(&buffer.space, seqwright_compiler::kernel::Space::Times(times) if times.len() == 2)
-    });
+    let pairs =
+        stages.program.buffers.iter().filter(
+            |buffer| matches!(&buffer.space, seqwright_compiler::kernel::Space::Times(times) if times.len() == 2),
+        );
     assert_eq!(pairs.count(), 0, "a buffer over pairs of positions");
 }
 

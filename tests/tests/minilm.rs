@@ -51,8 +51,7 @@ fn vectors(folder: &std::path::Path, texts: &[&str], backend: Backend) -> (Vec<V
     (ids, results[0].chunks(384).map(<[f32]>::to_vec).collect())
 }
 
-const TEXTS: [&str; 3] =
-    ["A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby."];
+const TEXTS: [&str; 3] = ["A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby."];
 
 #[test]
 fn sentences_have_the_published_vectors() {

@@ -19,16 +19,8 @@ fn blocks(markdown: &str) -> Vec<Block> {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(info)) if info == "seq" || info.starts_with("seq ") => {
                 let error = info.strip_prefix("seq error ").map(str::to_string);
-                assert!(
-                    info == "seq" || error.is_some(),
-                    "line {}: a block is `seq` or `seq error E0000`",
-                    place + 1
-                );
-                open = Some(Block {
-                    line: place + 2,
-                    error,
-                    text: String::new(),
-                });
+                assert!(info == "seq" || error.is_some(), "line {}: a block is `seq` or `seq error E0000`", place + 1);
+                open = Some(Block { line: place + 2, error, text: String::new() });
             }
             (None, _) => {}
             (Some(_), Some(_)) => blocks.extend(open.take()),
@@ -48,26 +40,16 @@ fn every_block_does_what_the_text_says() {
     let markdown = std::fs::read_to_string(&path).expect("the reference is there");
     let blocks = blocks(&markdown);
     let errors = blocks.iter().filter(|block| block.error.is_some()).count();
-    assert!(
-        blocks.len() >= 60 && errors >= 15,
-        "found {} blocks, {errors} of them errors",
-        blocks.len()
-    );
+    assert!(blocks.len() >= 60 && errors >= 15, "found {} blocks, {errors} of them errors", blocks.len());
     let mut wrong = Vec::new();
     for block in &blocks {
         let name = format!("reference.md:{}", block.line);
         let (sources, diagnostics) = diagnose(&name, &block.text, Missing::Invent);
-        let mut found: Vec<&str> = diagnostics
-            .iter()
-            .map(|diagnostic| diagnostic.code.number())
-            .collect();
+        let mut found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.number()).collect();
         found.dedup();
         let wanted: Vec<&str> = block.error.as_deref().into_iter().collect();
         if found != wanted {
-            wrong.push(format!(
-                "{name}: wanted {wanted:?}\n{}",
-                rendered(&sources, &diagnostics)
-            ));
+            wrong.push(format!("{name}: wanted {wanted:?}\n{}", rendered(&sources, &diagnostics)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

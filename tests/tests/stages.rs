@@ -30,7 +30,9 @@ fn checked(name: &str) -> Checked {
 /// Stacks are printed one layer deep but for the stage that shows how layers share kernels.
 fn each(stage: &str, print: impl Fn(&Checked) -> String) {
     let mut seen = 0;
-    for entry in std::fs::read_dir(seqwright_tests::sources::repository().join("examples")).expect("the examples are there") {
+    for entry in
+        std::fs::read_dir(seqwright_tests::sources::repository().join("examples")).expect("the examples are there")
+    {
         let path = entry.expect("a file that can be listed").path();
         if path.extension().is_some_and(|extension| extension == "seq") {
             let name = path.file_stem().expect("a file has a name").to_string_lossy().to_string();
@@ -78,7 +80,11 @@ fn clif_ir() {
         let program = lower(checked).program;
         let emit = |kernel| clif::emit(&program, kernel, CallConv::SystemV, I64).display().to_string();
         let all: Vec<String> = (0..program.kernels.len()).map(emit).collect();
-        if checked.model.name == "LSTMModel" { all.join("\n") } else { all.into_iter().min_by_key(String::len).unwrap_or_default() }
+        if checked.model.name == "LSTMModel" {
+            all.join("\n")
+        } else {
+            all.into_iter().min_by_key(String::len).unwrap_or_default()
+        }
     });
 }
 

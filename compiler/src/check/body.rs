@@ -22,11 +22,7 @@ impl Checker<'_> {
         let mut failed = false;
         for statement in statements {
             if self.model.values.len() > MOST_VALUES {
-                if self
-                    .diagnostics
-                    .iter()
-                    .any(|known| known.code == Code::TooLarge)
-                {
+                if self.diagnostics.iter().any(|known| known.code == Code::TooLarge) {
                     return Err(super::Failed);
                 }
                 return Err(self.report(
@@ -45,11 +41,7 @@ impl Checker<'_> {
 
     fn statement(&mut self, scope: &mut Scope, statement: &Statement) -> Checked<()> {
         match statement {
-            Statement::State {
-                names,
-                axes,
-                before,
-            } => self.state(scope, names, axes, before.as_ref()),
+            Statement::State { names, axes, before } => self.state(scope, names, axes, before.as_ref()),
             Statement::Weight { names, axes } => {
                 for name in names {
                     let made = self.declared_axes(scope, axes).and_then(|axes| {
@@ -61,20 +53,11 @@ impl Checker<'_> {
                 }
                 Ok(())
             }
-            Statement::Constant {
-                name,
-                axes,
-                literal,
-            } => {
+            Statement::Constant { name, axes, literal } => {
                 let made = self.constant(scope, name, axes, literal);
                 self.define(scope, name, made.map(Binding::Value))
             }
-            Statement::Repeat {
-                counter,
-                from,
-                to,
-                body,
-            } => self.repeat(scope, counter, from, to, body),
+            Statement::Repeat { counter, from, to, body } => self.repeat(scope, counter, from, to, body),
             Statement::Equation(equation) => self.equation(scope, equation),
         }
     }
@@ -82,23 +65,16 @@ impl Checker<'_> {
     /// Binds a name, refusing one that is taken.
     fn define(&mut self, scope: &mut Scope, name: &Name, made: Checked<Binding>) -> Checked<()> {
         scope.later.remove(&name.text);
-        let carried = scope
-            .carried
-            .as_ref()
-            .is_some_and(|carried| carried.contains(&name.text));
+        let carried = scope.carried.as_ref().is_some_and(|carried| carried.contains(&name.text));
         if let Some(first) = scope.names.get(&name.text) {
             let broken = matches!(first.binding, Binding::Broken);
             if !carried && !broken {
                 let first = first.span;
                 return Err(self.report(
-                    Diagnostic::new(
-                        Code::DefinedTwice,
-                        name.span,
-                        format!("`{}` is given twice", name.text),
-                    )
-                    .label("again here")
-                    .also(first, "first here")
-                    .help("a value has one equation; give the second another name"),
+                    Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is given twice", name.text))
+                        .label("again here")
+                        .also(first, "first here")
+                        .help("a value has one equation; give the second another name"),
                 ));
             }
         }
@@ -116,10 +92,7 @@ impl Checker<'_> {
         for entry in &axes.entries {
             if let Some(value) = &entry.value {
                 let size = self.size_expression(scope, value)?;
-                let size = SizeValue {
-                    value: size.value,
-                    axis: entry.name.text.clone(),
-                };
+                let size = SizeValue { value: size.value, axis: entry.name.text.clone() };
                 if !scope.names.contains_key(&entry.name.text) {
                     scope.bind(&entry.name.text, Binding::Size(size), entry.name.span);
                 }
@@ -156,12 +129,7 @@ impl Checker<'_> {
                     };
                     let path = scope.path_of(&name.text);
                     let kind = ValueKind::Equation(equation);
-                    self.model.values.push(Value {
-                        path,
-                        span: name.span,
-                        axes: axes.clone(),
-                        kind,
-                    });
+                    self.model.values.push(Value { path, span: name.span, axes: axes.clone(), kind });
                     let value = ValueId(self.model.values.len() as u32 - 1);
                     self.pending.insert(value, name.span);
                     Binding::Value(value)
@@ -203,34 +171,19 @@ impl Checker<'_> {
                 ));
             }
         }
-        let order: Vec<IndexId> = wanted
-            .iter()
-            .map(|axis| self.current(&mut draft, axis, expression.span))
-            .collect::<Checked<_>>()?;
+        let order: Vec<IndexId> =
+            wanted.iter().map(|axis| self.current(&mut draft, axis, expression.span)).collect::<Checked<_>>()?;
         let path = draft.path.clone();
-        Ok(Some(
-            self.add_equation(&draft, path, typed, order, false, None),
-        ))
+        Ok(Some(self.add_equation(&draft, path, typed, order, false, None)))
     }
 
-    fn constant(
-        &mut self,
-        scope: &mut Scope,
-        name: &Name,
-        axes: &Axes,
-        literal: &Literal,
-    ) -> Checked<ValueId> {
+    fn constant(&mut self, scope: &mut Scope, name: &Name, axes: &Axes, literal: &Literal) -> Checked<ValueId> {
         let axes = self.declared_axes(scope, axes)?;
         self.without_positions(&axes, name.span, "a constant")?;
         let mut numbers = Vec::new();
         self.literal(&axes, literal, &mut numbers)?;
         let path = scope.path_of(&name.text);
-        self.model.values.push(Value {
-            path,
-            span: name.span,
-            axes,
-            kind: ValueKind::Constant(numbers),
-        });
+        self.model.values.push(Value { path, span: name.span, axes, kind: ValueKind::Constant(numbers) });
         Ok(ValueId(self.model.values.len() as u32 - 1))
     }
 
@@ -247,29 +200,19 @@ impl Checker<'_> {
                         Diagnostic::new(
                             Code::Literal,
                             literal.span,
-                            format!(
-                                "{} entries for the axis `{}`, which has {wanted}",
-                                list.len(),
-                                axis.name
-                            ),
+                            format!("{} entries for the axis `{}`, which has {wanted}", list.len(), axis.name),
                         )
                         .label("this list"),
                     ));
                 }
-                list.iter()
-                    .try_for_each(|item| self.literal(rest, item, numbers))
+                list.iter().try_for_each(|item| self.literal(rest, item, numbers))
             }
             (LiteralKind::Number(_), Some((axis, _))) => Err(self.report(
-                Diagnostic::new(
-                    Code::Literal,
-                    literal.span,
-                    format!("a list along `{}` is wanted here", axis.name),
-                )
-                .label("a number"),
+                Diagnostic::new(Code::Literal, literal.span, format!("a list along `{}` is wanted here", axis.name))
+                    .label("a number"),
             )),
             (LiteralKind::List(_), None) => Err(self.report(
-                Diagnostic::new(Code::Literal, literal.span, "a number is wanted here")
-                    .label("a list: one too many"),
+                Diagnostic::new(Code::Literal, literal.span, "a number is wanted here").label("a list: one too many"),
             )),
         }
     }
@@ -282,20 +225,13 @@ impl Checker<'_> {
         to: &Expression,
         body: &[Statement],
     ) -> Checked<()> {
-        let (low, high) = (
-            self.size_expression(scope, from)?,
-            self.size_expression(scope, to)?,
-        );
+        let (low, high) = (self.size_expression(scope, from)?, self.size_expression(scope, to)?);
         let whole = |value: f64| value.fract() == 0.0 && (0.0..=1e6).contains(&value);
         if self.missing == super::Missing::Refuse && !(whole(low.value) && whole(high.value)) {
             let span = from.span.to(to.span);
             return Err(self.report(
-                Diagnostic::new(
-                    Code::Size,
-                    span,
-                    format!("a repeat runs from {} to {}", low.value, high.value),
-                )
-                .label("both must be whole numbers from 0 to 1,000,000"),
+                Diagnostic::new(Code::Size, span, format!("a repeat runs from {} to {}", low.value, high.value))
+                    .label("both must be whole numbers from 0 to 1,000,000"),
             ));
         }
         let first = low.value as usize;
@@ -307,14 +243,8 @@ impl Checker<'_> {
         let (carried, path) = (scope.carried.replace(outer.clone()), scope.path.clone());
         let mut result = Ok(());
         for iteration in first..end {
-            scope.path = super::scope::join(
-                &super::scope::join(&path, &counter.text),
-                &iteration.to_string(),
-            );
-            let size = SizeValue {
-                value: iteration as f64,
-                axis: counter.text.clone(),
-            };
+            scope.path = super::scope::join(&super::scope::join(&path, &counter.text), &iteration.to_string());
+            let size = SizeValue { value: iteration as f64, axis: counter.text.clone() };
             scope.bind(&counter.text, Binding::Size(size), counter.span);
             scope.counters.push((counter.text.clone(), iteration));
             let done = self.statements(scope, body);
@@ -340,25 +270,12 @@ impl Checker<'_> {
     }
 
     /// The values that `name[counter] = …` gave over the iterations of a repeat, as one value along a new axis.
-    fn gather(
-        &mut self,
-        scope: &Scope,
-        name: &str,
-        axis: &str,
-        values: &[ValueId],
-        span: Span,
-    ) -> Checked<ValueId> {
+    fn gather(&mut self, scope: &Scope, name: &str, axis: &str, values: &[ValueId], span: Span) -> Checked<ValueId> {
         let mut draft = Draft::new(name, scope.path_of(name));
-        let axis = Axis {
-            name: axis.to_string(),
-            extent: Extent::Fixed(values.len()),
-        };
+        let axis = Axis { name: axis.to_string(), extent: Extent::Fixed(values.len()) };
         let index = draft.fresh(&axis.name.clone(), axis);
         let first = self.model.value(values[0]).axes.clone();
-        let own: Vec<IndexId> = first
-            .iter()
-            .map(|axis| draft.fresh(&axis.name, axis.clone()))
-            .collect();
+        let own: Vec<IndexId> = first.iter().map(|axis| draft.fresh(&axis.name, axis.clone())).collect();
         let mut pieces = Vec::new();
         for (place, value) in values.iter().enumerate() {
             let axes = &self.model.value(*value).axes;
@@ -371,43 +288,19 @@ impl Checker<'_> {
                     format!("the iterations give values with different axes: {one} and {two}"),
                 )));
             }
-            pieces.push((
-                place,
-                Term::Read(
-                    *value,
-                    own.iter().map(|index| Subscript::index(*index)).collect(),
-                ),
-            ));
+            pieces.push((place, Term::Read(*value, own.iter().map(|index| Subscript::index(*index)).collect())));
         }
         let order: Vec<IndexId> = [index].into_iter().chain(own).collect();
-        let equation = renumber(
-            &draft,
-            &order,
-            Term::Pieces(index, pieces),
-            Vec::new(),
-            false,
-            None,
-        );
-        let axes = order
-            .iter()
-            .map(|index| draft.axis(*index).clone())
-            .collect();
+        let equation = renumber(&draft, &order, Term::Pieces(index, pieces), Vec::new(), false, None);
+        let axes = order.iter().map(|index| draft.axis(*index).clone()).collect();
         let path = scope.path_of(name);
-        self.model.values.push(Value {
-            path,
-            span,
-            axes,
-            kind: ValueKind::Equation(equation),
-        });
+        self.model.values.push(Value { path, span, axes, kind: ValueKind::Equation(equation) });
         Ok(ValueId(self.model.values.len() as u32 - 1))
     }
 
     fn equation(&mut self, scope: &mut Scope, equation: &Equation) -> Checked<()> {
         if let Some((gathered, rest)) = gathers(scope, equation) {
-            let inner = Equation {
-                indices: rest,
-                ..equation.clone()
-            };
+            let inner = Equation { indices: rest, ..equation.clone() };
             let made = self.equation_value(scope, &inner, None)?;
             let value = match made {
                 Binding::Value(value) => value,
@@ -415,19 +308,10 @@ impl Checker<'_> {
                 Binding::Size(_) | Binding::Time(_) | Binding::Broken => return Err(super::Failed),
             };
             scope.later.remove(&gathered);
-            scope
-                .gathered
-                .entry(gathered)
-                .or_insert((equation.name.span, Vec::new()))
-                .1
-                .push(value);
+            scope.gathered.entry(gathered).or_insert((equation.name.span, Vec::new())).1.push(value);
             return Ok(());
         }
-        let state = match scope
-            .names
-            .get(&equation.name.text)
-            .map(|bound| bound.binding.clone())
-        {
+        let state = match scope.names.get(&equation.name.text).map(|bound| bound.binding.clone()) {
             Some(Binding::Value(value)) if self.pending.contains_key(&value) => Some(value),
             _ => None,
         };
@@ -448,12 +332,7 @@ impl Checker<'_> {
     }
 
     /// What an equation gives: a value, or an instance where it is a call of a definition and nothing else.
-    fn equation_value(
-        &mut self,
-        scope: &mut Scope,
-        equation: &Equation,
-        state: Option<ValueId>,
-    ) -> Checked<Binding> {
+    fn equation_value(&mut self, scope: &mut Scope, equation: &Equation, state: Option<ValueId>) -> Checked<Binding> {
         let name = &equation.name.text;
         let mut draft = Draft::new(name, scope.equation_path(name));
         let made = self.equation_with(scope, &mut draft, equation, state);
@@ -484,8 +363,7 @@ impl Checker<'_> {
             && let ItemKind::Definition(place) = item.kind
         {
             let span = equation.clause.value.span;
-            let instance: Rc<Instance> =
-                self.instance(scope, draft, call, (item.file, place), span)?;
+            let instance: Rc<Instance> = self.instance(scope, draft, call, (item.file, place), span)?;
             return Ok(Binding::Instance(instance));
         }
         let mut order: Vec<IndexId> = Vec::new();
@@ -493,12 +371,8 @@ impl Checker<'_> {
             let axis = self.axis_of_index(scope, draft, index, &[&equation.clause])?;
             if draft.find(&index.name.text).is_some() {
                 return Err(self.report(
-                    Diagnostic::new(
-                        Code::Indices,
-                        index.name.span,
-                        format!("`{}` is named twice", index.name.text),
-                    )
-                    .label("again here"),
+                    Diagnostic::new(Code::Indices, index.name.span, format!("`{}` is named twice", index.name.text))
+                        .label("again here"),
                 ));
             }
             let fresh = draft.fresh(&index.name.text, axis);
@@ -509,21 +383,12 @@ impl Checker<'_> {
         typed.span = equation.name.span;
         let path = scope.path_of(&equation.name.text);
         let Some(state) = state else {
-            return Ok(Binding::Value(
-                self.add_equation(draft, path, typed, order, false, None),
-            ));
+            return Ok(Binding::Value(self.add_equation(draft, path, typed, order, false, None)));
         };
         let axes = self.model.value(state).axes.clone();
-        let declared: Vec<IndexId> = axes
-            .iter()
-            .map(|axis| self.current(draft, axis, equation.name.span))
-            .collect::<Checked<_>>()?;
-        if let Some(extra) = typed
-            .axes
-            .iter()
-            .chain(&order)
-            .find(|index| !declared.contains(index))
-        {
+        let declared: Vec<IndexId> =
+            axes.iter().map(|axis| self.current(draft, axis, equation.name.span)).collect::<Checked<_>>()?;
+        if let Some(extra) = typed.axes.iter().chain(&order).find(|index| !declared.contains(index)) {
             let extra = draft.axis(*extra).name.clone();
             let shown = self.shown_axes(&axes);
             let place = self.model.value(state).span;
@@ -531,10 +396,7 @@ impl Checker<'_> {
                 Diagnostic::new(
                     Code::Axes,
                     equation.clause.value.span,
-                    format!(
-                        "the equation of `{}` varies with `{extra}`, the state does not",
-                        equation.name.text
-                    ),
+                    format!("the equation of `{}` varies with `{extra}`, the state does not", equation.name.text),
                 )
                 .label(format!("has the axis `{extra}`"))
                 .also(place, format!("declared with {shown}")),
@@ -551,36 +413,29 @@ impl Checker<'_> {
     }
 
     /// A size: a number of sizes and numbers. A name alone keeps the name of its axis.
-    pub fn size_expression(
-        &mut self,
-        scope: &Scope,
-        expression: &Expression,
-    ) -> Checked<SizeValue> {
+    pub fn size_expression(&mut self, scope: &Scope, expression: &Expression) -> Checked<SizeValue> {
         let value = match &expression.kind {
             ExpressionKind::Number(value) => *value,
             ExpressionKind::Path(path) => {
                 return match self.lookup(scope, path) {
                     Some(Binding::Size(size)) => Ok(size),
                     Some(Binding::Broken) => Err(super::Failed),
-                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => Err(self
-                        .report(
-                            Diagnostic::new(
-                                Code::WrongKind,
-                                expression.span,
-                                format!("`{}` is not a size", path[path.len() - 1].text),
-                            )
-                            .label("a size is known before anything runs")
-                            .help("values stand before the `;`, sizes after it"),
-                        )),
+                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => Err(self.report(
+                        Diagnostic::new(
+                            Code::WrongKind,
+                            expression.span,
+                            format!("`{}` is not a size", path[path.len() - 1].text),
+                        )
+                        .label("a size is known before anything runs")
+                        .help("values stand before the `;`, sizes after it"),
+                    )),
                     None => Err(self.unknown(scope, path, None)),
                 };
             }
             ExpressionKind::Negate(value) => -self.size_expression(scope, value)?.value,
             ExpressionKind::Binary(operator, left, right) => {
-                let (left, right) = (
-                    self.size_expression(scope, left)?.value,
-                    self.size_expression(scope, right)?.value,
-                );
+                let (left, right) =
+                    (self.size_expression(scope, left)?.value, self.size_expression(scope, right)?.value);
                 match operator {
                     Operator::Add => left + right,
                     Operator::Subtract => left - right,
@@ -591,10 +446,7 @@ impl Checker<'_> {
                 }
             }
             ExpressionKind::Call(call)
-                if matches!(
-                    call.name.text.as_str(),
-                    "sqrt" | "floor" | "exp" | "log" | "max" | "min"
-                ) =>
+                if matches!(call.name.text.as_str(), "sqrt" | "floor" | "exp" | "log" | "max" | "min") =>
             {
                 let values = call
                     .arguments
@@ -622,27 +474,17 @@ impl Checker<'_> {
             | ExpressionKind::Condition(_)
             | ExpressionKind::Where(_) => {
                 return Err(self.report(
-                    Diagnostic::new(
-                        Code::Size,
-                        expression.span,
-                        "a size is made of sizes and numbers",
-                    )
-                    .label("not known before anything runs"),
+                    Diagnostic::new(Code::Size, expression.span, "a size is made of sizes and numbers")
+                        .label("not known before anything runs"),
                 ));
             }
         };
-        Ok(SizeValue {
-            value,
-            axis: "size".to_string(),
-        })
+        Ok(SizeValue { value, axis: "size".to_string() })
     }
 }
 
 /// `last[layer] = …` inside `repeat layer`: the name, and the indices that are left.
-fn gathers(
-    scope: &Scope,
-    equation: &Equation,
-) -> Option<(String, Vec<crate::syntax::tree::Index>)> {
+fn gathers(scope: &Scope, equation: &Equation) -> Option<(String, Vec<crate::syntax::tree::Index>)> {
     let first = equation.indices.first()?;
     let (counter, _) = scope.counters.last()?;
     (first.name.text == *counter && first.axis.is_none())
@@ -654,15 +496,10 @@ fn note_later(scope: &mut Scope, statement: &Statement) {
     match statement {
         Statement::Equation(equation) => {
             if !scope.names.contains_key(&equation.name.text) {
-                scope
-                    .later
-                    .insert(equation.name.text.clone(), equation.name.span);
+                scope.later.insert(equation.name.text.clone(), equation.name.span);
             }
         }
-        Statement::Repeat { .. }
-        | Statement::State { .. }
-        | Statement::Weight { .. }
-        | Statement::Constant { .. } => {}
+        Statement::Repeat { .. } | Statement::State { .. } | Statement::Weight { .. } | Statement::Constant { .. } => {}
     }
 }
 

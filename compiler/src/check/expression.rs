@@ -32,34 +32,21 @@ impl Checker<'_> {
         for comparison in comparisons {
             if matches!(&comparison.right.kind, ExpressionKind::Condition(all) if all.is_empty()) {
                 return Err(self.report(
-                    Diagnostic::new(
-                        Code::Condition,
-                        comparison.left.span,
-                        "a condition compares two values",
-                    )
-                    .label("nothing is compared here")
-                    .help("compare it: `x > 0`, `mask[j] != 0`"),
+                    Diagnostic::new(Code::Condition, comparison.left.span, "a condition compares two values")
+                        .label("nothing is compared here")
+                        .help("compare it: `x > 0`, `mask[j] != 0`"),
                 ));
             }
             let left = self.expression(scope, draft, &comparison.left)?;
             let right = self.expression(scope, draft, &comparison.right)?;
             axes = union(&axes, &union(&left.axes, &right.axes));
-            conditions.push(Condition {
-                left: left.term,
-                comparator: comparison.comparator,
-                right: right.term,
-            });
+            conditions.push(Condition { left: left.term, comparator: comparison.comparator, right: right.term });
         }
         Ok((conditions, axes))
     }
 
     /// One expression.
-    pub fn expression(
-        &mut self,
-        scope: &Scope,
-        draft: &mut Draft,
-        expression: &Expression,
-    ) -> Checked<Typed> {
+    pub fn expression(&mut self, scope: &Scope, draft: &mut Draft, expression: &Expression) -> Checked<Typed> {
         let span = expression.span;
         match &expression.kind {
             ExpressionKind::Number(value) => Ok(number(*value, span)),
@@ -106,48 +93,26 @@ impl Checker<'_> {
         let axes = union(&left.axes, &right.axes);
         let mut domain = left.domain;
         extend_domain(&mut domain, right.domain);
-        Ok(Typed {
-            term: Term::binary(operation, left.term, right.term),
-            axes,
-            domain,
-            span,
-        })
+        Ok(Typed { term: Term::binary(operation, left.term, right.term), axes, domain, span })
     }
 
     /// Refuses values whose axes do not meet: one axis with two sizes, features on both sides that the other lacks,
     /// positions of two sequences.
-    pub fn must_meet(
-        &mut self,
-        draft: &Draft,
-        left: &Typed,
-        right: &Typed,
-        span: Span,
-    ) -> Checked<()> {
+    pub fn must_meet(&mut self, draft: &Draft, left: &Typed, right: &Typed, span: Span) -> Checked<()> {
         let unnamed = |axes: &[IndexId]| -> Vec<IndexId> {
-            axes.iter()
-                .copied()
-                .filter(|index| !draft.is_named(*index))
-                .collect()
+            axes.iter().copied().filter(|index| !draft.is_named(*index)).collect()
         };
         let (left_free, right_free) = (unnamed(&left.axes), unnamed(&right.axes));
         for index in &left_free {
             let axis = draft.axis(*index);
-            let other = right_free
-                .iter()
-                .find(|other| draft.axis(**other).name == axis.name && *other != index);
+            let other = right_free.iter().find(|other| draft.axis(**other).name == axis.name && *other != index);
             if let Some(other) = other {
-                let (one, two) = (
-                    axis.size().unwrap_or(0),
-                    draft.axis(*other).size().unwrap_or(0),
-                );
+                let (one, two) = (axis.size().unwrap_or(0), draft.axis(*other).size().unwrap_or(0));
                 return Err(self.report(
                     Diagnostic::new(
                         Code::AxisSize,
                         span,
-                        format!(
-                            "the axis `{}` has {one} entries on one side and {two} on the other",
-                            axis.name
-                        ),
+                        format!("the axis `{}` has {one} entries on one side and {two} on the other", axis.name),
                     )
                     .label("these do not meet")
                     .also(left.span, format!("{one} here"))
@@ -156,25 +121,14 @@ impl Checker<'_> {
             }
         }
         let lacks = |own: &[IndexId], other: &[IndexId]| -> Vec<IndexId> {
-            own.iter()
-                .copied()
-                .filter(|index| !other.contains(index))
-                .collect()
+            own.iter().copied().filter(|index| !other.contains(index)).collect()
         };
-        let (only_left, only_right) = (
-            lacks(&left_free, &right_free),
-            lacks(&right_free, &left_free),
-        );
-        let feature =
-            |list: &[IndexId]| list.iter().any(|index| draft.axis(*index).time().is_none());
+        let (only_left, only_right) = (lacks(&left_free, &right_free), lacks(&right_free, &left_free));
+        let feature = |list: &[IndexId]| list.iter().any(|index| draft.axis(*index).time().is_none());
         let time = |list: &[IndexId]| list.iter().any(|index| draft.axis(*index).time().is_some());
-        if (feature(&only_left) && feature(&only_right)) || (time(&only_left) && time(&only_right))
-        {
+        if (feature(&only_left) && feature(&only_right)) || (time(&only_left) && time(&only_right)) {
             let shown = |checker: &Self, axes: &[IndexId]| {
-                let axes: Vec<_> = axes
-                    .iter()
-                    .map(|index| draft.axis(*index).clone())
-                    .collect();
+                let axes: Vec<_> = axes.iter().map(|index| draft.axis(*index).clone()).collect();
                 let names: Vec<String> = axes
                     .iter()
                     .map(|axis| match axis.time() {
@@ -200,20 +154,11 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn path(
-        &mut self,
-        scope: &Scope,
-        draft: &mut Draft,
-        path: &[Name],
-        span: Span,
-    ) -> Checked<Typed> {
+    fn path(&mut self, scope: &Scope, draft: &mut Draft, path: &[Name], span: Span) -> Checked<Typed> {
         let name = path[0].text.as_str();
         if path.len() == 1 {
             if let Some(local) = draft.locals.last().and_then(|locals| locals.get(name)) {
-                return Ok(Typed {
-                    span,
-                    ..local.clone()
-                });
+                return Ok(Typed { span, ..local.clone() });
             }
             if let Some(index) = draft.find(name) {
                 return Ok(self.position(scope, draft, index, span));
@@ -221,21 +166,13 @@ impl Checker<'_> {
         }
         match self.lookup(scope, path) {
             Some(Binding::Value(value)) => self.read(scope, draft, value, &[], span),
-            Some(Binding::Instance(instance)) => {
-                self.read(scope, draft, instance.result, &[], span)
-            }
+            Some(Binding::Instance(instance)) => self.read(scope, draft, instance.result, &[], span),
             Some(Binding::Size(size)) => Ok(number(size.value, span)),
             Some(Binding::Broken) => Err(super::Failed),
             Some(Binding::Time(_)) => Err(self.report(
-                Diagnostic::new(
-                    Code::WrongKind,
-                    span,
-                    format!("`{name}` is a time axis, not a value"),
-                )
-                .label("a value is wanted here")
-                .help(format!(
-                    "the number of its positions is `length({name})`, the current one is `t`"
-                )),
+                Diagnostic::new(Code::WrongKind, span, format!("`{name}` is a time axis, not a value"))
+                    .label("a value is wanted here")
+                    .help(format!("the number of its positions is `length({name})`, the current one is `t`")),
             )),
             None if path.len() == 1 && name == "t" => {
                 let time = self.only_time(scope, span)?;
@@ -261,12 +198,7 @@ impl Checker<'_> {
             ),
             _ => Term::Index(index),
         };
-        Typed {
-            term,
-            axes: vec![index],
-            domain: Vec::new(),
-            span,
-        }
+        Typed { term, axes: vec![index], domain: Vec::new(), span }
     }
 
     fn subscripted(
@@ -278,21 +210,14 @@ impl Checker<'_> {
         span: Span,
     ) -> Checked<Typed> {
         if let ExpressionKind::Path(path) = &base.kind {
-            let local = path.len() == 1
-                && draft
-                    .locals
-                    .last()
-                    .is_some_and(|locals| locals.contains_key(&path[0].text));
+            let local = path.len() == 1 && draft.locals.last().is_some_and(|locals| locals.contains_key(&path[0].text));
             if !local {
                 return match self.lookup(scope, path) {
                     Some(Binding::Value(value)) => self.read(scope, draft, value, subscripts, span),
-                    Some(Binding::Instance(instance)) => {
-                        self.read(scope, draft, instance.result, subscripts, span)
-                    }
+                    Some(Binding::Instance(instance)) => self.read(scope, draft, instance.result, subscripts, span),
                     Some(Binding::Broken) => Err(super::Failed),
                     Some(Binding::Size(_) | Binding::Time(_)) => Err(self.report(
-                        Diagnostic::new(Code::WrongKind, base.span, "a size has no positions")
-                            .label("not a value"),
+                        Diagnostic::new(Code::WrongKind, base.span, "a size has no positions").label("not a value"),
                     )),
                     None => {
                         let own = draft.name.clone();
@@ -309,13 +234,8 @@ impl Checker<'_> {
     /// A term as a value of its own: the value it reads, if it is no more than that, or an equation made for it.
     pub fn name_it(&mut self, draft: &Draft, typed: Typed, name: &str) -> Checked<ValueId> {
         if let Term::Read(value, subscripts) = &typed.term {
-            let bare = subscripts
-                .iter()
-                .all(|subscript| subscript.as_index().is_some());
-            let in_order = subscripts
-                .iter()
-                .filter_map(Subscript::as_index)
-                .eq(typed.axes.iter().copied());
+            let bare = subscripts.iter().all(|subscript| subscript.as_index().is_some());
+            let in_order = subscripts.iter().filter_map(Subscript::as_index).eq(typed.axes.iter().copied());
             let named = typed.axes.iter().any(|index| draft.is_named(*index));
             if bare && in_order && !named {
                 return Ok(*value);
@@ -324,13 +244,9 @@ impl Checker<'_> {
         if let Some(index) = typed.axes.iter().find(|index| draft.is_named(**index)) {
             let index = draft.indices[index.0 as usize].name.clone();
             return Err(self.report(
-                Diagnostic::new(
-                    Code::Indices,
-                    typed.span,
-                    format!("this varies with the index `{index}`"),
-                )
-                .label("a value at every position is wanted here")
-                .help("give it a name in an equation of its own, and read that"),
+                Diagnostic::new(Code::Indices, typed.span, format!("this varies with the index `{index}`"))
+                    .label("a value at every position is wanted here")
+                    .help("give it a name in an equation of its own, and read that"),
             ));
         }
         let path = format!("{}.{name}", draft.path);
@@ -355,25 +271,15 @@ impl Checker<'_> {
                 .axes
                 .iter()
                 .copied()
-                .filter(move |index| {
-                    !order.contains(index) && draft.axis(*index).time().is_some() == time
-                })
+                .filter(move |index| !order.contains(index) && draft.axis(*index).time().is_some() == time)
                 .collect::<Vec<_>>()
         };
         let (times, features) = (rest(true), rest(false));
         order.extend(times);
         order.extend(features);
         let equation = renumber(draft, &order, typed.term, typed.domain, is_state, before);
-        let axes = order
-            .iter()
-            .map(|index| draft.axis(*index).clone())
-            .collect();
-        self.model.values.push(Value {
-            path,
-            span: typed.span,
-            axes,
-            kind: ValueKind::Equation(equation),
-        });
+        let axes = order.iter().map(|index| draft.axis(*index).clone()).collect();
+        self.model.values.push(Value { path, span: typed.span, axes, kind: ValueKind::Equation(equation) });
         ValueId(self.model.values.len() as u32 - 1)
     }
 }
@@ -389,13 +295,10 @@ pub(super) fn renumber(
 ) -> Equation {
     let mut numbers: Vec<IndexId> = order.to_vec();
     let mut number = |index: IndexId| {
-        let place = numbers
-            .iter()
-            .position(|known| *known == index)
-            .unwrap_or_else(|| {
-                numbers.push(index);
-                numbers.len() - 1
-            });
+        let place = numbers.iter().position(|known| *known == index).unwrap_or_else(|| {
+            numbers.push(index);
+            numbers.len() - 1
+        });
         IndexId(place as u32)
     };
     let term = term.rename(&mut number);
@@ -407,52 +310,27 @@ pub(super) fn renumber(
             right: condition.right.rename(&mut number),
         })
         .collect();
-    let mut indices: Vec<crate::term::Index> = numbers
-        .iter()
-        .map(|index| draft.indices[index.0 as usize].clone())
-        .collect();
+    let mut indices: Vec<crate::term::Index> =
+        numbers.iter().map(|index| draft.indices[index.0 as usize].clone()).collect();
     // Names are for reading: one that stands for two indices gets a mark.
     for place in 1..indices.len() {
-        while indices[..place]
-            .iter()
-            .any(|index| index.name == indices[place].name)
-        {
+        while indices[..place].iter().any(|index| index.name == indices[place].name) {
             indices[place].name.push('\'');
         }
     }
-    Equation {
-        indices,
-        term,
-        domain,
-        before,
-        is_state,
-    }
+    Equation { indices, term, domain, before, is_state }
 }
 
 /// A number as a typed term.
 pub(super) fn number(value: f64, span: Span) -> Typed {
-    Typed {
-        term: Term::Number(value),
-        axes: Vec::new(),
-        domain: Vec::new(),
-        span,
-    }
+    Typed { term: Term::Number(value), axes: Vec::new(), domain: Vec::new(), span }
 }
 
 /// The indices of the longer list, then those that only the other has.
 pub(super) fn union(left: &[IndexId], right: &[IndexId]) -> Vec<IndexId> {
-    let (first, second) = if right.len() > left.len() {
-        (right, left)
-    } else {
-        (left, right)
-    };
+    let (first, second) = if right.len() > left.len() { (right, left) } else { (left, right) };
     let mut all = first.to_vec();
-    all.extend(
-        second
-            .iter()
-            .copied()
-            .filter(|index| !first.contains(index)),
-    );
+    all.extend(second.iter().copied().filter(|index| !first.contains(index)));
     all
 }
 

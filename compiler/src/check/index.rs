@@ -54,10 +54,7 @@ impl Draft {
     }
 
     pub fn fresh(&mut self, name: &str, axis: Axis) -> IndexId {
-        self.indices.push(Index {
-            name: name.to_string(),
-            axis,
-        });
+        self.indices.push(Index { name: name.to_string(), axis });
         IndexId(self.indices.len() as u32 - 1)
     }
 
@@ -66,11 +63,7 @@ impl Draft {
     }
 
     pub fn find(&self, name: &str) -> Option<IndexId> {
-        self.named
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name)
-            .map(|(_, index)| *index)
+        self.named.iter().rev().find(|(known, _)| known == name).map(|(_, index)| *index)
     }
 
     /// Whether an index has a name in the file.
@@ -97,19 +90,13 @@ impl Checker<'_> {
             [] => {}
             [one] => return Ok(*one),
             many => {
-                let names: Vec<String> = many
-                    .iter()
-                    .map(|index| format!("`{}`", draft.indices[index.0 as usize].name))
-                    .collect();
+                let names: Vec<String> =
+                    many.iter().map(|index| format!("`{}`", draft.indices[index.0 as usize].name)).collect();
                 return Err(self.report(
                     Diagnostic::new(
                         Code::Indices,
                         span,
-                        format!(
-                            "{} run over `{}`: which is meant here?",
-                            names.join(" and "),
-                            axis.name
-                        ),
+                        format!("{} run over `{}`: which is meant here?", names.join(" and "), axis.name),
                     )
                     .label("no index given")
                     .help("write the index in brackets"),
@@ -141,26 +128,17 @@ impl Checker<'_> {
         if let Some(axis) = &index.axis {
             return self.axis_named(scope, axis);
         }
-        let mut search = Search {
-            name: &name.text,
-            exact: Vec::new(),
-            shifted: Vec::new(),
-            broken: false,
-        };
+        let mut search = Search { name: &name.text, exact: Vec::new(), shifted: Vec::new(), broken: false };
         for clause in inside {
             self.search_clause(scope, draft, clause, &mut search);
         }
         if let Some((axis, span)) = search.exact.first() {
-            if let Some((other, other_span)) = search.exact.iter().find(|(other, _)| other != axis)
-            {
+            if let Some((other, other_span)) = search.exact.iter().find(|(other, _)| other != axis) {
                 return Err(self.report(
                     Diagnostic::new(
                         Code::IndexRange,
                         *other_span,
-                        format!(
-                            "`{}` runs over `{}` and over `{}`",
-                            name.text, axis.name, other.name
-                        ),
+                        format!("`{}` runs over `{}` and over `{}`", name.text, axis.name, other.name),
                     )
                     .label(format!("over `{}` here", other.name))
                     .also(*span, format!("over `{}` here", axis.name))
@@ -182,19 +160,12 @@ impl Checker<'_> {
             && let [time] = scope.times.as_slice()
         {
             let name = self.model.times[time.0 as usize].clone();
-            return Ok(Axis {
-                name,
-                extent: crate::term::Extent::Time(*time),
-            });
+            return Ok(Axis { name, extent: crate::term::Extent::Time(*time) });
         }
         Err(self.report(
-            Diagnostic::new(
-                Code::IndexRange,
-                name.span,
-                format!("what `{}` runs over cannot be told", name.text),
-            )
-            .label("no value is read at this index alone")
-            .help(format!("say it: `{}: AXIS`", name.text)),
+            Diagnostic::new(Code::IndexRange, name.span, format!("what `{}` runs over cannot be told", name.text))
+                .label("no value is read at this index alone")
+                .help(format!("say it: `{}: AXIS`", name.text)),
         ))
     }
 
@@ -205,12 +176,8 @@ impl Checker<'_> {
             Some(Binding::Time(time)) => Ok(self.time_axis(time)),
             Some(Binding::Broken) => Err(super::Failed),
             Some(Binding::Value(_) | Binding::Instance(_)) => Err(self.report(
-                Diagnostic::new(
-                    Code::WrongKind,
-                    name.span,
-                    format!("`{}` is a value, not an axis", name.text),
-                )
-                .label("an axis is wanted here"),
+                Diagnostic::new(Code::WrongKind, name.span, format!("`{}` is a value, not an axis", name.text))
+                    .label("an axis is wanted here"),
             )),
             None => Err(self.unknown(scope, std::slice::from_ref(name), None)),
         }
@@ -218,10 +185,7 @@ impl Checker<'_> {
 
     /// The axis of a time.
     pub fn time_axis(&self, time: crate::term::TimeId) -> Axis {
-        Axis {
-            name: self.model.times[time.0 as usize].clone(),
-            extent: crate::term::Extent::Time(time),
-        }
+        Axis { name: self.model.times[time.0 as usize].clone(), extent: crate::term::Extent::Time(time) }
     }
 
     fn search_clause(&self, scope: &Scope, draft: &Draft, clause: &Clause, search: &mut Search) {
@@ -276,25 +240,11 @@ impl Checker<'_> {
     }
 
     /// The axes of the value that a path stands for.
-    fn axes_of(
-        &self,
-        scope: &Scope,
-        draft: &Draft,
-        path: &[crate::syntax::tree::Name],
-    ) -> Option<Vec<Axis>> {
+    fn axes_of(&self, scope: &Scope, draft: &Draft, path: &[crate::syntax::tree::Name]) -> Option<Vec<Axis>> {
         if path.len() == 1
-            && let Some(local) = draft
-                .locals
-                .last()
-                .and_then(|locals| locals.get(&path[0].text))
+            && let Some(local) = draft.locals.last().and_then(|locals| locals.get(&path[0].text))
         {
-            return Some(
-                local
-                    .axes
-                    .iter()
-                    .map(|index| draft.axis(*index).clone())
-                    .collect(),
-            );
+            return Some(local.axes.iter().map(|index| draft.axis(*index).clone()).collect());
         }
         match self.lookup(scope, path)? {
             Binding::Value(value) => Some(self.model.value(value).axes.clone()),
@@ -323,9 +273,7 @@ fn meaning(subscript: &Expression, name: &str) -> Mention {
     let is_name = |expression: &Expression| matches!(&expression.kind, ExpressionKind::Path(path) if path.len() == 1 && path[0].text == name);
     match &subscript.kind {
         _ if is_name(subscript) => Mention::Exact,
-        ExpressionKind::Binary(Operator::Add | Operator::Subtract, left, right)
-            if is_name(left) || is_name(right) =>
-        {
+        ExpressionKind::Binary(Operator::Add | Operator::Subtract, left, right) if is_name(left) || is_name(right) => {
             Mention::Shifted
         }
         _ => Mention::Otherwise,

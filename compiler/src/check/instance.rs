@@ -12,9 +12,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Sizes that are invented for a definition that is checked on its own: many divisors, so that heads divide widths.
-const INVENTED: [f64; 8] = [
-    720.0, 840.0, 1260.0, 1680.0, 2520.0, 5040.0, 7560.0, 10080.0,
-];
+const INVENTED: [f64; 8] = [720.0, 840.0, 1260.0, 1680.0, 2520.0, 5040.0, 7560.0, 10080.0];
 
 impl Checker<'_> {
     /// The model itself: its parameters are the program's inputs.
@@ -30,32 +28,21 @@ impl Checker<'_> {
         for parameter in &definition.parameters {
             let axes = match &parameter.axes {
                 Some(axes) => axes.clone(),
-                None if self.missing == super::Missing::Invent => crate::syntax::tree::Axes {
-                    entries: Vec::new(),
-                    span: parameter.name.span,
-                },
+                None if self.missing == super::Missing::Invent => {
+                    crate::syntax::tree::Axes { entries: Vec::new(), span: parameter.name.span }
+                }
                 None => {
                     return Err(self.report(
                         Diagnostic::new(
                             Code::Axes,
                             parameter.name.span,
-                            format!(
-                                "the axes of the input `{}` are not known",
-                                parameter.name.text
-                            ),
+                            format!("the axes of the input `{}` are not known", parameter.name.text),
                         )
-                        .help(format!(
-                            "declare them: `{}: [T, input]`",
-                            parameter.name.text
-                        )),
+                        .help(format!("declare them: `{}: [T, input]`", parameter.name.text)),
                     ));
                 }
             };
-            for entry in axes
-                .entries
-                .iter()
-                .filter(|entry| names_time(&entry.name.text))
-            {
+            for entry in axes.entries.iter().filter(|entry| names_time(&entry.name.text)) {
                 if !scope.names.contains_key(&entry.name.text) {
                     self.model.times.push(entry.name.text.clone());
                     let time = TimeId(self.model.times.len() as u32 - 1);
@@ -76,9 +63,7 @@ impl Checker<'_> {
         let instance = self.body(&mut scope, &definition)?;
         self.outputs(&definition, &instance);
         for item in &self.program.files[file].tree.axes {
-            self.model
-                .labels
-                .insert(item.name.text.clone(), item.labels.clone());
+            self.model.labels.insert(item.name.text.clone(), item.labels.clone());
         }
         Ok(())
     }
@@ -94,18 +79,12 @@ impl Checker<'_> {
         self.model_sizes(&mut scope, &definition, &BTreeMap::new())?;
         for parameter in &definition.parameters {
             let names: Vec<String> = match &parameter.axes {
-                Some(axes) => axes
-                    .entries
-                    .iter()
-                    .map(|entry| entry.name.text.clone())
-                    .collect(),
+                Some(axes) => axes.entries.iter().map(|entry| entry.name.text.clone()).collect(),
                 // A value whose axes are not declared is taken for a sequence of vectors.
                 None => vec!["T".to_string(), "features".to_string()],
             };
             let mut axes = Vec::new();
-            if !names.iter().any(|name| names_time(name))
-                && definition.kind != crate::syntax::tree::Kind::Model
-            {
+            if !names.iter().any(|name| names_time(name)) && definition.kind != crate::syntax::tree::Kind::Model {
                 axes.push(self.invented_axis(&mut scope, "T", parameter.name.span));
             }
             for name in names {
@@ -119,10 +98,7 @@ impl Checker<'_> {
 
     /// Sizes that come with a definition's values, which its own sizes' defaults may be computed from.
     fn declared_sizes(&mut self, scope: &mut Scope, definition: &Definition) -> Checked<()> {
-        let axes = definition
-            .parameters
-            .iter()
-            .filter_map(|parameter| parameter.axes.as_ref());
+        let axes = definition.parameters.iter().filter_map(|parameter| parameter.axes.as_ref());
         for entry in axes.flat_map(|axes| &axes.entries) {
             let name = &entry.name.text;
             let own = definition.sizes.iter().any(|size| size.name.text == *name);
@@ -132,10 +108,7 @@ impl Checker<'_> {
             match &entry.value {
                 Some(value) => {
                     let value = self.size_expression(scope, value)?.value;
-                    let size = SizeValue {
-                        value,
-                        axis: name.clone(),
-                    };
+                    let size = SizeValue { value, axis: name.clone() };
                     scope.bind(name, Binding::Size(size), entry.name.span);
                 }
                 None => drop(self.invented_axis(scope, name, entry.name.span)),
@@ -147,10 +120,9 @@ impl Checker<'_> {
     fn invented_axis(&mut self, scope: &mut Scope, name: &str, span: Span) -> Axis {
         match scope.names.get(name).map(|bound| bound.binding.clone()) {
             Some(Binding::Time(time)) => self.time_axis(time),
-            Some(Binding::Size(size)) => Axis {
-                name: size.axis,
-                extent: Extent::Fixed(size.value.round().max(1.0) as usize),
-            },
+            Some(Binding::Size(size)) => {
+                Axis { name: size.axis, extent: Extent::Fixed(size.value.round().max(1.0) as usize) }
+            }
             _ if names_time(name) => {
                 self.model.times.push(name.to_string());
                 let time = TimeId(self.model.times.len() as u32 - 1);
@@ -159,15 +131,9 @@ impl Checker<'_> {
                 self.time_axis(time)
             }
             _ => {
-                let size = SizeValue {
-                    value: self.invent(),
-                    axis: name.to_string(),
-                };
+                let size = SizeValue { value: self.invent(), axis: name.to_string() };
                 scope.bind(name, Binding::Size(size.clone()), span);
-                Axis {
-                    name: size.axis,
-                    extent: Extent::Fixed(size.value as usize),
-                }
+                Axis { name: size.axis, extent: Extent::Fixed(size.value as usize) }
             }
         }
     }
@@ -177,13 +143,7 @@ impl Checker<'_> {
         INVENTED[(self.invented - 1) % INVENTED.len()]
     }
 
-    fn input(
-        &mut self,
-        scope: &mut Scope,
-        parameter: &Parameter,
-        axes: Vec<Axis>,
-        below: Option<usize>,
-    ) {
+    fn input(&mut self, scope: &mut Scope, parameter: &Parameter, axes: Vec<Axis>, below: Option<usize>) {
         self.model.values.push(Value {
             path: parameter.name.text.clone(),
             span: parameter.name.span,
@@ -191,11 +151,7 @@ impl Checker<'_> {
             kind: ValueKind::Input { below },
         });
         let value = ValueId(self.model.values.len() as u32 - 1);
-        scope.bind(
-            &parameter.name.text,
-            Binding::Value(value),
-            parameter.name.span,
-        );
+        scope.bind(&parameter.name.text, Binding::Value(value), parameter.name.span);
     }
 
     /// A model's sizes: as given from outside, else their default.
@@ -205,11 +161,7 @@ impl Checker<'_> {
         definition: &Definition,
         parameters: &BTreeMap<String, f64>,
     ) -> Checked<()> {
-        let known: Vec<&str> = definition
-            .sizes
-            .iter()
-            .map(|size| size.name.text.as_str())
-            .collect();
+        let known: Vec<&str> = definition.sizes.iter().map(|size| size.name.text.as_str()).collect();
         let mut failed = false;
         for name in parameters.keys() {
             if !known.contains(&name.as_str()) {
@@ -259,10 +211,7 @@ impl Checker<'_> {
                 }
             };
             self.model.parameters.push((size.name.text.clone(), value));
-            let binding = Binding::Size(SizeValue {
-                value,
-                axis: size.name.text.clone(),
-            });
+            let binding = Binding::Size(SizeValue { value, axis: size.name.text.clone() });
             scope.bind(&size.name.text, binding, size.name.span);
         }
         if failed { Err(super::Failed) } else { Ok(()) }
@@ -289,11 +238,8 @@ impl Checker<'_> {
             ));
         }
         if call.arguments.len() != definition.parameters.len() {
-            let wanted: Vec<&str> = definition
-                .parameters
-                .iter()
-                .map(|parameter| parameter.name.text.as_str())
-                .collect();
+            let wanted: Vec<&str> =
+                definition.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
             return Err(self.report(
                 Diagnostic::new(
                     Code::Arguments,
@@ -306,10 +252,7 @@ impl Checker<'_> {
                         call.arguments.len()
                     ),
                 )
-                .also(
-                    definition.name.span,
-                    format!("it takes {}", wanted.join(", ")),
-                )
+                .also(definition.name.span, format!("it takes {}", wanted.join(", ")))
                 .help("values stand before the `;`, sizes after it"),
             ));
         }
@@ -356,11 +299,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Checked<()> {
         let axes = self.model.value(value).axes.clone();
-        inner.bind(
-            &parameter.name.text,
-            Binding::Value(value),
-            parameter.name.span,
-        );
+        inner.bind(&parameter.name.text, Binding::Value(value), parameter.name.span);
         let times: Vec<&Axis> = axes.iter().filter(|axis| axis.time().is_some()).collect();
         for axis in &times {
             if let Some(time) = axis.time()
@@ -372,10 +311,8 @@ impl Checker<'_> {
         let Some(declared) = &parameter.axes else {
             return Ok(());
         };
-        let (wanted_times, wanted): (Vec<_>, Vec<_>) = declared
-            .entries
-            .iter()
-            .partition(|entry| names_time(&entry.name.text));
+        let (wanted_times, wanted): (Vec<_>, Vec<_>) =
+            declared.entries.iter().partition(|entry| names_time(&entry.name.text));
         let features: Vec<&Axis> = match over {
             Some(axis) => axes.iter().filter(|own| *own == axis).collect(),
             None => axes.iter().filter(|axis| axis.time().is_none()).collect(),
@@ -383,16 +320,8 @@ impl Checker<'_> {
         let times_fit = wanted_times.is_empty() || wanted_times.len() == times.len();
         if !times_fit || wanted.len() != features.len() {
             let found = self.shown_axes(&axes);
-            let found = if found.is_empty() {
-                "no axes".to_string()
-            } else {
-                found
-            };
-            let entries: Vec<&str> = declared
-                .entries
-                .iter()
-                .map(|entry| entry.name.text.as_str())
-                .collect();
+            let found = if found.is_empty() { "no axes".to_string() } else { found };
+            let entries: Vec<&str> = declared.entries.iter().map(|entry| entry.name.text.as_str()).collect();
             let entries = entries.join(", ");
             let mut diagnostic = Diagnostic::new(
                 Code::Axes,
@@ -412,10 +341,7 @@ impl Checker<'_> {
             }
         }
         for (entry, axis) in wanted.iter().zip(&features) {
-            let size = SizeValue {
-                value: axis.size().unwrap_or(1) as f64,
-                axis: axis.name.clone(),
-            };
+            let size = SizeValue { value: axis.size().unwrap_or(1) as f64, axis: axis.name.clone() };
             if let Some(wanted) = &entry.value {
                 let wanted = self.size_expression(inner, wanted)?;
                 if wanted.value != size.value && self.missing == super::Missing::Refuse {
@@ -423,10 +349,7 @@ impl Checker<'_> {
                         Diagnostic::new(
                             Code::AxisSize,
                             span,
-                            format!(
-                                "`{}` must have {} entries, found {}",
-                                entry.name.text, wanted.value, size.value
-                            ),
+                            format!("`{}` must have {} entries, found {}", entry.name.text, wanted.value, size.value),
                         )
                         .also(entry.name.span, "declared here"),
                     ));
@@ -445,13 +368,7 @@ impl Checker<'_> {
         binding: Binding,
         span: Span,
     ) -> Checked<()> {
-        let same = match (
-            inner
-                .names
-                .get(&entry.name.text)
-                .map(|bound| &bound.binding),
-            &binding,
-        ) {
+        let same = match (inner.names.get(&entry.name.text).map(|bound| &bound.binding), &binding) {
             (None, _) => {
                 inner.bind(&entry.name.text, binding, entry.name.span);
                 return Ok(());
@@ -468,38 +385,21 @@ impl Checker<'_> {
             Binding::Size(size) => format!("{} = {}", size.axis, size.value),
             Binding::Value(_) | Binding::Instance(_) | Binding::Broken => "a value".to_string(),
         };
-        let known = inner
-            .names
-            .get(&entry.name.text)
-            .map(|bound| shown(self, &bound.binding))
-            .unwrap_or_default();
+        let known = inner.names.get(&entry.name.text).map(|bound| shown(self, &bound.binding)).unwrap_or_default();
         let found = shown(self, &binding);
         Err(self.report(
             Diagnostic::new(
                 Code::Axes,
                 span,
-                format!(
-                    "`{}` is `{known}` in one value and `{found}` in another",
-                    entry.name.text
-                ),
+                format!("`{}` is `{known}` in one value and `{found}` in another", entry.name.text),
             )
             .label(format!("`{found}` here"))
             .also(entry.name.span, "the same axis is wanted here"),
         ))
     }
 
-    fn call_sizes(
-        &mut self,
-        scope: &Scope,
-        inner: &mut Scope,
-        call: &Call,
-        definition: &Definition,
-    ) -> Checked<()> {
-        let known: Vec<&str> = definition
-            .sizes
-            .iter()
-            .map(|size| size.name.text.as_str())
-            .collect();
+    fn call_sizes(&mut self, scope: &Scope, inner: &mut Scope, call: &Call, definition: &Definition) -> Checked<()> {
+        let known: Vec<&str> = definition.sizes.iter().map(|size| size.name.text.as_str()).collect();
         for given in &call.sizes {
             let name = &given.name.text;
             if !known.contains(&name.as_str()) {
@@ -525,16 +425,8 @@ impl Checker<'_> {
                 Some(value) => {
                     let size = self.size_expression(scope, value)?;
                     // A name keeps its axis; a computed size makes one of the parameter's name.
-                    let is_name =
-                        matches!(value.kind, crate::syntax::tree::ExpressionKind::Path(_));
-                    if is_name {
-                        size
-                    } else {
-                        SizeValue {
-                            value: size.value,
-                            axis: name.clone(),
-                        }
-                    }
+                    let is_name = matches!(value.kind, crate::syntax::tree::ExpressionKind::Path(_));
+                    if is_name { size } else { SizeValue { value: size.value, axis: name.clone() } }
                 }
                 None => match self.lookup(scope, std::slice::from_ref(&given.name)) {
                     Some(Binding::Size(size)) => size,
@@ -564,26 +456,17 @@ impl Checker<'_> {
                         Diagnostic::new(
                             Code::MissingParameter,
                             call.name.span,
-                            format!(
-                                "`{}` needs the size `{}`",
-                                definition.name.text, size.name.text
-                            ),
+                            format!("`{}` needs the size `{}`", definition.name.text, size.name.text),
                         )
                         .label("not given")
                         .also(size.name.span, "declared without a default")
-                        .help(format!(
-                            "`{}(…; {} = …)`",
-                            definition.name.text, size.name.text
-                        )),
+                        .help(format!("`{}(…; {} = …)`", definition.name.text, size.name.text)),
                     ));
                 }
             };
             inner.bind(
                 &size.name.text,
-                Binding::Size(SizeValue {
-                    value,
-                    axis: size.name.text.clone(),
-                }),
+                Binding::Size(SizeValue { value, axis: size.name.text.clone() }),
                 size.name.span,
             );
         }
@@ -606,13 +489,9 @@ impl Checker<'_> {
                 let short = name.rsplit('.').next().unwrap_or(&name).to_string();
                 self.pending.remove(&value);
                 self.report(
-                    Diagnostic::new(
-                        Code::StateWithoutEquation,
-                        span,
-                        format!("the state `{short}` has no equation"),
-                    )
-                    .label("declared here")
-                    .help(format!("say what it is at each position: `{short} = …`")),
+                    Diagnostic::new(Code::StateWithoutEquation, span, format!("the state `{short}` has no equation"))
+                        .label("declared here")
+                        .help(format!("say what it is at each position: `{short} = …`")),
                 );
             }
         }
@@ -636,10 +515,7 @@ impl Checker<'_> {
                 return Err(self.unknown(scope, std::slice::from_ref(&name), None));
             }
         };
-        Ok(Rc::new(Instance {
-            result,
-            names: std::mem::take(&mut scope.names),
-        }))
+        Ok(Rc::new(Instance { result, names: std::mem::take(&mut scope.names) }))
     }
 
     /// The names that can be asked for, and those that are given where nothing is asked for.
@@ -661,22 +537,13 @@ impl Checker<'_> {
         }
         let mut names = BTreeMap::new();
         for (place, value) in self.model.values.iter().enumerate() {
-            names
-                .entry(value.path.clone())
-                .or_insert(ValueId(place as u32));
+            names.entry(value.path.clone()).or_insert(ValueId(place as u32));
         }
         gather("", instance, &mut names);
         let results: Vec<String> = if definition.results.is_empty() {
-            last_equation(&definition.body)
-                .map(|name| name.text)
-                .into_iter()
-                .collect()
+            last_equation(&definition.body).map(|name| name.text).into_iter().collect()
         } else {
-            definition
-                .results
-                .iter()
-                .map(|name| name.text.clone())
-                .collect()
+            definition.results.iter().map(|name| name.text.clone()).collect()
         };
         for name in results {
             match names.get(&name) {
@@ -687,11 +554,7 @@ impl Checker<'_> {
                         .iter()
                         .find(|item| item.text == name)
                         .map_or(definition.span, |item| item.span);
-                    self.report(Diagnostic::new(
-                        Code::UnknownName,
-                        span,
-                        format!("nothing is called `{name}`"),
-                    ));
+                    self.report(Diagnostic::new(Code::UnknownName, span, format!("nothing is called `{name}`")));
                 }
             }
         }

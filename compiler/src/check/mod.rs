@@ -69,17 +69,12 @@ impl Checker<'_> {
         // A mistake that shows inside a definition of another file is as likely one of its use here.
         let file = diagnostic.primary.span.file;
         if let Some(call) = self.calls.iter().rev().find(|call| call.file != file)
-            && diagnostic
-                .secondary
-                .iter()
-                .all(|label| label.span.file == file)
+            && diagnostic.secondary.iter().all(|label| label.span.file == file)
         {
             diagnostic = diagnostic.also(*call, "where it is used");
         }
         // The same mistake in a definition that is used many times is one mistake.
-        let same = |other: &Diagnostic| {
-            other.code == diagnostic.code && other.primary.span == diagnostic.primary.span
-        };
+        let same = |other: &Diagnostic| other.code == diagnostic.code && other.primary.span == diagnostic.primary.span;
         if !self.diagnostics.iter().any(same) {
             self.diagnostics.push(diagnostic);
         }
@@ -172,9 +167,7 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
     if checker.diagnostics.is_empty() {
         Ok(checker.model)
     } else {
-        checker
-            .diagnostics
-            .sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
+        checker.diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
         Err(checker.diagnostics)
     }
 }
@@ -182,18 +175,8 @@ fn finish(mut checker: Checker) -> Result<Model, Vec<Diagnostic>> {
 /// The model that is meant: the one of that name, or the file's only or last one.
 fn find_model(program: &Program, wanted: Option<&str>) -> Result<(usize, usize), Vec<Diagnostic>> {
     let file = &program.files[program.root];
-    let models = || {
-        file.tree
-            .definitions
-            .iter()
-            .enumerate()
-            .filter(|(_, item)| item.kind == Kind::Model)
-    };
-    let whole = Span {
-        file: file.id,
-        start: 0,
-        end: 0,
-    };
+    let models = || file.tree.definitions.iter().enumerate().filter(|(_, item)| item.kind == Kind::Model);
+    let whole = Span { file: file.id, start: 0, end: 0 };
     match wanted {
         None => models().next_back().map(|(place, _)| (program.root, place)).ok_or_else(|| {
             vec![
@@ -208,7 +191,8 @@ fn find_model(program: &Program, wanted: Option<&str>) -> Result<(usize, usize),
             },
             _ => {
                 let near = nearest(name, models().map(|(_, item)| item.name.text.as_str()));
-                let mut diagnostic = Diagnostic::new(Code::UnknownName, whole, format!("the file has no model `{name}`"));
+                let mut diagnostic =
+                    Diagnostic::new(Code::UnknownName, whole, format!("the file has no model `{name}`"));
                 if let Some(near) = near {
                     diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
                 }

@@ -69,29 +69,11 @@ impl Program {
 }
 
 /// Parses a file and all that it uses.
-pub fn read(
-    sources: &mut Sources,
-    loader: &Loader,
-    name: &str,
-    text: &str,
-) -> (Program, Vec<Diagnostic>) {
-    let mut reader = Reader {
-        sources,
-        loader,
-        files: Vec::new(),
-        places: HashMap::new(),
-        diagnostics: Vec::new(),
-    };
-    let prelude = reader.file(
-        &format!("library/{}.seq", library::PRELUDE),
-        library::prelude(),
-    );
+pub fn read(sources: &mut Sources, loader: &Loader, name: &str, text: &str) -> (Program, Vec<Diagnostic>) {
+    let mut reader = Reader { sources, loader, files: Vec::new(), places: HashMap::new(), diagnostics: Vec::new() };
+    let prelude = reader.file(&format!("library/{}.seq", library::PRELUDE), library::prelude());
     let root = reader.file(name, text);
-    let Reader {
-        mut files,
-        mut diagnostics,
-        ..
-    } = reader;
+    let Reader { mut files, mut diagnostics, .. } = reader;
     let prelude_names = files[prelude].names.clone();
     for file in &mut files {
         for (name, item) in &prelude_names {
@@ -123,22 +105,13 @@ impl Reader<'_> {
         self.places.insert(name.to_string(), place);
         let own = self.own_names(place, &tree);
         let uses = tree.uses.clone();
-        self.files.push(ProgramFile {
-            id,
-            tree,
-            names: own,
-        });
+        self.files.push(ProgramFile { id, tree, names: own });
         for item in uses {
             let found = if item.is_path {
                 (self.loader)(name, &item.target.text)
             } else {
                 library::file(&item.target.text)
-                    .map(|text| {
-                        (
-                            format!("library/{}.seq", item.target.text),
-                            text.to_string(),
-                        )
-                    })
+                    .map(|text| (format!("library/{}.seq", item.target.text), text.to_string()))
                     .ok_or_else(|| "the library has no such file".to_string())
             };
             match found {
@@ -172,44 +145,25 @@ impl Reader<'_> {
 
     fn own_names(&mut self, file: usize, tree: &File) -> HashMap<String, Item> {
         let mut names: HashMap<String, (Item, Span)> = HashMap::new();
-        let definitions = tree
-            .definitions
-            .iter()
-            .enumerate()
-            .map(|(i, item)| (&item.name, ItemKind::Definition(i)));
-        let functions = tree
-            .functions
-            .iter()
-            .enumerate()
-            .map(|(i, item)| (&item.name, ItemKind::Function(i)));
-        let axes = tree
-            .axes
-            .iter()
-            .enumerate()
-            .map(|(i, item)| (&item.name, ItemKind::Axis(i)));
+        let definitions = tree.definitions.iter().enumerate().map(|(i, item)| (&item.name, ItemKind::Definition(i)));
+        let functions = tree.functions.iter().enumerate().map(|(i, item)| (&item.name, ItemKind::Function(i)));
+        let axes = tree.axes.iter().enumerate().map(|(i, item)| (&item.name, ItemKind::Axis(i)));
         let mut all: Vec<(&Name, ItemKind)> = definitions.chain(functions).chain(axes).collect();
         all.sort_by_key(|(name, _)| name.span);
         for (name, kind) in all {
             match names.get(&name.text) {
                 Some((_, first)) => self.diagnostics.push(
-                    Diagnostic::new(
-                        Code::DefinedTwice,
-                        name.span,
-                        format!("`{}` is defined twice", name.text),
-                    )
-                    .label("again here")
-                    .also(*first, "first here")
-                    .help("give one of them another name"),
+                    Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is defined twice", name.text))
+                        .label("again here")
+                        .also(*first, "first here")
+                        .help("give one of them another name"),
                 ),
                 None => {
                     names.insert(name.text.clone(), (Item { file, kind }, name.span));
                 }
             }
         }
-        names
-            .into_iter()
-            .map(|(name, (item, _))| (name, item))
-            .collect()
+        names.into_iter().map(|(name, (item, _))| (name, item)).collect()
     }
 
     /// Lets `file` see the own names of `used`. A file's own names come before those it uses.

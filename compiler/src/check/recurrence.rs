@@ -33,11 +33,7 @@ pub struct Scan {
 /// # Errors
 /// A diagnostic for each group that no order computes.
 pub fn groups(model: &Model) -> Result<Vec<Group>, Vec<Diagnostic>> {
-    let reads: Vec<Vec<ValueId>> = model
-        .values
-        .iter()
-        .map(|value| reads(&value.kind))
-        .collect();
+    let reads: Vec<Vec<ValueId>> = model.values.iter().map(|value| reads(&value.kind)).collect();
     let mut groups = Vec::new();
     let mut diagnostics = Vec::new();
     for component in components(&reads) {
@@ -51,11 +47,7 @@ pub fn groups(model: &Model) -> Result<Vec<Group>, Vec<Diagnostic>> {
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
     }
-    if diagnostics.is_empty() {
-        Ok(groups)
-    } else {
-        Err(diagnostics)
-    }
+    if diagnostics.is_empty() { Ok(groups) } else { Err(diagnostics) }
 }
 
 fn equation(model: &Model, value: ValueId) -> Option<&Equation> {
@@ -92,24 +84,14 @@ fn shifts(model: &Model, from: ValueId, to: ValueId, time: TimeId) -> Vec<Option
     let Some(equation) = equation(model, from) else {
         return all;
     };
-    let axis_of = |value: ValueId| {
-        model
-            .value(value)
-            .axes
-            .iter()
-            .position(|axis| axis.time() == Some(time))
-    };
+    let axis_of = |value: ValueId| model.value(value).axes.iter().position(|axis| axis.time() == Some(time));
     let (Some(own), Some(other)) = (axis_of(from), axis_of(to)) else {
         return vec![None];
     };
     let mut add = |value: ValueId, subscripts: &[Subscript]| {
         if value == to {
             let shift = subscripts.get(other).and_then(Subscript::as_shifted);
-            all.push(
-                shift
-                    .filter(|(index, _)| index.0 as usize == own)
-                    .map(|(_, shift)| shift),
-            );
+            all.push(shift.filter(|(index, _)| index.0 as usize == own).map(|(_, shift)| shift));
         }
     };
     equation.term.for_each_read(&mut add);
@@ -121,14 +103,10 @@ fn shifts(model: &Model, from: ValueId, to: ValueId, time: TimeId) -> Vec<Option
 }
 
 fn scan(model: &Model, component: &[ValueId]) -> Result<Scan, Box<Diagnostic>> {
-    let first = component
-        .iter()
-        .copied()
-        .find(|value| equation(model, *value).is_some_and(|item| item.is_state));
+    let first = component.iter().copied().find(|value| equation(model, *value).is_some_and(|item| item.is_state));
     let shown = first.unwrap_or(component[0]);
     let refuse = |message: String, help: &str| {
-        let mut diagnostic =
-            Diagnostic::new(Code::Circular, model.value(shown).span, message).label("this value");
+        let mut diagnostic = Diagnostic::new(Code::Circular, model.value(shown).span, message).label("this value");
         for other in component.iter().filter(|other| **other != shown).take(3) {
             diagnostic = diagnostic.also(model.value(*other).span, "depends on it, and it on this");
         }
@@ -136,25 +114,12 @@ fn scan(model: &Model, component: &[ValueId]) -> Result<Scan, Box<Diagnostic>> {
     };
     let path = &model.value(shown).path;
     // A shared time axis along which every read is a plain shift.
-    let time = model
-        .value(shown)
-        .axes
-        .iter()
-        .filter_map(crate::term::Axis::time)
-        .find(|time| {
-            component.iter().all(|value| {
-                model
-                    .value(*value)
-                    .axes
-                    .iter()
-                    .any(|axis| axis.time() == Some(*time))
-            })
-        });
+    let time = model.value(shown).axes.iter().filter_map(crate::term::Axis::time).find(|time| {
+        component.iter().all(|value| model.value(*value).axes.iter().any(|axis| axis.time() == Some(*time)))
+    });
     let Some(time) = time else {
         return Err(refuse(
-            format!(
-                "`{path}` depends on itself, with no time axis along which it could be computed"
-            ),
+            format!("`{path}` depends on itself, with no time axis along which it could be computed"),
             "a recurrence refers to an earlier position of itself: `h[t-1]`",
         ));
     };
@@ -166,9 +131,7 @@ fn scan(model: &Model, component: &[ValueId]) -> Result<Scan, Box<Diagnostic>> {
                     Some(shift) => edges.push((*from, *to, shift)),
                     None => {
                         return Err(refuse(
-                            format!(
-                                "`{path}` depends on itself at positions that are not a fixed step away"
-                            ),
+                            format!("`{path}` depends on itself at positions that are not a fixed step away"),
                             "a recurrence refers to itself at `[t-1]`, `[t-2]` and so on",
                         ));
                     }
@@ -188,11 +151,9 @@ fn scan(model: &Model, component: &[ValueId]) -> Result<Scan, Box<Diagnostic>> {
     let mut left: Vec<ValueId> = component.to_vec();
     left.sort();
     while !left.is_empty() {
-        let ready = left.iter().position(|value| {
-            edges
-                .iter()
-                .all(|(from, to, shift)| from != value || *shift != 0 || order.contains(to))
-        });
+        let ready = left
+            .iter()
+            .position(|value| edges.iter().all(|(from, to, shift)| from != value || *shift != 0 || order.contains(to)));
         match ready {
             Some(place) => order.push(left.remove(place)),
             None => {
@@ -203,11 +164,7 @@ fn scan(model: &Model, component: &[ValueId]) -> Result<Scan, Box<Diagnostic>> {
             }
         }
     }
-    Ok(Scan {
-        time,
-        backward,
-        values: order,
-    })
+    Ok(Scan { time, backward, values: order })
 }
 
 /// Strongly connected components, each after those it reads. Iterative: models are deep.

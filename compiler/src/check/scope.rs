@@ -98,11 +98,7 @@ impl Scope {
 
 /// Joins two parts of a path.
 pub(super) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_string()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
 }
 
 /// Whether a name stands for positions: those of time axes begin with a capital.
@@ -133,10 +129,7 @@ impl Checker<'_> {
         match item.kind {
             super::ItemKind::Axis(place) => {
                 let axis = &self.program.files[item.file].tree.axes[place];
-                Some(Binding::Size(SizeValue {
-                    value: axis.labels.len() as f64,
-                    axis: name.to_string(),
-                }))
+                Some(Binding::Size(SizeValue { value: axis.labels.len() as f64, axis: name.to_string() }))
             }
             super::ItemKind::Definition(_) | super::ItemKind::Function(_) => None,
         }
@@ -149,16 +142,8 @@ impl Checker<'_> {
         let first = &path[0];
         let span = first.span.to(path[path.len() - 1].span);
         if path.len() > 1 && scope.names.contains_key(&first.text) {
-            let mut diagnostic = Diagnostic::new(
-                Code::UnknownName,
-                span,
-                format!("nothing is called `{text}`"),
-            );
-            if let Some(Bound {
-                binding: Binding::Instance(instance),
-                span,
-            }) = scope.names.get(&first.text)
-            {
+            let mut diagnostic = Diagnostic::new(Code::UnknownName, span, format!("nothing is called `{text}`"));
+            if let Some(Bound { binding: Binding::Instance(instance), span }) = scope.names.get(&first.text) {
                 let mut known: Vec<&str> = instance.names.keys().map(String::as_str).collect();
                 known.sort_unstable();
                 diagnostic = diagnostic
@@ -175,9 +160,7 @@ impl Checker<'_> {
                     format!("`{text}` refers to another position of itself, but is not a state"),
                 )
                 .label("this is the equation's own value")
-                .help(format!(
-                    "declare it and its value before the first position: `state {text}: [size] = 0`"
-                )),
+                .help(format!("declare it and its value before the first position: `state {text}: [size] = 0`")),
             );
         }
         if let Some(place) = scope.later.get(&first.text) {
@@ -191,12 +174,8 @@ impl Checker<'_> {
                     )),
             );
         }
-        let mut diagnostic = Diagnostic::new(
-            Code::UnknownName,
-            span,
-            format!("nothing is called `{text}`"),
-        )
-        .label("unknown");
+        let mut diagnostic =
+            Diagnostic::new(Code::UnknownName, span, format!("nothing is called `{text}`")).label("unknown");
         let known: Vec<String> = scope
             .names
             .keys()
@@ -207,9 +186,7 @@ impl Checker<'_> {
         if let Some(near) = nearest(&text, known.iter().map(String::as_str)) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         } else if let Some(file) = library::file_with(&text) {
-            diagnostic = diagnostic.help(format!(
-                "the library has it: add `use {file}` at the top of the file"
-            ));
+            diagnostic = diagnostic.help(format!("the library has it: add `use {file}` at the top of the file"));
         }
         self.report(diagnostic)
     }
@@ -229,10 +206,7 @@ impl Checker<'_> {
     /// The axis of a size.
     pub fn size_axis(&mut self, size: &SizeValue, span: Span) -> super::Checked<Axis> {
         let whole = self.whole(size.value, span, &size.axis)?;
-        Ok(Axis {
-            name: size.axis.clone(),
-            extent: crate::term::Extent::Fixed(whole),
-        })
+        Ok(Axis { name: size.axis.clone(), extent: crate::term::Extent::Fixed(whole) })
     }
 
     /// A size as a whole number above zero.
@@ -245,11 +219,7 @@ impl Checker<'_> {
         }
         let message = format!("the size of `{name}` is {value}");
         // A size is used many times: it is wrong once.
-        if self
-            .diagnostics
-            .iter()
-            .any(|known| known.code == Code::Size && known.message == message)
-        {
+        if self.diagnostics.iter().any(|known| known.code == Code::Size && known.message == message) {
             return Err(super::Failed);
         }
         Err(self.report(

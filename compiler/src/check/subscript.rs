@@ -33,17 +33,10 @@ impl Checker<'_> {
                 Diagnostic::new(
                     Code::Indices,
                     span,
-                    format!(
-                        "{} indices for a value with {} axes",
-                        subscripts.len(),
-                        axes.len()
-                    ),
+                    format!("{} indices for a value with {} axes", subscripts.len(), axes.len()),
                 )
                 .label("too many indices")
-                .also(
-                    self.model.value(value).span,
-                    format!("`{path}` has the axes {shown}"),
-                ),
+                .also(self.model.value(value).span, format!("`{path}` has the axes {shown}")),
             ));
         }
         let mut placed = Vec::new();
@@ -52,8 +45,7 @@ impl Checker<'_> {
         for (place, axis) in axes.iter().enumerate() {
             let subscript = match subscripts.get(place) {
                 Some(subscript) => {
-                    let (subscript, axes, conditions) =
-                        self.subscript(scope, draft, axis, subscript)?;
+                    let (subscript, axes, conditions) = self.subscript(scope, draft, axis, subscript)?;
                     free.extend(axes);
                     domain.extend(conditions);
                     subscript
@@ -65,10 +57,7 @@ impl Checker<'_> {
                             Diagnostic::new(
                                 Code::Indices,
                                 span,
-                                format!(
-                                    "the value has the axis `{}` twice: both need an index",
-                                    axis.name
-                                ),
+                                format!("the value has the axis `{}` twice: both need an index", axis.name),
                             )
                             .label("no index given")
                             .also(self.model.value(value).span, "defined here"),
@@ -94,26 +83,17 @@ impl Checker<'_> {
             if !moved {
                 let path = self.model.value(value).path.clone();
                 return Err(self.report(
-                    Diagnostic::new(
-                        Code::ReadBeforeDefined,
-                        span,
-                        format!("`{path}` is read above its equation"),
-                    )
-                    .label("at the current position")
-                    .also(declared, "declared as a state here")
-                    .help("move this equation below it, or read an earlier position: `[t-1]`"),
+                    Diagnostic::new(Code::ReadBeforeDefined, span, format!("`{path}` is read above its equation"))
+                        .label("at the current position")
+                        .also(declared, "declared as a state here")
+                        .help("move this equation below it, or read an earlier position: `[t-1]`"),
                 ));
             }
         }
         let own = self.domain_of(value);
         let place = |index: IndexId| placed.get(index.0 as usize).cloned();
         domain.extend(own.iter().map(|condition| condition.at(&place)));
-        Ok(Typed {
-            term: Term::Read(value, placed.clone()),
-            axes,
-            domain,
-            span,
-        })
+        Ok(Typed { term: Term::Read(value, placed.clone()), axes, domain, span })
     }
 
     /// Where a value exists, over its own indices.
@@ -147,22 +127,12 @@ impl Checker<'_> {
             }
         }
         let typed = self.expression(scope, draft, expression)?;
-        Ok((
-            Subscript::Computed(Box::new(typed.term)),
-            typed.axes,
-            typed.domain,
-        ))
+        Ok((Subscript::Computed(Box::new(typed.term)), typed.axes, typed.domain))
     }
 
     /// Whether a subscript is the name of its own axis, which stands for the current entry: `q[t, heads]`. As a number it
     /// would be the size, which is never a place. The counter of a repeat stays a number.
-    fn names_axis_itself(
-        &self,
-        scope: &Scope,
-        draft: &Draft,
-        axis: &Axis,
-        expression: &Expression,
-    ) -> bool {
+    fn names_axis_itself(&self, scope: &Scope, draft: &Draft, axis: &Axis, expression: &Expression) -> bool {
         let ExpressionKind::Path(path) = &expression.kind else {
             return false;
         };
@@ -170,14 +140,8 @@ impl Checker<'_> {
             return false;
         };
         let taken = draft.find(&name.text).is_some()
-            || draft
-                .locals
-                .last()
-                .is_some_and(|locals| locals.contains_key(&name.text))
-            || scope
-                .counters
-                .iter()
-                .any(|(counter, _)| *counter == name.text);
+            || draft.locals.last().is_some_and(|locals| locals.contains_key(&name.text))
+            || scope.counters.iter().any(|(counter, _)| *counter == name.text);
         if taken {
             return false;
         }
@@ -201,17 +165,10 @@ impl Checker<'_> {
             Diagnostic::new(
                 Code::Indices,
                 span,
-                format!(
-                    "the axis `{}` has {size} {}, and {place} is not one of them",
-                    axis.name,
-                    entries(size)
-                ),
+                format!("the axis `{}` has {size} {}, and {place} is not one of them", axis.name, entries(size)),
             )
             .label("outside")
-            .help(format!(
-                "they count from 0 to {}, which is also called `last`",
-                size - 1
-            )),
+            .help(format!("they count from 0 to {}, which is also called `last`", size - 1)),
         ))
     }
 
@@ -243,29 +200,15 @@ impl Checker<'_> {
                 if scope.backward {
                     // Position p is position last - p: an index runs as before, what is added to it changes sign, and a
                     // place counted from one end is counted from the other.
-                    let over_time = terms
-                        .iter()
-                        .any(|(index, _)| draft.axis(*index).time() == Some(time));
+                    let over_time = terms.iter().any(|(index, _)| draft.axis(*index).time() == Some(time));
                     constant = -constant;
                     if !over_time {
-                        from_last = if from_last.is_some() {
-                            None
-                        } else {
-                            Some(time)
-                        };
+                        from_last = if from_last.is_some() { None } else { Some(time) };
                     }
                 }
             }
         }
-        (
-            Subscript::Affine {
-                terms,
-                constant,
-                from_last,
-            },
-            free,
-            Vec::new(),
-        )
+        (Subscript::Affine { terms, constant, from_last }, free, Vec::new())
     }
 
     /// An expression as a sum of indices, if it is one.
@@ -276,27 +219,15 @@ impl Checker<'_> {
         axis: &Axis,
         expression: &Expression,
     ) -> Checked<Option<Affine>> {
-        let number = |constant: f64| Affine {
-            terms: Vec::new(),
-            constant,
-            last: 0.0,
-        };
+        let number = |constant: f64| Affine { terms: Vec::new(), constant, last: 0.0 };
         Ok(match &expression.kind {
             ExpressionKind::Number(value) => Some(number(*value)),
             ExpressionKind::Path(path) if path.len() == 1 => {
                 let name = path[0].text.as_str();
                 if let Some(index) = draft.find(name) {
-                    return Ok(Some(Affine {
-                        terms: vec![(index, 1.0)],
-                        constant: 0.0,
-                        last: 0.0,
-                    }));
+                    return Ok(Some(Affine { terms: vec![(index, 1.0)], constant: 0.0, last: 0.0 }));
                 }
-                if draft
-                    .locals
-                    .last()
-                    .is_some_and(|locals| locals.contains_key(name))
-                {
+                if draft.locals.last().is_some_and(|locals| locals.contains_key(name)) {
                     return Ok(None);
                 }
                 match self.lookup(scope, path) {
@@ -317,31 +248,19 @@ impl Checker<'_> {
                         if scope.backward && axis.time().is_none() {
                             return Ok(None);
                         }
-                        Some(Affine {
-                            terms: vec![(index, 1.0)],
-                            constant: 0.0,
-                            last: 0.0,
-                        })
+                        Some(Affine { terms: vec![(index, 1.0)], constant: 0.0, last: 0.0 })
                     }
-                    "last" => Some(Affine {
-                        terms: Vec::new(),
-                        constant: 0.0,
-                        last: 1.0,
-                    }),
+                    "last" => Some(Affine { terms: Vec::new(), constant: 0.0, last: 1.0 }),
                     _ => None,
                 }
             }
-            ExpressionKind::Negate(value) => self
-                .affine(scope, draft, axis, value)?
-                .map(|value| scale(value, -1.0)),
+            ExpressionKind::Negate(value) => self.affine(scope, draft, axis, value)?.map(|value| scale(value, -1.0)),
             ExpressionKind::Binary(operator, left, right) => {
-                let (left, right) = match (
-                    self.affine(scope, draft, axis, left)?,
-                    self.affine(scope, draft, axis, right)?,
-                ) {
-                    (Some(left), Some(right)) => (left, right),
-                    _ => return Ok(None),
-                };
+                let (left, right) =
+                    match (self.affine(scope, draft, axis, left)?, self.affine(scope, draft, axis, right)?) {
+                        (Some(left), Some(right)) => (left, right),
+                        _ => return Ok(None),
+                    };
                 match operator {
                     Operator::Add => Some(add(left, right)),
                     Operator::Subtract => Some(add(left, scale(right, -1.0))),
@@ -350,10 +269,7 @@ impl Checker<'_> {
                     Operator::Divide if is_number(&left) && is_number(&right) => {
                         Some(number(left.constant / right.constant))
                     }
-                    Operator::Multiply
-                    | Operator::Divide
-                    | Operator::Remainder
-                    | Operator::Power => None,
+                    Operator::Multiply | Operator::Divide | Operator::Remainder | Operator::Power => None,
                 }
             }
             ExpressionKind::Path(_)
@@ -373,19 +289,12 @@ impl Checker<'_> {
                     .label("there is no current position"),
             )),
             many => {
-                let names: Vec<&str> = many
-                    .iter()
-                    .map(|time| self.model.times[time.0 as usize].as_str())
-                    .collect();
+                let names: Vec<&str> = many.iter().map(|time| self.model.times[time.0 as usize].as_str()).collect();
                 let names = names.join(" or ");
                 Err(self.report(
-                    Diagnostic::new(
-                        Code::Indices,
-                        span,
-                        format!("a position of {names}: which is meant?"),
-                    )
-                    .label("several time axes are in reach")
-                    .help("name the index on the left of the equation"),
+                    Diagnostic::new(Code::Indices, span, format!("a position of {names}: which is meant?"))
+                        .label("several time axes are in reach")
+                        .help("name the index on the left of the equation"),
                 ))
             }
         }
@@ -398,11 +307,7 @@ fn is_number(value: &Affine) -> bool {
 
 fn scale(value: Affine, by: f64) -> Affine {
     Affine {
-        terms: value
-            .terms
-            .into_iter()
-            .map(|(index, times)| (index, times * by))
-            .collect(),
+        terms: value.terms.into_iter().map(|(index, times)| (index, times * by)).collect(),
         constant: value.constant * by,
         last: value.last * by,
     }
@@ -411,11 +316,7 @@ fn scale(value: Affine, by: f64) -> Affine {
 fn add(left: Affine, right: Affine) -> Affine {
     let mut terms = left.terms;
     terms.extend(right.terms);
-    Affine {
-        terms,
-        constant: left.constant + right.constant,
-        last: left.last + right.last,
-    }
+    Affine { terms, constant: left.constant + right.constant, last: left.last + right.last }
 }
 
 fn entries(count: usize) -> &'static str {

@@ -21,11 +21,8 @@ const LOWEST: f32 = f32::MIN;
 /// The kernel's whole body.
 pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention: &Attention) {
     let places = attention_scratch(attention.depth, attention.width);
-    let (head, inside, after) = (
-        spelling.emitter.block(&[spelling.emitter.pointer]),
-        spelling.emitter.block(&[]),
-        spelling.emitter.block(&[]),
-    );
+    let (head, inside, after) =
+        (spelling.emitter.block(&[spelling.emitter.pointer]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
     let arguments = super::emitter::arguments(&[begin]);
     spelling.emitter.ins().jump(head, &arguments);
     spelling.emitter.enter(head);
@@ -68,7 +65,8 @@ impl Making<'_, '_, '_> {
             Some(range) => {
                 let here = self.here.clone();
                 let (from, to) = self.spelling.range(range, &here);
-                let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+                let (places, first, count) =
+                    (attention_scratch(attention.depth, attention.width), self.first, self.count);
                 self.spelling.count(from, to, 1, |spelling, index| {
                     let mut indices = indices.clone();
                     indices.push(index);

@@ -44,10 +44,7 @@ impl<'f> Emitter<'f> {
         condition: impl FnOnce(&mut Self, &[Value]) -> Value,
         body: impl FnOnce(&mut Self, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> = first
-            .iter()
-            .map(|&value| self.cursor.func.dfg.value_type(value))
-            .collect();
+        let types: Vec<Type> = first.iter().map(|&value| self.cursor.func.dfg.value_type(value)).collect();
         let (head, inside, after) = (self.block(&types), self.block(&[]), self.block(&[]));
         self.ins().jump(head, &arguments(first));
         self.enter(head);
@@ -78,13 +75,9 @@ impl<'f> Emitter<'f> {
         otherwise: &[Value],
         then: impl FnOnce(&mut Self) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> = otherwise
-            .iter()
-            .map(|&value| self.cursor.func.dfg.value_type(value))
-            .collect();
+        let types: Vec<Type> = otherwise.iter().map(|&value| self.cursor.func.dfg.value_type(value)).collect();
         let (inside, after) = (self.block(&[]), self.block(&types));
-        self.ins()
-            .brif(condition, inside, &[], after, &arguments(otherwise));
+        self.ins().brif(condition, inside, &[], after, &arguments(otherwise));
         self.enter(inside);
         let values = then(self);
         self.ins().jump(after, &arguments(&values));

@@ -117,8 +117,7 @@ impl Spelling<'_, '_> {
                 signature.params.resize(tile.arguments(), AbiParam::new(self.emitter.pointer));
                 let func = &mut self.emitter.cursor.func;
                 let signature = func.import_signature(signature);
-                let name =
-                    func.declare_imported_user_function(UserExternalName { namespace: 0, index: tile as u32 });
+                let name = func.declare_imported_user_function(UserExternalName { namespace: 0, index: tile as u32 });
                 let function = func.import_function(ExtFuncData {
                     name: ExternalName::user(name),
                     signature,
@@ -149,9 +148,9 @@ impl Spelling<'_, '_> {
         first: &[Value],
         body: impl FnOnce(&mut Self, Value, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> = [from].iter().chain(first).map(|value| self.emitter.cursor.func.dfg.value_type(*value)).collect();
-        let (head, inside, after) =
-            (self.emitter.block(&types), self.emitter.block(&[]), self.emitter.block(&[]));
+        let types: Vec<Type> =
+            [from].iter().chain(first).map(|value| self.emitter.cursor.func.dfg.value_type(*value)).collect();
+        let (head, inside, after) = (self.emitter.block(&types), self.emitter.block(&[]), self.emitter.block(&[]));
         let start: Vec<Value> = [from].into_iter().chain(first.iter().copied()).collect();
         self.emitter.ins().jump(head, &super::emitter::arguments(&start));
         self.emitter.enter(head);

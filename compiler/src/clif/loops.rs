@@ -180,10 +180,8 @@ impl Spelling<'_, '_> {
         if functions.is_empty() {
             return self.strip(&at, stage.lanes, has_index, from, to, &[], &mut store);
         }
-        let slots: Vec<Vec<Value>> = functions
-            .iter()
-            .map(|run| run.arguments.iter().map(|_| self.stack_strip(STRIP)).collect())
-            .collect();
+        let slots: Vec<Vec<Value>> =
+            functions.iter().map(|run| run.arguments.iter().map(|_| self.stack_strip(STRIP)).collect()).collect();
         self.count(from, to, STRIP, |spelling, first| {
             let end = spelling.emitter.add_size(first, STRIP);
             let end = spelling.least(end, to);
@@ -252,7 +250,7 @@ impl Spelling<'_, '_> {
         if lanes.is_some() {
             let length = self.emitter.ins().isub(to, from);
             let pointer = self.emitter.pointer;
-        let mask = self.emitter.ins().iconst(pointer, !3);
+            let mask = self.emitter.ins().iconst(pointer, !3);
             let length = self.emitter.ins().band(length, mask);
             let zero = self.emitter.size(0);
             let length = self.emitter.ins().smax(length, zero);

@@ -19,13 +19,7 @@ use crate::tile::Tile;
 pub const PANEL_WIDTH: usize = 8;
 
 /// The tiles that have an emitted version. The others are plain Rust everywhere.
-pub const EMITTED: [Tile; 5] = [
-    Tile::Product,
-    Tile::Exp,
-    Tile::Tanh,
-    Tile::Sigmoid,
-    Tile::Erf,
-];
+pub const EMITTED: [Tile; 5] = [Tile::Product, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
 
 /// The emitted version of a tile of [`EMITTED`], for a target with this calling convention and type of pointers.
 ///
@@ -34,14 +28,9 @@ pub const EMITTED: [Tile; 5] = [
 /// For a tile that has none.
 pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function {
     let mut signature = Signature::new(isa_call_conv);
-    signature
-        .params
-        .resize(tile.arguments(), AbiParam::new(pointer_type));
+    signature.params.resize(tile.arguments(), AbiParam::new(pointer_type));
     let mut function = Function::with_name_signature(UserFuncName::user(0, tile as u32), signature);
-    let mut emitter = Emitter {
-        cursor: FuncCursor::new(&mut function),
-        pointer: pointer_type,
-    };
+    let mut emitter = Emitter { cursor: FuncCursor::new(&mut function), pointer: pointer_type };
     let entry = emitter.block(&vec![pointer_type; tile.arguments()]);
     emitter.enter(entry);
     let arguments = emitter.parameters(entry);

@@ -18,39 +18,21 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
         .elements(Vec::<annotate_snippets::Element<'_>>::new());
     for file in files {
         let source = sources.get(file);
-        let mut snippet = Snippet::source(source.text.as_str())
-            .path(source.name.as_str())
-            .fold(true);
+        let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str()).fold(true);
         if diagnostic.primary.span.file == file {
             let range = inside(diagnostic.primary.span, &source.text);
-            snippet = snippet.annotation(
-                AnnotationKind::Primary
-                    .span(range)
-                    .label(diagnostic.primary.text.as_str()),
-            );
+            snippet = snippet.annotation(AnnotationKind::Primary.span(range).label(diagnostic.primary.text.as_str()));
         }
-        for label in diagnostic
-            .secondary
-            .iter()
-            .filter(|label| label.span.file == file)
-        {
+        for label in diagnostic.secondary.iter().filter(|label| label.span.file == file) {
             let range = inside(label.span, &source.text);
-            snippet = snippet.annotation(
-                AnnotationKind::Context
-                    .span(range)
-                    .label(label.text.as_str()),
-            );
+            snippet = snippet.annotation(AnnotationKind::Context.span(range).label(label.text.as_str()));
         }
         group = group.element(snippet);
     }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.render(&[group]).to_string();
     text.push('\n');
     text

@@ -69,9 +69,8 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
     }
     let equation = graph.equation(id)?;
     let (key, reads) = product_of_reads(equation)?;
-    let is_softmax = |value: ValueId| {
-        graph.equation(value).is_some_and(|equation| matches!(equation.term, Term::Softmax { .. }))
-    };
+    let is_softmax =
+        |value: ValueId| graph.equation(value).is_some_and(|equation| matches!(equation.term, Term::Softmax { .. }));
     let ((weight, at_weight), (value, at_value)) = match reads {
         [one, two] if is_softmax(one.0) => (one, two),
         [one, two] if is_softmax(two.0) => (two, one),
@@ -117,8 +116,7 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
     let row_of_softmax = weight_indices.iter().position(|index| index == row)?;
     let dot_equation = graph.equation(*dot)?;
     // `dot` has the same axes as the softmax, in the same order: its indices are the softmax's.
-    if at_dot.iter().enumerate().any(|(place, index)| index.0 as usize != place)
-        || at_dot.len() != weight_indices.len()
+    if at_dot.iter().enumerate().any(|(place, index)| index.0 as usize != place) || at_dot.len() != weight_indices.len()
     {
         return None;
     }

@@ -118,7 +118,8 @@ fn join(
     let product_of = |place: usize| clusters[place].values.iter().find(|member| products.contains_key(member));
     if let Some(parts) = products.get(&id) {
         let same = |place: &usize| {
-            product_of(*place).is_some_and(|other| same_operand(graph, id, parts, *other, &products[other])) && fits(*place)
+            product_of(*place).is_some_and(|other| same_operand(graph, id, parts, *other, &products[other]))
+                && fits(*place)
         };
         if let Some(place) = (last.unwrap_or(0)..clusters.len()).find(same) {
             return Some(place);

@@ -72,7 +72,10 @@ pub fn find_product(graph: &Graph, id: ValueId) -> Option<ProductParts> {
     let size = |indices: &[IndexId]| -> usize {
         indices.iter().map(|index| equation.indices[index.0 as usize].axis.size().unwrap_or(1)).product()
     };
-    if size(&columns) < FEWEST_COLUMNS || columns.is_empty() || axes.iter().filter(|axis| axis.time().is_some()).count() > 1 {
+    if size(&columns) < FEWEST_COLUMNS
+        || columns.is_empty()
+        || axes.iter().filter(|axis| axis.time().is_some()).count() > 1
+    {
         return None;
     }
     // The depth in the operand's own order, so that its rows can be used as they lie.

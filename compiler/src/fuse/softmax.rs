@@ -22,7 +22,9 @@ pub fn take_apart(mut graph: Graph, attention: &HashMap<ValueId, AttentionParts>
     let mut wanted: HashSet<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
     for id in graph.order() {
         let taken = attention.get(&id).map(|parts| parts.weight);
-        wanted.extend(crate::check::recurrence::reads(&graph.value(id).kind).into_iter().filter(|read| Some(*read) != taken));
+        wanted.extend(
+            crate::check::recurrence::reads(&graph.value(id).kind).into_iter().filter(|read| Some(*read) != taken),
+        );
     }
     for id in graph.order() {
         let Some(equation) = graph.equation(id) else { continue };
@@ -72,7 +74,12 @@ fn apart(
     let (path, span) = (graph.value(id).path.clone(), graph.value(id).span);
     let add = |graph: &mut Graph, name: &str, axes: Vec<Axis>, indices: Vec<Index>, term: Term| {
         let equation = Equation { indices, term, domain: Vec::new(), before: None, is_state: false };
-        graph.model.values.push(Value { path: format!("{path}'{name}"), span, axes, kind: ValueKind::Equation(equation) });
+        graph.model.values.push(Value {
+            path: format!("{path}'{name}"),
+            span,
+            axes,
+            kind: ValueKind::Equation(equation),
+        });
         ValueId(graph.model.values.len() as u32 - 1)
     };
     let all: Vec<IndexId> = (0..indices.len() as u32).map(IndexId).collect();

@@ -191,13 +191,7 @@ impl Machine<'_> {
         }
     }
 
-    fn read(
-        &self,
-        value: ValueId,
-        subscripts: &[Subscript],
-        indices: &[crate::term::Index],
-        place: &mut [i64],
-    ) -> f64 {
+    fn read(&self, value: ValueId, subscripts: &[Subscript], indices: &[crate::term::Index], place: &mut [i64]) -> f64 {
         let sizes = self.sizes(value);
         let mut flat = 0usize;
         let mut outside_time = false;

@@ -9,8 +9,8 @@ mod interpret;
 mod verify;
 
 pub use build::build;
-pub(crate) use interpret::{binary, unary};
 pub use interpret::{Sequence, interpret};
+pub(crate) use interpret::{binary, unary};
 pub use verify::verify;
 
 use crate::check::recurrence::{Group, reads};

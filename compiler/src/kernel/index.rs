@@ -81,7 +81,11 @@ pub(super) fn linear(term: &Term) -> Option<Linear> {
 }
 
 /// What a condition says of the range of one index: a lower or upper bound, or both.
-pub(super) fn bounds(condition: &Condition, index: IndexId, indices: &Indices) -> Option<(Option<Bound>, Option<Bound>)> {
+pub(super) fn bounds(
+    condition: &Condition,
+    index: IndexId,
+    indices: &Indices,
+) -> Option<(Option<Bound>, Option<Bound>)> {
     let difference = Term::binary(Binary::Subtract, condition.left.clone(), condition.right.clone());
     let sum = linear(&difference)?;
     let own = sum.indices.iter().find(|(known, _)| *known == index)?.1;
@@ -196,7 +200,8 @@ impl Offset {
         }
         self.indices.sort();
         self.last.extend(other.last.iter().map(|(time, times)| (*time, times * stride)));
-        self.computed.extend(other.computed.iter().map(|part| Computed { stride: part.stride * stride, ..part.clone() }));
+        self.computed
+            .extend(other.computed.iter().map(|part| Computed { stride: part.stride * stride, ..part.clone() }));
     }
 
     /// What a loop index is multiplied by.

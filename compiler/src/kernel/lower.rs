@@ -257,7 +257,9 @@ impl Lowering<'_> {
         }
         let results = order.len();
         let (reduction, over, mut domain, body) = match &equation.term {
-            Term::Reduce { reduction, over, domain, body } => (Some(*reduction), over.clone(), domain.clone(), (**body).clone()),
+            Term::Reduce { reduction, over, domain, body } => {
+                (Some(*reduction), over.clone(), domain.clone(), (**body).clone())
+            }
             other => (None, Vec::new(), equation.domain.clone(), other.clone()),
         };
         order.extend(&over);
@@ -304,7 +306,8 @@ impl Lowering<'_> {
                 (body, domain)
             });
             let name = self.graph.value(id).path.clone();
-            let mut stage = Loop { name, ranges, results, reduction, domain, body, target: target.clone(), lanes: None };
+            let mut stage =
+                Loop { name, ranges, results, reduction, domain, body, target: target.clone(), lanes: None };
             stage.lanes = lanes(&stage, making);
             making.stages.push(Stage::Loop(stage));
         }
@@ -358,8 +361,7 @@ impl Lowering<'_> {
             Some(buffer) => *buffer,
             None => {
                 let row = packed.iter().map(|part| part.columns * part.depth).sum();
-                let paths: Vec<&str> =
-                    packed.iter().map(|part| self.graph.value(part.weight).path.as_str()).collect();
+                let paths: Vec<&str> = packed.iter().map(|part| self.graph.value(part.weight).path.as_str()).collect();
                 self.program.buffers.push(Buffer {
                     name: format!("packed {}", paths.join(", ")),
                     space: Space::Global,
@@ -407,8 +409,7 @@ impl Lowering<'_> {
         let equation = self.equation(id).clone();
         let axes = self.graph.value(id).axes.clone();
         let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
-        let order: Vec<IndexId> =
-            (0..axes.len() as u32).map(IndexId).filter(|index| Some(*index) != row).collect();
+        let order: Vec<IndexId> = (0..axes.len() as u32).map(IndexId).filter(|index| Some(*index) != row).collect();
         let mut indices = Indices { row, ..Indices::default() };
         indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
         let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
@@ -419,8 +420,7 @@ impl Lowering<'_> {
         let name = self.graph.value(id).path.clone();
         let body = Scalar::Read(Box::new(source));
         let results = ranges.len();
-        let mut stage =
-            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(stage));
     }
@@ -467,8 +467,7 @@ impl Lowering<'_> {
         };
         let target = Access { place, rows: Vec::new(), offset, outside: None };
         let results = ranges.len();
-        let mut stage =
-            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(stage));
         place

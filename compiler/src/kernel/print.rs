@@ -1,8 +1,8 @@
 //! Kernels as text.
 
 use super::{
-    Access, Attention, Body, Bound, Comparison, Kernel, Loop, Offset, Place, Product, Program, Range, Role, Row, Scalar,
-    Space, Stage,
+    Access, Attention, Body, Bound, Comparison, Kernel, Loop, Offset, Place, Product, Program, Range, Role, Row,
+    Scalar, Space, Stage,
 };
 use crate::term::{Binary, TimeId, Unary, print_number};
 use std::fmt::Write;
@@ -304,8 +304,7 @@ impl Printer<'_> {
             Scalar::Unary(operation, value) => format!("{}({})", operation.name(), self.scalar(value, names)),
             Scalar::Binary(operation, left, right) => {
                 let own = strength(scalar);
-                let infix =
-                    |symbol: &str| format!("{} {symbol} {}", at_least(left, own), at_least(right, own + 1));
+                let infix = |symbol: &str| format!("{} {symbol} {}", at_least(left, own), at_least(right, own + 1));
                 match operation {
                     Binary::Add => infix("+"),
                     Binary::Subtract => infix("-"),

@@ -182,7 +182,9 @@ impl Context<'_> {
                     .reduce(best)
             };
             let Some(range) = self.ranges.get(*index) else { return false };
-            let (Some(from), Some(to)) = (fixed(&range.from, i64::max), fixed(&range.to, i64::min)) else { return false };
+            let (Some(from), Some(to)) = (fixed(&range.from, i64::max), fixed(&range.to, i64::min)) else {
+                return false;
+            };
             let ends = [from * times, (to - 1) * times];
             low += ends[0].min(ends[1]);
             high += ends[0].max(ends[1]);

@@ -36,7 +36,12 @@ pub fn run(mut graph: Graph) -> Graph {
             let protected = places_and_ranges(&equation);
             let mut replace = |value: ValueId, subscripts: Vec<Subscript>| {
                 let keep = Term::Read(value, subscripts.clone());
-                if changed || value == id || outputs.contains(&value) || befores.contains(&value) || !graph.is_pointwise(value) {
+                if changed
+                    || value == id
+                    || outputs.contains(&value)
+                    || befores.contains(&value)
+                    || !graph.is_pointwise(value)
+                {
                     return keep;
                 }
                 let Some(source) = graph.equation(value) else { return keep };

@@ -23,18 +23,11 @@ impl Place {
         let span = pair.as_span();
         // A rule that ends in an optional part takes the blanks before that part with it.
         let length = pair.as_str().trim_end().len();
-        Span {
-            file: self.file,
-            start: self.offset + span.start(),
-            end: self.offset + span.start() + length,
-        }
+        Span { file: self.file, start: self.offset + span.start(), end: self.offset + span.start() + length }
     }
 
     fn name(self, pair: Pair<Rule>) -> Name {
-        Name {
-            text: pair.as_str().trim_end().to_string(),
-            span: self.span(&pair),
-        }
+        Name { text: pair.as_str().trim_end().to_string(), span: self.span(&pair) }
     }
 
     fn names(self, pair: Pair<Rule>) -> Vec<Name> {
@@ -44,10 +37,7 @@ impl Place {
     /// A text without its quotes.
     fn text(self, pair: Pair<Rule>) -> Name {
         let span = self.span(&pair);
-        Name {
-            text: pair.as_str().trim_matches('"').to_string(),
-            span,
-        }
+        Name { text: pair.as_str().trim_matches('"').to_string(), span }
     }
 }
 
@@ -60,9 +50,7 @@ impl<'i> Inner<'i> {
     }
 
     fn next(&mut self) -> Pair<'i, Rule> {
-        self.0
-            .next()
-            .expect("the grammar gives this rule the child that is asked for")
+        self.0.next().expect("the grammar gives this rule the child that is asked for")
     }
 
     fn take(&mut self, rule: Rule) -> Option<Pair<'i, Rule>> {
@@ -75,13 +63,7 @@ impl<'i> Inner<'i> {
 }
 
 /// Adds the items among `pairs`, which lie `offset` bytes into the file, to the tree.
-pub fn file(
-    pairs: Pairs<Rule>,
-    file: FileId,
-    offset: usize,
-    tree: &mut File,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+pub fn file(pairs: Pairs<Rule>, file: FileId, offset: usize, tree: &mut File, diagnostics: &mut Vec<Diagnostic>) {
     let at = Place { file, offset };
     for pair in pairs.flat_map(|pair| pair.into_inner()) {
         if let Some(diagnostic) = too_long(at, &pair) {
@@ -90,17 +72,10 @@ pub fn file(
         }
         match pair.as_rule() {
             Rule::use_files => {
-                for target in pair
-                    .into_inner()
-                    .filter(|pair| pair.as_rule() == Rule::use_name)
-                {
+                for target in pair.into_inner().filter(|pair| pair.as_rule() == Rule::use_name) {
                     let target = Inner::of(target).next();
                     let is_path = target.as_rule() == Rule::text;
-                    let target = if is_path {
-                        at.text(target)
-                    } else {
-                        at.name(target)
-                    };
+                    let target = if is_path { at.text(target) } else { at.name(target) };
                     tree.uses.push(Use { target, is_path });
                 }
             }
@@ -120,11 +95,7 @@ pub fn file(
                 while let Some(parameter) = inner.take(Rule::name) {
                     parameters.push(at.name(parameter));
                 }
-                tree.functions.push(Function {
-                    name,
-                    parameters,
-                    body: expression(at, inner.next()),
-                });
+                tree.functions.push(Function { name, parameters, body: expression(at, inner.next()) });
             }
             Rule::definition => tree.definitions.push(definition(at, pair)),
             Rule::checkpoint => {
@@ -141,18 +112,8 @@ pub fn file(
 
 /// Refuses an equation with more operators than a walk of its tree may recurse through.
 fn too_long(at: Place, pair: &Pair<Rule>) -> Option<Diagnostic> {
-    for equation in pair
-        .clone()
-        .into_inner()
-        .flatten()
-        .filter(|pair| pair.as_rule() == Rule::clause)
-    {
-        let operators = equation
-            .clone()
-            .into_inner()
-            .flatten()
-            .filter(|pair| pair.as_rule() == Rule::operand)
-            .count();
+    for equation in pair.clone().into_inner().flatten().filter(|pair| pair.as_rule() == Rule::clause) {
+        let operators = equation.clone().into_inner().flatten().filter(|pair| pair.as_rule() == Rule::operand).count();
         if operators > MOST_OPERATORS {
             return Some(
                 Diagnostic::new(
@@ -178,43 +139,26 @@ fn definition(at: Place, pair: Pair<Rule>) -> Definition {
         _ => Kind::Model,
     };
     let name = at.name(inner.next());
-    let parameters = inner.take(Rule::parameters).map_or(Vec::new(), |pair| {
-        pair.into_inner().map(|pair| parameter(at, pair)).collect()
-    });
-    let sizes = inner
-        .take(Rule::sizes)
-        .map_or(Vec::new(), |pair| sizes(at, pair));
-    let results = inner
-        .take(Rule::results)
-        .map_or(Vec::new(), |pair| at.names(pair));
+    let parameters = inner
+        .take(Rule::parameters)
+        .map_or(Vec::new(), |pair| pair.into_inner().map(|pair| parameter(at, pair)).collect());
+    let sizes = inner.take(Rule::sizes).map_or(Vec::new(), |pair| sizes(at, pair));
+    let results = inner.take(Rule::results).map_or(Vec::new(), |pair| at.names(pair));
     let body = body(at, inner.next());
-    Definition {
-        kind,
-        name,
-        parameters,
-        sizes,
-        results,
-        body,
-        span,
-    }
+    Definition { kind, name, parameters, sizes, results, body, span }
 }
 
 fn parameter(at: Place, pair: Pair<Rule>) -> Parameter {
     let mut inner = Inner::of(pair);
     let name = at.name(inner.next());
     let axes = inner.take(Rule::axes).map(|pair| axes(at, pair));
-    let of = inner
-        .skip(Rule::of_word)
-        .then(|| expression(at, inner.next()));
+    let of = inner.skip(Rule::of_word).then(|| expression(at, inner.next()));
     Parameter { name, axes, of }
 }
 
 fn axes(at: Place, pair: Pair<Rule>) -> Axes {
     let span = at.span(&pair);
-    Axes {
-        entries: sizes(at, pair),
-        span,
-    }
+    Axes { entries: sizes(at, pair), span }
 }
 
 fn sizes(at: Place, pair: Pair<Rule>) -> Vec<Size> {
@@ -224,9 +168,7 @@ fn sizes(at: Place, pair: Pair<Rule>) -> Vec<Size> {
 fn size(at: Place, pair: Pair<Rule>) -> Size {
     let mut inner = Inner::of(pair);
     let name = at.name(inner.next());
-    let value = inner
-        .take(Rule::expression)
-        .map(|pair| expression(at, pair));
+    let value = inner.take(Rule::expression).map(|pair| expression(at, pair));
     Size { name, value }
 }
 
@@ -242,32 +184,19 @@ fn statement(at: Place, pair: Pair<Rule>) -> Statement {
             inner.skip(Rule::state_word);
             let names = at.names(inner.next());
             let axes = axes(at, inner.next());
-            let before = inner
-                .take(Rule::expression)
-                .map(|pair| expression(at, pair));
-            Statement::State {
-                names,
-                axes,
-                before,
-            }
+            let before = inner.take(Rule::expression).map(|pair| expression(at, pair));
+            Statement::State { names, axes, before }
         }
         Rule::weight | Rule::embedding => {
             inner.next();
             let names = at.names(inner.next());
-            Statement::Weight {
-                names,
-                axes: axes(at, inner.next()),
-            }
+            Statement::Weight { names, axes: axes(at, inner.next()) }
         }
         Rule::constant => {
             inner.skip(Rule::constant_word);
             let name = at.name(inner.next());
             let axes = axes(at, inner.next());
-            Statement::Constant {
-                name,
-                axes,
-                literal: literal(at, inner.next()),
-            }
+            Statement::Constant { name, axes, literal: literal(at, inner.next()) }
         }
         Rule::repeat => {
             inner.skip(Rule::repeat_word);
@@ -275,24 +204,15 @@ fn statement(at: Place, pair: Pair<Rule>) -> Statement {
             inner.skip(Rule::in_word);
             let from = expression(at, inner.next());
             let to = expression(at, inner.next());
-            Statement::Repeat {
-                counter,
-                from,
-                to,
-                body: body(at, inner.next()),
-            }
+            Statement::Repeat { counter, from, to, body: body(at, inner.next()) }
         }
         _ => {
             inner.skip(Rule::gate_word);
             let name = at.name(inner.next());
-            let indices = inner.take(Rule::indices).map_or(Vec::new(), |pair| {
-                pair.into_inner().map(|pair| index(at, pair)).collect()
-            });
-            Statement::Equation(Equation {
-                name,
-                indices,
-                clause: clause(at, inner.next()),
-            })
+            let indices = inner
+                .take(Rule::indices)
+                .map_or(Vec::new(), |pair| pair.into_inner().map(|pair| index(at, pair)).collect());
+            Statement::Equation(Equation { name, indices, clause: clause(at, inner.next()) })
         }
     }
 }
@@ -300,10 +220,7 @@ fn statement(at: Place, pair: Pair<Rule>) -> Statement {
 fn index(at: Place, pair: Pair<Rule>) -> Index {
     let mut inner = Inner::of(pair);
     let name = at.name(inner.next());
-    Index {
-        name,
-        axis: inner.take(Rule::name).map(|pair| at.name(pair)),
-    }
+    Index { name, axis: inner.take(Rule::name).map(|pair| at.name(pair)) }
 }
 
 fn literal(at: Place, pair: Pair<Rule>) -> Literal {
@@ -328,10 +245,7 @@ fn clause(at: Place, pair: Pair<Rule>) -> Clause {
     let (value, comparisons) = condition(at, pair);
     let value = match value {
         Some(value) => value,
-        None => Expression {
-            kind: ExpressionKind::Condition(comparisons),
-            span,
-        },
+        None => Expression { kind: ExpressionKind::Condition(comparisons), span },
     };
     let conditions = if inner.skip(Rule::where_word) {
         let pair = inner.next();
@@ -342,10 +256,7 @@ fn clause(at: Place, pair: Pair<Rule>) -> Clause {
             (Some(value), _) => vec![Comparison {
                 left: value.clone(),
                 comparator: Comparator::NotEqual,
-                right: Expression {
-                    kind: ExpressionKind::Condition(Vec::new()),
-                    span,
-                },
+                right: Expression { kind: ExpressionKind::Condition(Vec::new()), span },
             }],
         }
     } else {
@@ -358,10 +269,7 @@ fn clause(at: Place, pair: Pair<Rule>) -> Clause {
 fn condition(at: Place, pair: Pair<Rule>) -> (Option<Expression>, Vec<Comparison>) {
     let mut comparisons = Vec::new();
     let mut plain = Vec::new();
-    for part in pair
-        .into_inner()
-        .filter(|pair| pair.as_rule() == Rule::comparison)
-    {
+    for part in pair.into_inner().filter(|pair| pair.as_rule() == Rule::comparison) {
         let mut inner = Inner::of(part);
         let mut left = expression(at, inner.next());
         let mut compared = false;
@@ -375,11 +283,7 @@ fn condition(at: Place, pair: Pair<Rule>) -> (Option<Expression>, Vec<Comparison
                 _ => Comparator::NotEqual,
             };
             let right = expression(at, inner.next());
-            comparisons.push(Comparison {
-                left,
-                comparator,
-                right: right.clone(),
-            });
+            comparisons.push(Comparison { left, comparator, right: right.clone() });
             left = right;
             compared = true;
         }
@@ -395,10 +299,7 @@ fn condition(at: Place, pair: Pair<Rule>) -> (Option<Expression>, Vec<Comparison
         comparisons.push(Comparison {
             left: value,
             comparator: Comparator::NotEqual,
-            right: Expression {
-                kind: ExpressionKind::Condition(Vec::new()),
-                span,
-            },
+            right: Expression { kind: ExpressionKind::Condition(Vec::new()), span },
         });
     }
     (None, comparisons)
@@ -427,10 +328,7 @@ fn climb(at: Place, inner: &mut Inner, least: u8) -> Expression {
         Some(sign) => {
             let start = at.span(&sign);
             let operand = climb(at, inner, SIGN);
-            Expression {
-                span: start.to(operand.span),
-                kind: ExpressionKind::Negate(Box::new(operand)),
-            }
+            Expression { span: start.to(operand.span), kind: ExpressionKind::Negate(Box::new(operand)) }
         }
         None => operand(at, inner.next()),
     };
@@ -450,20 +348,9 @@ fn climb(at: Place, inner: &mut Inner, least: u8) -> Expression {
         }
         inner.next();
         // The right side binds tighter, but a power takes another power on its right, and a sign.
-        let right = climb(
-            at,
-            inner,
-            if operator == Operator::Power {
-                strength
-            } else {
-                strength + 1
-            },
-        );
+        let right = climb(at, inner, if operator == Operator::Power { strength } else { strength + 1 });
         let span = left.span.to(right.span);
-        left = Expression {
-            kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)),
-            span,
-        };
+        left = Expression { kind: ExpressionKind::Binary(operator, Box::new(left), Box::new(right)), span };
     }
     left
 }
@@ -490,14 +377,8 @@ fn operand(at: Place, pair: Pair<Rule>) -> Expression {
     let mut value = Expression { kind, span };
     while let Some(subscripts) = inner.take(Rule::subscripts) {
         let end = at.span(&subscripts);
-        let subscripts = subscripts
-            .into_inner()
-            .map(|pair| expression(at, pair))
-            .collect();
-        value = Expression {
-            span: whole.to(end),
-            kind: ExpressionKind::Subscript(Box::new(value), subscripts),
-        };
+        let subscripts = subscripts.into_inner().map(|pair| expression(at, pair)).collect();
+        value = Expression { span: whole.to(end), kind: ExpressionKind::Subscript(Box::new(value), subscripts) };
     }
     value
 }
@@ -507,24 +388,12 @@ fn call(at: Place, pair: Pair<Rule>) -> Call {
     let backward = inner.skip(Rule::backward);
     let name = at.name(inner.next());
     let over = inner.take(Rule::over).map_or(Vec::new(), |pair| {
-        pair.into_inner()
-            .filter(|pair| pair.as_rule() == Rule::index)
-            .map(|pair| index(at, pair))
-            .collect()
+        pair.into_inner().filter(|pair| pair.as_rule() == Rule::index).map(|pair| index(at, pair)).collect()
     });
-    let arguments = inner.take(Rule::arguments).map_or(Vec::new(), |pair| {
-        pair.into_inner().map(|pair| clause(at, pair)).collect()
-    });
-    let sizes = inner
-        .take(Rule::sizes)
-        .map_or(Vec::new(), |pair| sizes(at, pair));
-    Call {
-        backward,
-        name,
-        over,
-        arguments,
-        sizes,
-    }
+    let arguments =
+        inner.take(Rule::arguments).map_or(Vec::new(), |pair| pair.into_inner().map(|pair| clause(at, pair)).collect());
+    let sizes = inner.take(Rule::sizes).map_or(Vec::new(), |pair| sizes(at, pair));
+    Call { backward, name, over, arguments, sizes }
 }
 
 fn entry(at: Place, pair: Pair<Rule>) -> Entry {
@@ -534,10 +403,7 @@ fn entry(at: Place, pair: Pair<Rule>) -> Entry {
         Rule::prefix => {
             inner.skip(Rule::prefix_word);
             let text = at.text(inner.next());
-            Entry::Prefix {
-                text,
-                optional: inner.skip(Rule::optional),
-            }
+            Entry::Prefix { text, optional: inner.skip(Rule::optional) }
         }
         Rule::ignore => {
             inner.skip(Rule::ignore_word);
@@ -547,36 +413,25 @@ fn entry(at: Place, pair: Pair<Rule>) -> Entry {
             inner.skip(Rule::require_word);
             let path = at.names(inner.next());
             let alternatives = inner.0.filter(|pair| pair.as_rule() == Rule::alternative);
-            let alternatives = alternatives
-                .map(|pair| alternative(at, Inner::of(pair).next()))
-                .collect();
+            let alternatives = alternatives.map(|pair| alternative(at, Inner::of(pair).next())).collect();
             Entry::Require { path, alternatives }
         }
         Rule::layers => {
             inner.skip(Rule::repeat_word);
             let counter = at.name(inner.next());
-            Entry::Layers {
-                counter,
-                entries: inner.0.map(|pair| entry(at, pair)).collect(),
-            }
+            Entry::Layers { counter, entries: inner.0.map(|pair| entry(at, pair)).collect() }
         }
         Rule::setting => {
             let name = at.name(inner.next());
             let alternatives = inner.0.filter(|pair| pair.as_rule() == Rule::expression);
-            Entry::Setting {
-                name,
-                alternatives: alternatives.map(|pair| expression(at, pair)).collect(),
-            }
+            Entry::Setting { name, alternatives: alternatives.map(|pair| expression(at, pair)).collect() }
         }
         _ => {
             let mut sources = Vec::new();
             while let Some(source) = inner.take(Rule::source) {
                 sources.push(table_source(at, source));
             }
-            Entry::Binding {
-                sources,
-                formula: expression(at, inner.next()),
-            }
+            Entry::Binding { sources, formula: expression(at, inner.next()) }
         }
     }
 }
@@ -601,11 +456,7 @@ fn table_source(at: Place, pair: Pair<Rule>) -> TableSource {
         let dots = rows.as_str().find("..").unwrap_or(0) + rows.as_span().start();
         let (mut from, mut to) = (None, None);
         for side in rows.into_inner() {
-            let slot = if side.as_span().start() < dots {
-                &mut from
-            } else {
-                &mut to
-            };
+            let slot = if side.as_span().start() < dots { &mut from } else { &mut to };
             *slot = Some(expression(at, side));
         }
         (from, to)

@@ -73,27 +73,12 @@ fn only_blank(text: &str) -> bool {
 
 /// The start of the next line after `place` that begins with a word that begins items.
 fn next_item(text: &str, place: usize) -> Option<usize> {
-    const BEGINNINGS: [&str; 9] = [
-        "use ",
-        "axis ",
-        "function ",
-        "cell ",
-        "attention ",
-        "norm ",
-        "block ",
-        "model ",
-        "checkpoint ",
-    ];
-    let mut start = place
-        + text[place..]
-            .find(|letter: char| !letter.is_whitespace())
-            .unwrap_or(0);
+    const BEGINNINGS: [&str; 9] =
+        ["use ", "axis ", "function ", "cell ", "attention ", "norm ", "block ", "model ", "checkpoint "];
+    let mut start = place + text[place..].find(|letter: char| !letter.is_whitespace()).unwrap_or(0);
     while let Some(line) = text[start..].find('\n') {
         start += line + 1;
-        if BEGINNINGS
-            .iter()
-            .any(|word| text[start..].starts_with(word))
-        {
+        if BEGINNINGS.iter().any(|word| text[start..].starts_with(word)) {
             return Some(start);
         }
     }
@@ -101,23 +86,14 @@ fn next_item(text: &str, place: usize) -> Option<usize> {
 }
 
 /// What pest found, in words.
-fn syntax_error(
-    file: FileId,
-    text: &str,
-    place: usize,
-    error: pest::error::Error<Rule>,
-) -> Diagnostic {
+fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Error<Rule>) -> Diagnostic {
     let start = place
         + match error.location {
             InputLocation::Pos(position) => position,
             InputLocation::Span((start, _)) => start,
         };
     let found = found_at(text, start);
-    let span = Span {
-        file,
-        start,
-        end: start + found.len(),
-    };
+    let span = Span { file, start, end: start + found.len() };
     let expected = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => {
             let mut words: Vec<&str> = positives.iter().map(|rule| words_for(*rule)).collect();
@@ -132,29 +108,15 @@ fn syntax_error(
         }
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let found = if found.is_empty() {
-        "the end of the file".to_string()
-    } else {
-        format!("`{found}`")
-    };
+    let found = if found.is_empty() { "the end of the file".to_string() } else { format!("`{found}`") };
     let message = match expected.as_slice() {
         [] => format!("{found} can't stand here"),
         [one] => format!("expected {one}, found {found}"),
         [all @ .., last] => format!("expected {} or {last}, found {found}", all.join(", ")),
     };
     let mut diagnostic = Diagnostic::new(Code::Syntax, span, message).label("not expected here");
-    if let (Some((bracket, _)), true) = (
-        unclosed(text, place, start),
-        expected.contains(&"an operator"),
-    ) {
-        diagnostic = diagnostic.also(
-            Span {
-                file,
-                start: bracket,
-                end: bracket + 1,
-            },
-            "this is still open",
-        );
+    if let (Some((bracket, _)), true) = (unclosed(text, place, start), expected.contains(&"an operator")) {
+        diagnostic = diagnostic.also(Span { file, start: bracket, end: bracket + 1 }, "this is still open");
     }
     if let Some(help) = advice(text, start) {
         diagnostic = diagnostic.help(help);
@@ -185,14 +147,8 @@ fn unclosed(text: &str, start: usize, end: usize) -> Option<(usize, &'static str
 /// The word or sign at a place.
 fn found_at(text: &str, start: usize) -> &str {
     let rest = text.get(start..).unwrap_or("");
-    let word = rest
-        .find(|letter: char| !(letter.is_alphanumeric() || letter == '_'))
-        .unwrap_or(rest.len());
-    if word > 0 {
-        &rest[..word]
-    } else {
-        &rest[..rest.chars().next().map_or(0, char::len_utf8)]
-    }
+    let word = rest.find(|letter: char| !(letter.is_alphanumeric() || letter == '_')).unwrap_or(rest.len());
+    if word > 0 { &rest[..word] } else { &rest[..rest.chars().next().map_or(0, char::len_utf8)] }
 }
 
 /// A hint for mistakes that people bring from other languages.
@@ -203,7 +159,9 @@ fn advice(text: &str, start: usize) -> Option<String> {
     match found {
         ";" if !line.contains('(') => Some("an equation ends with its line: no `;` is needed".to_string()),
         "#" => Some("a comment begins with `//`".to_string()),
-        _ if ["for", "while"].iter().any(|word| line.starts_with(word)) => Some("there are no loops over time: an equation holds at every position".to_string()),
+        _ if ["for", "while"].iter().any(|word| line.starts_with(word)) => {
+            Some("there are no loops over time: an equation holds at every position".to_string())
+        }
         "let" | "def" | "fn" | "class" | "struct" => Some(
             "a file has `use`, `axis`, `function`, `cell`, `attention`, `norm`, `block`, `model` and `checkpoint`"
                 .to_string(),
@@ -223,13 +181,9 @@ fn words_for(rule: Rule) -> &'static str {
         Rule::name | Rule::names | Rule::segment => "a name",
         Rule::number | Rule::number_signed => "a number",
         Rule::text => "a text in quotes",
-        Rule::plus
-        | Rule::subtract
-        | Rule::times
-        | Rule::divide
-        | Rule::remainder
-        | Rule::power
-        | Rule::operator => "an operator",
+        Rule::plus | Rule::subtract | Rule::times | Rule::divide | Rule::remainder | Rule::power | Rule::operator => {
+            "an operator"
+        }
         Rule::comparator => "a comparison",
         Rule::expression
         | Rule::operand
@@ -345,11 +299,7 @@ fn too_deep(file: FileId, text: &str) -> Option<Diagnostic> {
             _ => signs = if byte.is_ascii_digit() { signs } else { 0 },
         }
         if depth > DEEPEST_NESTING || signs > MOST_SIGNS {
-            let span = Span {
-                file,
-                start: place,
-                end: place + 1,
-            };
+            let span = Span { file, start: place, end: place + 1 };
             let message = if depth > DEEPEST_NESTING {
                 format!("brackets are nested more than {DEEPEST_NESTING} deep")
             } else {

@@ -12,42 +12,19 @@ pub fn print(file: &File) -> String {
         line(&mut text, 0, format_args!("use {quote}{target}{quote}"));
     }
     for axis in &file.axes {
-        let labels: Vec<String> = axis
-            .labels
-            .iter()
-            .map(|label| format!("\"{label}\""))
-            .collect();
-        line(
-            &mut text,
-            0,
-            format_args!("axis {} of {}", axis.name.text, labels.join(", ")),
-        );
+        let labels: Vec<String> = axis.labels.iter().map(|label| format!("\"{label}\"")).collect();
+        line(&mut text, 0, format_args!("axis {} of {}", axis.name.text, labels.join(", ")));
     }
     for function in &file.functions {
         let body = expression(&function.body);
-        line(
-            &mut text,
-            0,
-            format_args!(
-                "function {}({}) = {body}",
-                function.name.text,
-                names(&function.parameters)
-            ),
-        );
+        line(&mut text, 0, format_args!("function {}({}) = {body}", function.name.text, names(&function.parameters)));
     }
     for item in &file.definitions {
         definition(&mut text, item);
     }
     for table in &file.checkpoints {
-        line(
-            &mut text,
-            0,
-            format_args!("checkpoint {} {{", table.model.text),
-        );
-        table
-            .entries
-            .iter()
-            .for_each(|item| entry(&mut text, 1, item));
+        line(&mut text, 0, format_args!("checkpoint {} {{", table.model.text));
+        table.entries.iter().for_each(|item| entry(&mut text, 1, item));
         line(&mut text, 0, format_args!("}}"));
     }
     text
@@ -58,11 +35,7 @@ fn line(text: &mut String, depth: usize, content: std::fmt::Arguments) {
 }
 
 fn names(names: &[Name]) -> String {
-    names
-        .iter()
-        .map(|name| name.text.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn definition(text: &mut String, item: &Definition) {
@@ -77,35 +50,14 @@ fn definition(text: &mut String, item: &Definition) {
         .parameters
         .iter()
         .map(|parameter| {
-            let axes = parameter.axes.as_ref().map_or(String::new(), |axes| {
-                format!(": [{}]", sizes(&axes.entries))
-            });
-            let of = parameter
-                .of
-                .as_ref()
-                .map_or(String::new(), |of| format!(" of {}", expression(of)));
+            let axes = parameter.axes.as_ref().map_or(String::new(), |axes| format!(": [{}]", sizes(&axes.entries)));
+            let of = parameter.of.as_ref().map_or(String::new(), |of| format!(" of {}", expression(of)));
             format!("{}{axes}{of}", parameter.name.text)
         })
         .collect();
-    let after = if item.sizes.is_empty() {
-        String::new()
-    } else {
-        format!("; {}", sizes(&item.sizes))
-    };
-    let results = if item.results.is_empty() {
-        String::new()
-    } else {
-        format!(" -> {}", names(&item.results))
-    };
-    line(
-        text,
-        0,
-        format_args!(
-            "{kind} {}({}{after}){results} {{",
-            item.name.text,
-            parameters.join(", ")
-        ),
-    );
+    let after = if item.sizes.is_empty() { String::new() } else { format!("; {}", sizes(&item.sizes)) };
+    let results = if item.results.is_empty() { String::new() } else { format!(" -> {}", names(&item.results)) };
+    line(text, 0, format_args!("{kind} {}({}{after}){results} {{", item.name.text, parameters.join(", ")));
     item.body.iter().for_each(|item| statement(text, 1, item));
     line(text, 0, format_args!("}}"));
 }
@@ -134,60 +86,21 @@ fn indices(indices: &[Index]) -> String {
 
 fn statement(text: &mut String, depth: usize, item: &Statement) {
     match item {
-        Statement::State {
-            names: states,
-            axes,
-            before,
-        } => {
-            let before = before
-                .as_ref()
-                .map_or(String::new(), |before| format!(" = {}", expression(before)));
-            line(
-                text,
-                depth,
-                format_args!(
-                    "state {}: [{}]{before}",
-                    names(states),
-                    sizes(&axes.entries)
-                ),
-            );
+        Statement::State { names: states, axes, before } => {
+            let before = before.as_ref().map_or(String::new(), |before| format!(" = {}", expression(before)));
+            line(text, depth, format_args!("state {}: [{}]{before}", names(states), sizes(&axes.entries)));
         }
-        Statement::Weight {
-            names: weights,
-            axes,
-        } => {
-            line(
-                text,
-                depth,
-                format_args!("weight {}: [{}]", names(weights), sizes(&axes.entries)),
-            );
+        Statement::Weight { names: weights, axes } => {
+            line(text, depth, format_args!("weight {}: [{}]", names(weights), sizes(&axes.entries)));
         }
-        Statement::Constant {
-            name,
-            axes,
-            literal: numbers,
-        } => {
+        Statement::Constant { name, axes, literal: numbers } => {
             let axes = sizes(&axes.entries);
-            line(
-                text,
-                depth,
-                format_args!("constant {}: [{axes}] = {}", name.text, literal(numbers)),
-            );
+            line(text, depth, format_args!("constant {}: [{axes}] = {}", name.text, literal(numbers)));
         }
-        Statement::Repeat {
-            counter,
-            from,
-            to,
-            body,
-        } => {
+        Statement::Repeat { counter, from, to, body } => {
             let (from, to) = (expression(from), expression(to));
-            line(
-                text,
-                depth,
-                format_args!("repeat {} in {from}..{to} {{", counter.text),
-            );
-            body.iter()
-                .for_each(|item| statement(text, depth + 1, item));
+            line(text, depth, format_args!("repeat {} in {from}..{to} {{", counter.text));
+            body.iter().for_each(|item| statement(text, depth + 1, item));
             line(text, depth, format_args!("}}"));
         }
         Statement::Equation(equation) => {
@@ -195,15 +108,7 @@ fn statement(text: &mut String, depth: usize, item: &Statement) {
                 [] => String::new(),
                 all => format!("[{}]", indices(all)),
             };
-            line(
-                text,
-                depth,
-                format_args!(
-                    "{}{left} = {}",
-                    equation.name.text,
-                    clause(&equation.clause)
-                ),
-            );
+            line(text, depth, format_args!("{}{left} = {}", equation.name.text, clause(&equation.clause)));
         }
     }
 }
@@ -211,33 +116,19 @@ fn statement(text: &mut String, depth: usize, item: &Statement) {
 fn literal(literal_: &Literal) -> String {
     match &literal_.kind {
         LiteralKind::Number(number) => format!("{number}"),
-        LiteralKind::List(list) => format!(
-            "[{}]",
-            list.iter().map(literal).collect::<Vec<_>>().join(", ")
-        ),
+        LiteralKind::List(list) => format!("[{}]", list.iter().map(literal).collect::<Vec<_>>().join(", ")),
     }
 }
 
 fn clause(item: &Clause) -> String {
     let value = expression(&item.value);
-    if item.conditions.is_empty() {
-        value
-    } else {
-        format!("{value} where {}", comparisons(&item.conditions))
-    }
+    if item.conditions.is_empty() { value } else { format!("{value} where {}", comparisons(&item.conditions)) }
 }
 
 fn comparisons(items: &[Comparison]) -> String {
     let items: Vec<String> = items
         .iter()
-        .map(|item| {
-            format!(
-                "{} {} {}",
-                expression(&item.left),
-                item.comparator.symbol(),
-                expression(&item.right)
-            )
-        })
+        .map(|item| format!("{} {} {}", expression(&item.left), item.comparator.symbol(), expression(&item.right)))
         .collect();
     items.join(" and ")
 }
@@ -248,10 +139,7 @@ pub fn expression(item: &Expression) -> String {
         match &item.kind {
             ExpressionKind::Condition(_) => 0,
             ExpressionKind::Binary(Operator::Add | Operator::Subtract, ..) => 1,
-            ExpressionKind::Binary(
-                Operator::Multiply | Operator::Divide | Operator::Remainder,
-                ..,
-            ) => 2,
+            ExpressionKind::Binary(Operator::Multiply | Operator::Divide | Operator::Remainder, ..) => 2,
             ExpressionKind::Negate(_) => 3,
             ExpressionKind::Binary(Operator::Power, ..) => 4,
             ExpressionKind::Number(_)
@@ -263,27 +151,15 @@ pub fn expression(item: &Expression) -> String {
     }
     fn at_least(item: &Expression, least: u8) -> String {
         let text = expression(item);
-        if strength(item) < least {
-            format!("({text})")
-        } else {
-            text
-        }
+        if strength(item) < least { format!("({text})") } else { text }
     }
     match &item.kind {
         ExpressionKind::Number(number) => format!("{number}"),
-        ExpressionKind::Path(path) => path
-            .iter()
-            .map(|name| name.text.as_str())
-            .collect::<Vec<_>>()
-            .join("."),
+        ExpressionKind::Path(path) => path.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join("."),
         ExpressionKind::Negate(value) => format!("-{}", at_least(value, 3)),
         ExpressionKind::Binary(operator, left, right) => {
             let own = strength(item);
-            let (left_least, right_least) = if *operator == Operator::Power {
-                (own + 1, 3)
-            } else {
-                (own, own + 1)
-            };
+            let (left_least, right_least) = if *operator == Operator::Power { (own + 1, 3) } else { (own, own + 1) };
             let symbol = match operator {
                 Operator::Add => "+",
                 Operator::Subtract => "-",
@@ -292,11 +168,7 @@ pub fn expression(item: &Expression) -> String {
                 Operator::Remainder => "%",
                 Operator::Power => "^",
             };
-            format!(
-                "{} {symbol} {}",
-                at_least(left, left_least),
-                at_least(right, right_least)
-            )
+            format!("{} {symbol} {}", at_least(left, left_least), at_least(right, right_least))
         }
         ExpressionKind::Subscript(base, subscripts) => {
             let subscripts: Vec<String> = subscripts.iter().map(expression).collect();
@@ -304,22 +176,10 @@ pub fn expression(item: &Expression) -> String {
         }
         ExpressionKind::Call(call) => {
             let backward = if call.backward { "backward " } else { "" };
-            let over = if call.over.is_empty() {
-                String::new()
-            } else {
-                format!(" over {} ", indices(&call.over))
-            };
+            let over = if call.over.is_empty() { String::new() } else { format!(" over {} ", indices(&call.over)) };
             let arguments: Vec<String> = call.arguments.iter().map(clause).collect();
-            let after = if call.sizes.is_empty() {
-                String::new()
-            } else {
-                format!("; {}", sizes(&call.sizes))
-            };
-            format!(
-                "{backward}{}{over}({}{after})",
-                call.name.text,
-                arguments.join(", ")
-            )
+            let after = if call.sizes.is_empty() { String::new() } else { format!("; {}", sizes(&call.sizes)) };
+            format!("{backward}{}{over}({}{after})", call.name.text, arguments.join(", "))
         }
         ExpressionKind::Condition(items) => comparisons(items),
         ExpressionKind::Where(item) => format!("({})", clause(item)),
@@ -328,29 +188,14 @@ pub fn expression(item: &Expression) -> String {
 
 fn entry(text: &mut String, depth: usize, item: &Entry) {
     let quoted = |names: &[Name], between: &str| {
-        names
-            .iter()
-            .map(|name| format!("\"{}\"", name.text))
-            .collect::<Vec<_>>()
-            .join(between)
+        names.iter().map(|name| format!("\"{}\"", name.text)).collect::<Vec<_>>().join(between)
     };
     match item {
-        Entry::Prefix {
-            text: prefix,
-            optional,
-        } => {
+        Entry::Prefix { text: prefix, optional } => {
             let optional = if *optional { " optional" } else { "" };
-            line(
-                text,
-                depth,
-                format_args!("prefix \"{}\"{optional}", prefix.text),
-            );
+            line(text, depth, format_args!("prefix \"{}\"{optional}", prefix.text));
         }
-        Entry::Ignore(patterns) => line(
-            text,
-            depth,
-            format_args!("ignore {}", quoted(patterns, ", ")),
-        ),
+        Entry::Ignore(patterns) => line(text, depth, format_args!("ignore {}", quoted(patterns, ", "))),
         Entry::Require { path, alternatives } => {
             let path: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
             let alternatives: Vec<String> = alternatives
@@ -361,15 +206,7 @@ fn entry(text: &mut String, depth: usize, item: &Entry) {
                     Alternative::Word(word) => word.text.clone(),
                 })
                 .collect();
-            line(
-                text,
-                depth,
-                format_args!(
-                    "require {} is {}",
-                    path.join("."),
-                    alternatives.join(" or ")
-                ),
-            );
+            line(text, depth, format_args!("require {} is {}", path.join("."), alternatives.join(" or ")));
         }
         Entry::Layers { counter, entries } => {
             line(text, depth, format_args!("repeat {} {{", counter.text));
@@ -378,30 +215,20 @@ fn entry(text: &mut String, depth: usize, item: &Entry) {
         }
         Entry::Setting { name, alternatives } => {
             let alternatives: Vec<String> = alternatives.iter().map(expression).collect();
-            line(
-                text,
-                depth,
-                format_args!("{} = {}", name.text, alternatives.join(" or ")),
-            );
+            line(text, depth, format_args!("{} = {}", name.text, alternatives.join(" or ")));
         }
         Entry::Binding { sources, formula } => {
             let sources: Vec<String> = sources
                 .iter()
                 .map(|source| {
                     let rows = source.rows.as_ref().map_or(String::new(), |(from, to)| {
-                        let side = |side: &Option<Expression>| {
-                            side.as_ref().map_or(String::new(), expression)
-                        };
+                        let side = |side: &Option<Expression>| side.as_ref().map_or(String::new(), expression);
                         format!("[{} .. {}]", side(from), side(to))
                     });
                     format!("{}{rows}", quoted(&source.names, " | "))
                 })
                 .collect();
-            line(
-                text,
-                depth,
-                format_args!("{} = {}", sources.join(" + "), expression(formula)),
-            );
+            line(text, depth, format_args!("{} = {}", sources.join(" + "), expression(formula)));
         }
     }
 }

@@ -41,10 +41,7 @@ pub fn assemble(
             let name = name_of(table, source, like);
             let range = source.rows(rows);
             let length = range.end.saturating_mul(width);
-            let tensor = tensors.entry(name).or_insert_with(|| Assembled {
-                shape: Vec::new(),
-                elements: Vec::new(),
-            });
+            let tensor = tensors.entry(name).or_insert_with(|| Assembled { shape: Vec::new(), elements: Vec::new() });
             if tensor.elements.len() < length {
                 tensor.elements.resize(length, 0.0);
             }
@@ -69,16 +66,12 @@ pub fn assemble(
 
 fn faults(model: &Model, values: &BTreeMap<ValueId, Vec<f32>>) -> Vec<String> {
     let fault = |(id, value): (ValueId, &crate::model::Value)| {
-        let wanted = value.axes.iter().fold(1_usize, |count, axis| {
-            count.saturating_mul(axis.size().unwrap_or(1))
-        });
+        let wanted = value.axes.iter().fold(1_usize, |count, axis| count.saturating_mul(axis.size().unwrap_or(1)));
         match values.get(&id) {
             None => Some(format!("the weight `{}` has no value", value.path)),
-            Some(found) if found.len() != wanted => Some(format!(
-                "the weight `{}` has {} numbers, {wanted} are wanted",
-                value.path,
-                found.len()
-            )),
+            Some(found) if found.len() != wanted => {
+                Some(format!("the weight `{}` has {} numbers, {wanted} are wanted", value.path, found.len()))
+            }
             Some(_) => None,
         }
     };
@@ -88,13 +81,8 @@ fn faults(model: &Model, values: &BTreeMap<ValueId, Vec<f32>>) -> Vec<String> {
 /// The name that a tensor gets: the first one, with the prefixes that the other checkpoint has. A
 /// later name is no place to write to: other lines may mean the same tensor.
 fn name_of(table: &Table, source: &TensorRows, like: Option<&Shapes>) -> String {
-    let first = TensorRows {
-        names: source.names[..1].to_vec(),
-        ..source.clone()
-    };
-    let known = like
-        .and_then(|like| find(table, like, &first))
-        .map(|(name, _)| name);
+    let first = TensorRows { names: source.names[..1].to_vec(), ..source.clone() };
+    let known = like.and_then(|like| find(table, like, &first)).map(|(name, _)| name);
     known.unwrap_or_else(|| table.candidates(&source.names[0]).swap_remove(0))
 }
 

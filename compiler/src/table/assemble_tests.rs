@@ -8,8 +8,7 @@ use super::*;
 fn made(text: &str, like: Option<&Shapes>) -> BTreeMap<String, Assembled> {
     let (program, sources) = program(text);
     let model = model(&program, &sources, &[]);
-    let table =
-        bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let table = bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
     let mut next = 0.0;
     let mut number = || {
         next += 1.0;
@@ -19,10 +18,7 @@ fn made(text: &str, like: Option<&Shapes>) -> BTreeMap<String, Assembled> {
         .weights()
         .map(|(id, value)| {
             let count = value.axes.iter().map(|axis| axis.size().unwrap()).product();
-            (
-                id,
-                std::iter::repeat_with(&mut number).take(count).collect(),
-            )
+            (id, std::iter::repeat_with(&mut number).take(count).collect())
         })
         .collect();
     assemble(&table, &model, &values, like).unwrap()
@@ -43,32 +39,19 @@ fn stacks_are_turned_and_sums_have_one_part() {
     let wide = &tensors["m.w"];
     assert_eq!(wide.shape, [2, 6]);
     // `a` is 1 2, 3 4, 5 6; its bias 7 8 9; `b` 10 11, 12 13, 14 15.
-    let rows = [
-        1.0, 3.0, 5.0, 10.0, 12.0, 14.0, 2.0, 4.0, 6.0, 11.0, 13.0, 15.0,
-    ];
+    let rows = [1.0, 3.0, 5.0, 10.0, 12.0, 14.0, 2.0, 4.0, 6.0, 11.0, 13.0, 15.0];
     assert_eq!(wide.elements, rows);
     assert_eq!(tensors["m.c"].elements, [7.0, 8.0, 9.0]);
-    assert_eq!(
-        tensors["m.d"],
-        Assembled {
-            shape: vec![3],
-            elements: vec![0.0; 3]
-        }
-    );
+    assert_eq!(tensors["m.d"], Assembled { shape: vec![3], elements: vec![0.0; 3] });
 }
 
 #[test]
 fn names_and_shapes_of_another_checkpoint_are_kept() {
-    let like = Shapes::from([
-        ("w".to_string(), vec![2, 2, 3]),
-        ("m.c".to_string(), vec![1, 3]),
-        ("d".to_string(), vec![4]),
-    ]);
+    let like =
+        Shapes::from([("w".to_string(), vec![2, 2, 3]), ("m.c".to_string(), vec![1, 3]), ("d".to_string(), vec![4])]);
     let tensors = made(TEXT, Some(&like));
-    let shapes: Vec<(&str, &[usize])> = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), &tensor.shape[..]))
-        .collect();
+    let shapes: Vec<(&str, &[usize])> =
+        tensors.iter().map(|(name, tensor)| (name.as_str(), &tensor.shape[..])).collect();
     let wanted: [(&str, &[usize]); 3] = [("d", &[3]), ("m.c", &[1, 3]), ("w", &[2, 2, 3])];
     assert_eq!(shapes, wanted);
 }
@@ -76,10 +59,7 @@ fn names_and_shapes_of_another_checkpoint_are_kept() {
 #[test]
 fn without_a_table_tensors_have_the_weights_axes() {
     let text = TEXT.split("checkpoint").next().unwrap();
-    let tensors = made(
-        &text.replace("(x; size = 3)", "(x; heads = 3, size = 1)"),
-        None,
-    );
+    let tensors = made(&text.replace("(x; size = 3)", "(x; heads = 3, size = 1)"), None);
     assert_eq!(tensors["a"].shape, [3, 1, 2]);
     assert_eq!(tensors["a.bias"].shape, [3, 1]);
 }

@@ -14,10 +14,7 @@ pub(super) const MOST_LISTED: usize = 10;
 /// Names in backquotes, the first few.
 pub(super) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let count = names.len();
-    let mut text: Vec<String> = names
-        .take(MOST_LISTED)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let mut text: Vec<String> = names.take(MOST_LISTED).map(|name| format!("`{name}`")).collect();
     if count > MOST_LISTED {
         text.push(format!("and {} more", count - MOST_LISTED));
     }
@@ -40,9 +37,7 @@ pub(super) fn bound_twice(model: &Model, named: &[(ValueId, Span)]) -> Vec<Diagn
         let message = format!("the weight `{}` is bound twice", model.value(*id).path);
         let diagnostic = Diagnostic::new(Code::Table, *span, message);
         diagnostics.push(if before == span {
-            diagnostic
-                .label("in every iteration")
-                .help("a weight that is no part of the repeat is bound outside it")
+            diagnostic.label("in every iteration").help("a weight that is no part of the repeat is bound outside it")
         } else {
             diagnostic.label("again here").also(*before, "first here")
         });
@@ -51,16 +46,9 @@ pub(super) fn bound_twice(model: &Model, named: &[(ValueId, Span)]) -> Vec<Diagn
 }
 
 /// Weights that no formula names.
-pub(super) fn left_out(
-    model: &Model,
-    named: &[(ValueId, Span)],
-    table: Span,
-) -> Option<Diagnostic> {
+pub(super) fn left_out(model: &Model, named: &[(ValueId, Span)], table: Span) -> Option<Diagnostic> {
     let named: BTreeSet<ValueId> = named.iter().map(|(id, _)| *id).collect();
-    let missing: Vec<_> = model
-        .weights()
-        .filter(|(id, _)| !named.contains(id))
-        .collect();
+    let missing: Vec<_> = model.weights().filter(|(id, _)| !named.contains(id)).collect();
     let (_, first) = missing.first()?;
     let names = listed(missing.iter().map(|(_, value)| value.path.as_str()));
     let message = match missing.len() {
@@ -71,10 +59,7 @@ pub(super) fn left_out(
         Diagnostic::new(Code::Table, table, message)
             .label("the table for this model")
             .also(first.span, format!("`{}` comes from here", first.path))
-            .help(format!(
-                "add a line for each: `\"tensor\" = {}`",
-                first.path
-            )),
+            .help(format!("add a line for each: `\"tensor\" = {}`", first.path)),
     )
 }
 
@@ -127,21 +112,14 @@ fn begins_late(name: &str, first: &Use) -> Option<Diagnostic> {
 }
 
 fn unread(name: &str, rows: Range<usize>, span: Span) -> Diagnostic {
-    let message = format!(
-        "no line reads the rows {} .. {} of `{name}`",
-        rows.start, rows.end
-    );
+    let message = format!("no line reads the rows {} .. {} of `{name}`", rows.start, rows.end);
     Diagnostic::new(Code::Table, span, message).label("the rows before these")
 }
 
 /// The mistake in two uses of a tensor that follow each other.
 fn neighbours(name: &str, one: &Use, other: &Use) -> Option<Diagnostic> {
     // The later line is the one to blame, whichever rows come first.
-    let (first, second) = if one.span <= other.span {
-        (one, other)
-    } else {
-        (other, one)
-    };
+    let (first, second) = if one.span <= other.span { (one, other) } else { (other, one) };
     if one.whole || other.whole || other.rows.start < one.rows.end {
         if first.span == second.span {
             let message = format!("the tensor `{name}` is read in every iteration");
@@ -154,14 +132,8 @@ fn neighbours(name: &str, one: &Use, other: &Use) -> Option<Diagnostic> {
         let message = format!("rows of the tensor `{name}` are read twice");
         return Some(
             Diagnostic::new(Code::Table, second.span, message)
-                .label(format!(
-                    "rows {} .. {} here",
-                    second.rows.start, second.rows.end
-                ))
-                .also(
-                    first.span,
-                    format!("rows {} .. {} here", first.rows.start, first.rows.end),
-                ),
+                .label(format!("rows {} .. {} here", second.rows.start, second.rows.end))
+                .also(first.span, format!("rows {} .. {} here", first.rows.start, first.rows.end)),
         );
     }
     if first.columns != second.columns {
@@ -172,6 +144,5 @@ fn neighbours(name: &str, one: &Use, other: &Use) -> Option<Diagnostic> {
                 .also(first.formula, format!("{} columns", first.columns)),
         );
     }
-    (one.rows.end < other.rows.start)
-        .then(|| unread(name, one.rows.end..other.rows.start, other.span))
+    (one.rows.end < other.rows.start).then(|| unread(name, one.rows.end..other.rows.start, other.span))
 }

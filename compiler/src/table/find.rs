@@ -10,10 +10,7 @@ use crate::syntax::tree::{Checkpoint, Definition, Kind};
 ///
 /// # Errors
 /// Tables for models that no file has.
-pub(super) fn tables<'p>(
-    program: &'p Program,
-    model: &str,
-) -> Result<Vec<&'p Checkpoint>, Vec<Diagnostic>> {
+pub(super) fn tables<'p>(program: &'p Program, model: &str) -> Result<Vec<&'p Checkpoint>, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let mut found = Vec::new();
     let names = || models(program).map(|definition| definition.name.text.as_str());
@@ -30,21 +27,14 @@ pub(super) fn tables<'p>(
             diagnostics.push(diagnostic);
         }
     }
-    if diagnostics.is_empty() {
-        Ok(found)
-    } else {
-        Err(diagnostics)
-    }
+    if diagnostics.is_empty() { Ok(found) } else { Err(diagnostics) }
 }
 
 /// The definition of a model: the given file's own before others of that name.
 pub(super) fn definition<'p>(program: &'p Program, model: &str) -> Option<&'p Definition> {
     let root = program.files.get(program.root).into_iter();
-    let own = root
-        .flat_map(|file| &file.tree.definitions)
-        .filter(|item| item.kind == Kind::Model);
-    own.chain(models(program))
-        .find(|definition| definition.name.text == model)
+    let own = root.flat_map(|file| &file.tree.definitions).filter(|item| item.kind == Kind::Model);
+    own.chain(models(program)).find(|definition| definition.name.text == model)
 }
 
 fn models(program: &Program) -> impl Iterator<Item = &Definition> {

@@ -44,21 +44,12 @@ pub struct Read {
 /// Tensors that the file lacks, whose shape is another, whose rows are read twice or not at all, and
 /// tensors of the file that nobody reads or ignores.
 pub fn fit(table: &Table, model: &Model, file: &Shapes) -> Result<Fit, Vec<Diagnostic>> {
-    let mut fitting = Fitting {
-        table,
-        model,
-        file,
-        faults: Faults::default(),
-    };
+    let mut fitting = Fitting { table, model, file, faults: Faults::default() };
     let reads = fitting.find();
     fitting.shapes(&reads);
     fitting.unread(&reads);
     let faults = fitting.faults.finish();
-    if faults.is_empty() {
-        Ok(Fit { reads })
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(Fit { reads }) } else { Err(faults) }
 }
 
 /// The kinds of mistakes: of each, a line of the table makes one.
@@ -144,12 +135,10 @@ impl<'a> Fitting<'a> {
             let near = names.iter().find_map(|name| nearest(name, file.keys().map(String::as_str)));
             match near {
                 Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None if table.identity => diagnostic
-                    .label("the weight of this equation")
-                    .help(format!(
-                        "without a table, tensors are called as the weights; `checkpoint {} {{ … }}` says otherwise",
-                        table.model
-                    )),
+                None if table.identity => diagnostic.label("the weight of this equation").help(format!(
+                    "without a table, tensors are called as the weights; `checkpoint {} {{ … }}` says otherwise",
+                    table.model
+                )),
                 None => diagnostic,
             }
         });
@@ -176,12 +165,7 @@ impl<'a> Fitting<'a> {
                     self.shape(tensor, shape, read, None);
                 } else if read.elements.end > product(shape) {
                     let columns = self.table.bindings[read.binding].matrix.columns();
-                    self.shape(
-                        tensor,
-                        shape,
-                        read,
-                        Some(read.elements.end / columns.max(1)),
-                    );
+                    self.shape(tensor, shape, read, Some(read.elements.end / columns.max(1)));
                 }
             }
             self.parts(tensor, shape, parts, own.is_empty());
@@ -199,15 +183,13 @@ impl<'a> Fitting<'a> {
             if read.elements.start < reached && !shared {
                 self.faults.add(Fault::Twice, span, || {
                     let message = format!("rows of the tensor `{tensor}` are read twice");
-                    Diagnostic::new(Code::Checkpoint, span, message)
-                        .label("another line reads them too")
+                    Diagnostic::new(Code::Checkpoint, span, message).label("another line reads them too")
                 });
                 return;
             }
             if read.elements.start > reached {
                 self.faults.add(Fault::Unread, span, || {
-                    let message =
-                        format!("the rows of the tensor `{tensor}` before these are not read");
+                    let message = format!("the rows of the tensor `{tensor}` before these are not read");
                     Diagnostic::new(Code::Checkpoint, span, message)
                 });
                 return;
@@ -215,12 +197,7 @@ impl<'a> Fitting<'a> {
             reached = reached.max(read.elements.end);
         }
         let matrix = &self.table.bindings[last.binding].matrix;
-        self.shape(
-            tensor,
-            shape,
-            last,
-            Some(last.elements.end / matrix.columns().max(1)),
-        );
+        self.shape(tensor, shape, last, Some(last.elements.end / matrix.columns().max(1)));
     }
 
     /// Compares a tensor's shape with that of the matrix, or with so many rows of it.
@@ -228,26 +205,19 @@ impl<'a> Fitting<'a> {
         let (model, binding) = (self.model, &self.table.bindings[read.binding]);
         let source = self.source(read);
         let wanted = match rows {
-            Some(rows) if source.first_row.is_some() => std::iter::once(rows)
-                .chain(binding.matrix.column_axes.iter().copied())
-                .collect(),
+            Some(rows) if source.first_row.is_some() => {
+                std::iter::once(rows).chain(binding.matrix.column_axes.iter().copied()).collect()
+            }
             Some(_) | None => binding.matrix.axes(),
         };
         if same_order(&wanted, shape) {
             return;
         }
         self.faults.add(Fault::Shape, source.span, || {
-            let flat = plain(
-                &wanted,
-                &binding.matrix.row_axes,
-                rows,
-                source.first_row.is_some(),
-            );
+            let flat = plain(&wanted, &binding.matrix.row_axes, rows, source.first_row.is_some());
             let message = format!("the tensor `{tensor}` is {shape:?}; {flat:?} is wanted here");
-            let mut diagnostic = Diagnostic::new(Code::Checkpoint, source.span, message).also(
-                binding.span,
-                format!("made of {}", weights_of(model, binding)),
-            );
+            let mut diagnostic = Diagnostic::new(Code::Checkpoint, source.span, message)
+                .also(binding.span, format!("made of {}", weights_of(model, binding)));
             let turned: Vec<usize> = flat.iter().rev().copied().collect();
             if flat.len() == 2 && same_order(&turned, shape) {
                 diagnostic = diagnostic.help("the file has it the other way round: `transpose(…)`");
@@ -260,9 +230,7 @@ impl<'a> Fitting<'a> {
         let read: HashSet<&str> = reads.iter().map(|read| read.tensor.as_str()).collect();
         let table = self.table;
         let names = self.file.keys().map(String::as_str);
-        let left: Vec<&str> = names
-            .filter(|name| !read.contains(name) && !table.ignores(name))
-            .collect();
+        let left: Vec<&str> = names.filter(|name| !read.contains(name) && !table.ignores(name)).collect();
         let Some(first) = left.first() else { return };
         self.faults.add(Fault::Unread, table.span, || {
             let names = listed(left.iter().copied());
@@ -271,14 +239,9 @@ impl<'a> Fitting<'a> {
                 count => format!("nothing reads {count} tensors of the checkpoint: {names}"),
             };
             let help = if table.identity {
-                format!(
-                    "add a table: `checkpoint {} {{ … ignore \"{first}\" }}`",
-                    table.model
-                )
+                format!("add a table: `checkpoint {} {{ … ignore \"{first}\" }}`", table.model)
             } else {
-                format!(
-                    "if the model does without, add `ignore \"{first}\"`; `*` stands for anything"
-                )
+                format!("if the model does without, add `ignore \"{first}\"`; `*` stands for anything")
             };
             Diagnostic::new(Code::Checkpoint, table.span, message).help(help)
         });
@@ -292,10 +255,7 @@ impl<'a> Fitting<'a> {
 /// The tensor that a source means in a file, and whether by another name than its first.
 pub(super) fn find(table: &Table, file: &Shapes, source: &TensorRows) -> Option<(String, bool)> {
     source.names.iter().enumerate().find_map(|(place, name)| {
-        let there = table
-            .candidates(name)
-            .into_iter()
-            .find(|name| file.contains_key(name));
+        let there = table.candidates(name).into_iter().find(|name| file.contains_key(name));
         there.map(|name| (name, place > 0))
     })
 }
@@ -305,11 +265,7 @@ fn plain(wanted: &[usize], row_axes: &[usize], rows: Option<usize>, partial: boo
     let split = if partial { 1 } else { row_axes.len() };
     let (row_axes, column_axes) = wanted.split_at(split.min(wanted.len()));
     let count = rows.filter(|_| partial).unwrap_or(product(row_axes));
-    if column_axes.is_empty() {
-        vec![count]
-    } else {
-        vec![count, product(column_axes)]
-    }
+    if column_axes.is_empty() { vec![count] } else { vec![count, product(column_axes)] }
 }
 
 /// The weights of a binding with their axes.
@@ -320,9 +276,7 @@ fn weights_of(model: &Model, binding: &Binding) -> String {
         .iter()
         .map(|region| {
             let value = model.value(region.weight);
-            format!("`{}` {}", value.path, print_axes(&value.axes, &model.times))
-                .trim_end()
-                .to_string()
+            format!("`{}` {}", value.path, print_axes(&value.axes, &model.times)).trim_end().to_string()
         })
         .collect();
     named.join(", ")

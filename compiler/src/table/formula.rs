@@ -29,31 +29,15 @@ pub(super) struct Made {
 
 /// The sizes of a weight's rows and of its columns.
 pub(super) fn weight_matrix(id: ValueId, value: &Value) -> Matrix {
-    let sizes: Vec<usize> = value
-        .axes
-        .iter()
-        .map(|axis| axis.size().unwrap_or(1))
-        .collect();
+    let sizes: Vec<usize> = value.axes.iter().map(|axis| axis.size().unwrap_or(1)).collect();
     let outputs = match value.kind {
         ValueKind::Weight { outputs } => outputs.min(sizes.len()),
         ValueKind::Input { .. } | ValueKind::Constant(_) | ValueKind::Equation(_) => sizes.len(),
     };
     let (row_axes, column_axes) = sizes.split_at(outputs);
     let (rows, columns) = (product(row_axes), product(column_axes));
-    let region = Region {
-        weight: id,
-        row: 0,
-        column: 0,
-        rows,
-        columns,
-        row_stride: columns,
-        column_stride: 1,
-    };
-    Matrix {
-        row_axes: row_axes.to_vec(),
-        column_axes: column_axes.to_vec(),
-        regions: vec![region],
-    }
+    let region = Region { weight: id, row: 0, column: 0, rows, columns, row_stride: columns, column_stride: 1 };
+    Matrix { row_axes: row_axes.to_vec(), column_axes: column_axes.to_vec(), regions: vec![region] }
 }
 
 /// What a formula makes inside the repeats given.
@@ -75,9 +59,7 @@ pub(super) fn make(
                 named: vec![(id, formula.span)],
             })
         }
-        ExpressionKind::Call(call)
-            if !call.backward && call.over.is_empty() && call.sizes.is_empty() =>
-        {
+        ExpressionKind::Call(call) if !call.backward && call.over.is_empty() && call.sizes.is_empty() => {
             made_by_call(model, weights, counters, call)
         }
         ExpressionKind::Call(_)
@@ -90,21 +72,13 @@ pub(super) fn make(
     }
 }
 
-fn made_by_call(
-    model: &Model,
-    weights: &Weights,
-    counters: &[Counter],
-    call: &Call,
-) -> Result<Made, Mistake> {
+fn made_by_call(model: &Model, weights: &Weights, counters: &[Counter], call: &Call) -> Result<Made, Mistake> {
     let mut parts = Vec::new();
     for argument in &call.arguments {
         if !argument.conditions.is_empty() {
             return Err(Box::new(cannot_turn(argument.value.span)));
         }
-        parts.push((
-            make(model, weights, counters, &argument.value)?,
-            argument.value.span,
-        ));
+        parts.push((make(model, weights, counters, &argument.value)?, argument.value.span));
     }
     match (call.name.text.as_str(), parts.len()) {
         ("stack", 1..) => stack(parts),
@@ -121,13 +95,9 @@ fn made_by_call(
 }
 
 fn cannot_turn(span: Span) -> Diagnostic {
-    Diagnostic::new(
-        Code::Table,
-        span,
-        "a table can't be read both ways through this",
-    )
-    .label("neither a weight nor `stack` nor `transpose`")
-    .help("the right side is a weight, `stack(a, b, …)` or `transpose(a)`")
+    Diagnostic::new(Code::Table, span, "a table can't be read both ways through this")
+        .label("neither a weight nor `stack` nor `transpose`")
+        .help("the right side is a weight, `stack(a, b, …)` or `transpose(a)`")
 }
 
 fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Mistake> {
@@ -138,48 +108,28 @@ fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Mistake> {
     let mut first: Option<(Vec<usize>, Span)> = None;
     for (part, span) in parts {
         let columns = part.matrix.columns();
-        let (column_axes, first_span) =
-            first.get_or_insert_with(|| (part.matrix.column_axes.clone(), span));
+        let (column_axes, first_span) = first.get_or_insert_with(|| (part.matrix.column_axes.clone(), span));
         if product(column_axes) != columns {
             return Err(Box::new(
-                Diagnostic::new(
-                    Code::Axes,
-                    span,
-                    "weights of different widths can't be stacked",
-                )
-                .label(columns_in_words(columns))
-                .also(*first_span, columns_in_words(product(column_axes)))
-                .help("a weight's rows are its outputs; `transpose` swaps rows and columns"),
+                Diagnostic::new(Code::Axes, span, "weights of different widths can't be stacked")
+                    .label(columns_in_words(columns))
+                    .also(*first_span, columns_in_words(product(column_axes)))
+                    .help("a weight's rows are its outputs; `transpose` swaps rows and columns"),
             ));
         }
-        let below = |region: Region| Region {
-            row: region.row.saturating_add(rows),
-            ..region
-        };
+        let below = |region: Region| Region { row: region.row.saturating_add(rows), ..region };
         regions.extend(part.matrix.regions.iter().copied().map(below));
         rows = rows.saturating_add(part.matrix.rows());
         formulas.push(part.formula);
         named.extend(part.named);
     }
     let column_axes = first.map_or(Vec::new(), |(axes, _)| axes);
-    let matrix = Matrix {
-        row_axes: vec![rows],
-        column_axes,
-        regions,
-    };
-    Ok(Made {
-        formula: Formula::Stack(formulas),
-        matrix,
-        named,
-    })
+    let matrix = Matrix { row_axes: vec![rows], column_axes, regions };
+    Ok(Made { formula: Formula::Stack(formulas), matrix, named })
 }
 
 fn columns_in_words(columns: usize) -> String {
-    if columns == 1 {
-        "1 column".to_string()
-    } else {
-        format!("{columns} columns")
-    }
+    if columns == 1 { "1 column".to_string() } else { format!("{columns} columns") }
 }
 
 fn transpose(part: Made) -> Made {
@@ -197,9 +147,5 @@ fn transpose(part: Made) -> Made {
         column_axes: part.matrix.row_axes,
         regions: part.matrix.regions.into_iter().map(turned).collect(),
     };
-    Made {
-        formula: Formula::Transpose(Box::new(part.formula)),
-        matrix,
-        named: part.named,
-    }
+    Made { formula: Formula::Transpose(Box::new(part.formula)), matrix, named: part.named }
 }

@@ -115,11 +115,7 @@ impl Table {
         // The innermost prefix stands next to the name, so it is put there first.
         for prefix in self.prefixes.iter().rev() {
             let with = all.iter().map(|name| format!("{}{name}", prefix.text));
-            all = if prefix.optional {
-                with.chain(all.iter().cloned()).collect()
-            } else {
-                with.collect()
-            };
+            all = if prefix.optional { with.chain(all.iter().cloned()).collect() } else { with.collect() };
         }
         all
     }
@@ -179,10 +175,7 @@ mod tests {
 
     #[test]
     fn optional_prefixes_are_tried_with_and_without() {
-        let prefix = |text: &str, optional| Prefix {
-            text: text.to_string(),
-            optional,
-        };
+        let prefix = |text: &str, optional| Prefix { text: text.to_string(), optional };
         let table = Table {
             model: "M".to_string(),
             span: Span::default(),

@@ -27,10 +27,7 @@ pub(super) struct Weights<'m> {
 
 impl<'m> Weights<'m> {
     pub fn of(model: &'m Model) -> Weights<'m> {
-        let by_path = model
-            .weights()
-            .map(|(id, value)| (value.path.as_str(), id))
-            .collect();
+        let by_path = model.weights().map(|(id, value)| (value.path.as_str(), id)).collect();
         Weights { model, by_path }
     }
 
@@ -38,9 +35,7 @@ impl<'m> Weights<'m> {
     /// of all of them, then without those of the innermost, and so on.
     pub fn find(&self, path: &str, counters: &[Counter]) -> Option<ValueId> {
         let segments: Vec<&str> = path.split('.').collect();
-        (0..=counters.len())
-            .rev()
-            .find_map(|count| self.place("", &segments, &counters[..count]))
+        (0..=counters.len()).rev().find_map(|count| self.place("", &segments, &counters[..count]))
     }
 
     /// The weight whose path begins with `so_far`, and then has the segments and iterations, each
@@ -74,11 +69,7 @@ impl<'m> Weights<'m> {
     pub fn unknown(&self, path: &str, counters: &[Counter], span: Span) -> Diagnostic {
         let message = format!("the model has no weight `{path}`");
         let diagnostic = Diagnostic::new(Code::UnknownName, span, message);
-        let mut known: Vec<String> = self
-            .model
-            .weights()
-            .map(|(_, value)| value.path.clone())
-            .collect();
+        let mut known: Vec<String> = self.model.weights().map(|(_, value)| value.path.clone()).collect();
         for Counter { name, iteration } in counters {
             let own = format!("{name}.{iteration}.");
             for path in &mut known {
@@ -112,16 +103,11 @@ impl<'m> Weights<'m> {
             let mut segments = value.path.split('.');
             let inside = outer.iter().all(|known| {
                 let iteration = known.iteration.to_string();
-                segments.by_ref().any(|segment| segment == known.name)
-                    && segments.next() == Some(iteration.as_str())
+                segments.by_ref().any(|segment| segment == known.name) && segments.next() == Some(iteration.as_str())
             });
             while inside && let Some(segment) = segments.next() {
                 if segment == counter {
-                    all.extend(
-                        segments
-                            .next()
-                            .and_then(|iteration| iteration.parse::<usize>().ok()),
-                    );
+                    all.extend(segments.next().and_then(|iteration| iteration.parse::<usize>().ok()));
                     break;
                 }
             }
@@ -131,10 +117,7 @@ impl<'m> Weights<'m> {
                 Entry::Binding { formula, .. } => weight_paths(formula, &mut paths),
                 // A repeat inside has iterations of its own, so that its paths say nothing here.
                 Entry::Layers { .. } => return None,
-                Entry::Prefix { .. }
-                | Entry::Ignore(_)
-                | Entry::Require { .. }
-                | Entry::Setting { .. } => {}
+                Entry::Prefix { .. } | Entry::Ignore(_) | Entry::Require { .. } | Entry::Setting { .. } => {}
             }
             Some(paths)
         });
@@ -144,10 +127,7 @@ impl<'m> Weights<'m> {
             .copied()
             .filter(|iteration| {
                 let mut counters = outer.to_vec();
-                counters.push(Counter {
-                    name: counter.to_string(),
-                    iteration: *iteration,
-                });
+                counters.push(Counter { name: counter.to_string(), iteration: *iteration });
                 paths.iter().any(|path| {
                     let segments: Vec<&str> = path.split('.').collect();
                     self.place("", &segments, &counters).is_some()
@@ -163,9 +143,7 @@ fn weight_paths(formula: &Expression, paths: &mut Vec<String>) {
     match &formula.kind {
         ExpressionKind::Path(names) => paths.push(path_text(names)),
         ExpressionKind::Call(call) => {
-            call.arguments
-                .iter()
-                .for_each(|argument| weight_paths(&argument.value, paths));
+            call.arguments.iter().for_each(|argument| weight_paths(&argument.value, paths));
         }
         ExpressionKind::Number(_)
         | ExpressionKind::Negate(_)
@@ -185,9 +163,7 @@ pub(super) fn expand(text: &Name, counters: &[Counter]) -> Result<String, Mistak
         whole.push_str(before);
         let Some(close) = after.find('}') else {
             let message = "a `{` in a name is followed by a counter and `}`";
-            return Err(Box::new(
-                Diagnostic::new(Code::Table, text.span, message).label("this one is not"),
-            ));
+            return Err(Box::new(Diagnostic::new(Code::Table, text.span, message).label("this one is not")));
         };
         let name = after[1..close].trim();
         match counters.iter().rev().find(|counter| counter.name == name) {

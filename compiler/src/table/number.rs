@@ -50,9 +50,7 @@ pub(super) fn evaluate(expression: &Expression, lookup: &Lookup) -> Result<f64, 
         | ExpressionKind::Condition(_)
         | ExpressionKind::Where(_) => {
             let message = "a size in a table is made of numbers, names and `+ - * / % ^`";
-            Err(Diagnostic::new(Code::Table, expression.span, message)
-                .label("not a size")
-                .into())
+            Err(Diagnostic::new(Code::Table, expression.span, message).label("not a size").into())
         }
     }
 }
@@ -65,11 +63,7 @@ pub(super) fn whole(number: f64) -> Option<usize> {
 
 /// A path as written.
 pub(super) fn path_text(names: &[Name]) -> String {
-    names
-        .iter()
-        .map(|name| name.text.as_str())
-        .collect::<Vec<_>>()
-        .join(".")
+    names.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(".")
 }
 
 /// From the first name of a path to its last.

@@ -32,11 +32,7 @@ fn print_sources(binding: &Binding) -> String {
         .sources
         .iter()
         .map(|source| {
-            let names: Vec<String> = source
-                .names
-                .iter()
-                .map(|name| format!("\"{name}\""))
-                .collect();
+            let names: Vec<String> = source.names.iter().map(|name| format!("\"{name}\"")).collect();
             let rows = source.first_row.map_or(String::new(), |_| {
                 let rows = source.rows(count);
                 format!("[{} .. {}]", rows.start, rows.end)
@@ -51,10 +47,7 @@ fn print_formula(formula: &Formula, model: &Model) -> String {
     match formula {
         Formula::Weight(id) => model.value(*id).path.clone(),
         Formula::Stack(parts) => {
-            let parts: Vec<String> = parts
-                .iter()
-                .map(|part| print_formula(part, model))
-                .collect();
+            let parts: Vec<String> = parts.iter().map(|part| print_formula(part, model)).collect();
             format!("stack({})", parts.join(", "))
         }
         Formula::Transpose(part) => format!("transpose({})", print_formula(part, model)),

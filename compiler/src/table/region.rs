@@ -51,19 +51,13 @@ impl Matrix {
 
     /// The sizes of all its axes.
     pub fn axes(&self) -> Vec<usize> {
-        self.row_axes
-            .iter()
-            .chain(&self.column_axes)
-            .copied()
-            .collect()
+        self.row_axes.iter().chain(&self.column_axes).copied().collect()
     }
 }
 
 /// A product that stays a number where it is too large for one.
 pub(super) fn product(sizes: &[usize]) -> usize {
-    sizes
-        .iter()
-        .fold(1, |product, size| product.saturating_mul(*size))
+    sizes.iter().fold(1, |product, size| product.saturating_mul(*size))
 }
 
 impl Region {
@@ -71,12 +65,7 @@ impl Region {
     pub fn elements(&self, width: usize) -> impl Iterator<Item = (usize, usize)> {
         let region = *self;
         (0..region.rows).flat_map(move |row| {
-            (0..region.columns).map(move |column| {
-                (
-                    region.in_matrix(row, column, width),
-                    region.in_weight(row, column),
-                )
-            })
+            (0..region.columns).map(move |column| (region.in_matrix(row, column, width), region.in_weight(row, column)))
         })
     }
 
@@ -89,17 +78,13 @@ impl Region {
                 let from = &matrix[in_matrix..in_matrix + length];
                 let to = &mut weight[in_weight..in_weight + length];
                 if add {
-                    to.iter_mut()
-                        .zip(from)
-                        .for_each(|(to, from)| put(to, *from));
+                    to.iter_mut().zip(from).for_each(|(to, from)| put(to, *from));
                 } else {
                     to.copy_from_slice(from);
                 }
             }
         } else {
-            self.for_squares(width, |in_matrix, in_weight| {
-                put(&mut weight[in_weight], matrix[in_matrix])
-            });
+            self.for_squares(width, |in_matrix, in_weight| put(&mut weight[in_weight], matrix[in_matrix]));
         }
     }
 
@@ -107,13 +92,10 @@ impl Region {
     pub fn write(&self, weight: &[f32], matrix: &mut [f32], width: usize) {
         if self.column_stride == 1 {
             for (in_matrix, in_weight, length) in self.runs(width) {
-                matrix[in_matrix..in_matrix + length]
-                    .copy_from_slice(&weight[in_weight..in_weight + length]);
+                matrix[in_matrix..in_matrix + length].copy_from_slice(&weight[in_weight..in_weight + length]);
             }
         } else {
-            self.for_squares(width, |in_matrix, in_weight| {
-                matrix[in_matrix] = weight[in_weight]
-            });
+            self.for_squares(width, |in_matrix, in_weight| matrix[in_matrix] = weight[in_weight]);
         }
     }
 
@@ -130,18 +112,8 @@ impl Region {
     fn runs(&self, width: usize) -> impl Iterator<Item = (usize, usize, usize)> {
         let region = *self;
         let whole = region.columns == width && region.row_stride == region.columns;
-        let (count, length) = if whole {
-            (1, region.rows * region.columns)
-        } else {
-            (region.rows, region.columns)
-        };
-        (0..count).map(move |row| {
-            (
-                region.in_matrix(row, 0, width),
-                region.in_weight(row, 0),
-                length,
-            )
-        })
+        let (count, length) = if whole { (1, region.rows * region.columns) } else { (region.rows, region.columns) };
+        (0..count).map(move |row| (region.in_matrix(row, 0, width), region.in_weight(row, 0), length))
     }
 
     fn for_squares(&self, width: usize, mut each: impl FnMut(usize, usize)) {
@@ -149,10 +121,7 @@ impl Region {
             for left in (0..self.columns).step_by(SQUARE) {
                 for row in top..self.rows.min(top + SQUARE) {
                     for column in left..self.columns.min(left + SQUARE) {
-                        each(
-                            self.in_matrix(row, column, width),
-                            self.in_weight(row, column),
-                        );
+                        each(self.in_matrix(row, column, width), self.in_weight(row, column));
                     }
                 }
             }
@@ -166,15 +135,7 @@ mod tests {
 
     fn region(rows: usize, columns: usize, turned: bool) -> Region {
         let (row_stride, column_stride) = if turned { (1, rows) } else { (columns, 1) };
-        Region {
-            weight: ValueId(0),
-            row: 1,
-            column: 2,
-            rows,
-            columns,
-            row_stride,
-            column_stride,
-        }
+        Region { weight: ValueId(0), row: 1, column: 2, rows, columns, row_stride, column_stride }
     }
 
     #[test]
@@ -194,22 +155,14 @@ mod tests {
                 assert_eq!(back.iter().filter(|x| **x >= 0.0).count(), rows * columns);
                 let once = weight.clone();
                 region.read(&matrix, width, &mut weight, true);
-                assert!(
-                    weight
-                        .iter()
-                        .zip(&once)
-                        .all(|(twice, once)| *twice == once * 2.0)
-                );
+                assert!(weight.iter().zip(&once).all(|(twice, once)| *twice == once * 2.0));
             }
         }
     }
 
     #[test]
     fn a_region_as_wide_as_its_matrix_is_one_stretch() {
-        let upright = Region {
-            column: 0,
-            ..region(4, 3, false)
-        };
+        let upright = Region { column: 0, ..region(4, 3, false) };
         assert_eq!(upright.runs(3).collect::<Vec<_>>(), [(3, 0, 12)]);
         assert_eq!(upright.runs(5).count(), 4);
     }

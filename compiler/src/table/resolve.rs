@@ -27,10 +27,7 @@ pub fn bindings(program: &Program, model: &Model) -> Result<Table, Vec<Diagnosti
     let tables = find::tables(program, &model.name)?;
     let defined = find::definition(program, &model.name);
     let Some(first) = tables.first() else {
-        return Ok(identity(
-            model,
-            defined.map_or(Span::default(), |item| item.name.span),
-        ));
+        return Ok(identity(model, defined.map_or(Span::default(), |item| item.name.span)));
     };
     let mut resolver = Resolver {
         model,
@@ -52,12 +49,7 @@ pub fn bindings(program: &Program, model: &Model) -> Result<Table, Vec<Diagnosti
     for table in &tables {
         resolver.entries(&table.entries);
     }
-    let Resolver {
-        table,
-        named,
-        mut diagnostics,
-        ..
-    } = resolver;
+    let Resolver { table, named, mut diagnostics, .. } = resolver;
     let twice = audit::bound_twice(model, &named);
     diagnostics.extend(twice);
     // A line with a mistake binds nothing: what it would have bound is not missing.
@@ -77,24 +69,13 @@ fn identity(model: &Model, span: Span) -> Table {
     let bindings = model
         .weights()
         .map(|(id, value)| Binding {
-            sources: vec![TensorRows {
-                names: vec![value.path.clone()],
-                first_row: None,
-                span: value.span,
-            }],
+            sources: vec![TensorRows { names: vec![value.path.clone()], first_row: None, span: value.span }],
             formula: Formula::Weight(id),
             matrix: weight_matrix(id, value),
             span: value.span,
         })
         .collect();
-    Table {
-        model: model.name.clone(),
-        span,
-        identity: true,
-        prefixes: Vec::new(),
-        bindings,
-        ignored: Vec::new(),
-    }
+    Table { model: model.name.clone(), span, identity: true, prefixes: Vec::new(), bindings, ignored: Vec::new() }
 }
 
 /// The counters of all repeats in the program.
@@ -136,9 +117,7 @@ struct Resolver<'a> {
 
 impl Resolver<'_> {
     fn report(&mut self, diagnostic: Diagnostic) {
-        let known = |other: &Diagnostic| {
-            other.code == diagnostic.code && other.primary.span == diagnostic.primary.span
-        };
+        let known = |other: &Diagnostic| other.code == diagnostic.code && other.primary.span == diagnostic.primary.span;
         if !self.diagnostics.iter().any(known) {
             self.diagnostics.push(diagnostic);
         }
@@ -157,10 +136,7 @@ impl Resolver<'_> {
             Entry::Prefix { text, optional } => {
                 self.outside_repeat(text.span, "a prefix")?;
                 let text = expand(text, &self.counters)?;
-                self.table.prefixes.push(Prefix {
-                    text,
-                    optional: *optional,
-                });
+                self.table.prefixes.push(Prefix { text, optional: *optional });
             }
             Entry::Ignore(patterns) => {
                 for pattern in patterns {
@@ -186,12 +162,8 @@ impl Resolver<'_> {
             return Ok(());
         }
         Err(Box::new(
-            Diagnostic::new(
-                Code::Table,
-                span,
-                format!("{what} can't differ between iterations"),
-            )
-            .help("write it outside `repeat`"),
+            Diagnostic::new(Code::Table, span, format!("{what} can't differ between iterations"))
+                .help("write it outside `repeat`"),
         ))
     }
 
@@ -200,27 +172,19 @@ impl Resolver<'_> {
         if self.counters.iter().any(|outer| outer.name == name) {
             let message = format!("`repeat {name}` inside another one");
             return Err(Box::new(
-                Diagnostic::new(Code::DefinedTwice, counter.span, message)
-                    .help("a table repeats as the model does"),
+                Diagnostic::new(Code::DefinedTwice, counter.span, message).help("a table repeats as the model does"),
             ));
         }
         if !self.repeated.contains(name) {
             let message = format!("the model has no `repeat {name}`");
             let diagnostic = Diagnostic::new(Code::UnknownName, counter.span, message);
-            return Err(Box::new(
-                match nearest(name, self.repeated.iter().copied()) {
-                    Some(near) => diagnostic.help(format!("did you mean `repeat {near}`?")),
-                    None => {
-                        diagnostic.help("a table repeats by the counter of a `repeat` in the model")
-                    }
-                },
-            ));
+            return Err(Box::new(match nearest(name, self.repeated.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `repeat {near}`?")),
+                None => diagnostic.help("a table repeats by the counter of a `repeat` in the model"),
+            }));
         }
         for iteration in self.weights.iterations(name, &self.counters, entries) {
-            self.counters.push(Counter {
-                name: name.to_string(),
-                iteration,
-            });
+            self.counters.push(Counter { name: name.to_string(), iteration });
             self.entries(entries);
             self.counters.pop();
         }
@@ -232,10 +196,8 @@ impl Resolver<'_> {
         // Weights count as bound even if the left side has a mistake, which is told by itself.
         self.named.extend(&made.named);
         let count = made.matrix.rows();
-        let sources: Result<Vec<TensorRows>, Mistake> = sources
-            .iter()
-            .map(|source| self.source(source, count, formula.span))
-            .collect();
+        let sources: Result<Vec<TensorRows>, Mistake> =
+            sources.iter().map(|source| self.source(source, count, formula.span)).collect();
         self.table.bindings.push(Binding {
             sources: sources?,
             formula: made.formula,
@@ -246,17 +208,9 @@ impl Resolver<'_> {
     }
 
     /// A tensor's rows, of which the right side has `count`.
-    fn source(
-        &self,
-        source: &TableSource,
-        count: usize,
-        formula: Span,
-    ) -> Result<TensorRows, Mistake> {
-        let names: Result<Vec<String>, Mistake> = source
-            .names
-            .iter()
-            .map(|name| expand(name, &self.counters))
-            .collect();
+    fn source(&self, source: &TableSource, count: usize, formula: Span) -> Result<TensorRows, Mistake> {
+        let names: Result<Vec<String>, Mistake> =
+            source.names.iter().map(|name| expand(name, &self.counters)).collect();
         let first_row = match &source.rows {
             None => None,
             Some((from, to)) => {
@@ -279,18 +233,12 @@ impl Resolver<'_> {
                 Some(from)
             }
         };
-        Ok(TensorRows {
-            names: names?,
-            first_row,
-            span: source.span,
-        })
+        Ok(TensorRows { names: names?, first_row, span: source.span })
     }
 
     /// A row's number.
     fn row(&self, expression: &Expression) -> Result<usize, Mistake> {
-        let value = evaluate(expression, &|names, span| {
-            self.look_up(names, span).map_err(Fault::Mistake)
-        });
+        let value = evaluate(expression, &|names, span| self.look_up(names, span).map_err(Fault::Mistake));
         match value {
             Ok(value) => whole(value).ok_or_else(|| {
                 let message = "rows are counted from 0 in whole numbers";
@@ -298,23 +246,16 @@ impl Resolver<'_> {
                 Box::new(diagnostic.label(format!("this is {value}")))
             }),
             Err(Fault::Mistake(diagnostic)) => Err(diagnostic),
-            Err(Fault::Missing(what)) => Err(Box::new(Diagnostic::new(
-                Code::UnknownName,
-                expression.span,
-                format!("{what} has no value"),
-            ))),
+            Err(Fault::Missing(what)) => {
+                Err(Box::new(Diagnostic::new(Code::UnknownName, expression.span, format!("{what} has no value"))))
+            }
         }
     }
 
     /// A parameter of the model, or the iteration that a counter is in.
     fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Mistake> {
         let path = path_text(names);
-        if let Some(counter) = self
-            .counters
-            .iter()
-            .rev()
-            .find(|counter| counter.name == path)
-        {
+        if let Some(counter) = self.counters.iter().rev().find(|counter| counter.name == path) {
             return Ok(counter.iteration as f64);
         }
         self.parameters.get(path.as_str()).copied().ok_or_else(|| {

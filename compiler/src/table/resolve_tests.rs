@@ -33,19 +33,14 @@ fn resolved(text: &str) -> Result<String, Vec<(String, String, String)>> {
     let model = model(&program, &sources, &[]);
     match bindings(&program, &model) {
         Ok(table) => Ok(table.print(&model)),
-        Err(diagnostics) => Err(diagnostics
-            .into_iter()
-            .map(|one| only(&[one], &sources))
-            .collect()),
+        Err(diagnostics) => Err(diagnostics.into_iter().map(|one| only(&[one], &sources)).collect()),
     }
 }
 
 /// The only mistake of a table over `LAYERS`.
 fn mistake(lines: &str) -> String {
     let found = resolved(&format!("{LAYERS}checkpoint M {{\n{lines}\n}}")).unwrap_err();
-    let [(message, place, help)] = found.as_slice() else {
-        panic!("not one: {found:?}")
-    };
+    let [(message, place, help)] = found.as_slice() else { panic!("not one: {found:?}") };
     format!("{message} @ {place} @ {help}")
 }
 
@@ -53,22 +48,12 @@ fn mistake(lines: &str) -> String {
 fn packed_gates_are_stacked_in_the_order_of_the_file() {
     let (program, sources) = program(LSTM);
     let model = model(&program, &sources, &[]);
-    let table =
-        bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let table = bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
     let packed = &table.bindings[0];
     assert_eq!((packed.matrix.rows(), packed.matrix.columns()), (8, 3));
-    let paths: Vec<(&str, usize)> = packed
-        .matrix
-        .regions
-        .iter()
-        .map(|region| (model.value(region.weight).path.as_str(), region.row))
-        .collect();
-    let wanted = [
-        ("y.input.x", 0),
-        ("y.forget.x", 2),
-        ("y.candidate.x", 4),
-        ("y.output.x", 6),
-    ];
+    let paths: Vec<(&str, usize)> =
+        packed.matrix.regions.iter().map(|region| (model.value(region.weight).path.as_str(), region.row)).collect();
+    let wanted = [("y.input.x", 0), ("y.forget.x", 2), ("y.candidate.x", 4), ("y.output.x", 6)];
     assert_eq!(paths, wanted);
     assert_eq!(table.bindings[2].sources.len(), 2);
     assert_eq!(table.bindings[2].matrix.axes(), [8]);
@@ -112,10 +97,7 @@ checkpoint M {
 }";
     let text = resolved(text).unwrap();
     assert!(text.contains("\"e2\" = encoder.layer.2 "), "{text}");
-    assert!(
-        text.contains("\"d0\" = decoder.layer.0 ") && !text.contains("d1"),
-        "{text}"
-    );
+    assert!(text.contains("\"d0\" = decoder.layer.0 ") && !text.contains("d1"), "{text}");
 }
 
 #[test]
@@ -149,10 +131,7 @@ fn program_fails(text: &str) -> bool {
 #[test]
 fn without_a_table_names_and_axes_are_the_weights_own() {
     let text = resolved(LAYERS).unwrap();
-    assert!(
-        text.contains("\"layer.0.q\" = layer.0.q  // [2, 3, 6]"),
-        "{text}"
-    );
+    assert!(text.contains("\"layer.0.q\" = layer.0.q  // [2, 3, 6]"), "{text}");
 }
 
 #[test]
@@ -162,23 +141,16 @@ fn weights_that_no_line_names_are_listed() {
         "the table leaves out the weight `head` @ M @ add a line for each: `\"tensor\" = head`"
     );
     let all = mistake("\"head\" = head");
-    assert!(
-        all.starts_with("the table leaves out 12 weights: `layer.0.q`"),
-        "{all}"
-    );
+    assert!(all.starts_with("the table leaves out 12 weights: `layer.0.q`"), "{all}");
     assert!(all.contains(" and 2 more"), "{all}");
 }
 
 #[test]
 fn unknown_names_get_a_hint() {
     let head = "\"head\" = head\n";
-    let wrong =
-        |from: &str, to: &str| mistake(&(head.to_string() + &LAYER_LINES.replace(from, to)));
+    let wrong = |from: &str, to: &str| mistake(&(head.to_string() + &LAYER_LINES.replace(from, to)));
     let found = wrong("k.bias", "k.bais");
-    assert_eq!(
-        found,
-        "the model has no weight `k.bais` @ k.bais @ did you mean `k.bias`?"
-    );
+    assert_eq!(found, "the model has no weight `k.bais` @ k.bais @ did you mean `k.bias`?");
     assert!(wrong("repeat layer", "repeat lyer").ends_with("did you mean `repeat layer`?"));
     assert!(wrong("{layer}.o\"", "{leyer}.o\"").ends_with("did you mean `{layer}`?"));
     assert!(wrong("\"{layer}.o\"", "\"{layer.o\"").starts_with("a `{` in a name is followed"));
@@ -190,111 +162,52 @@ fn unknown_names_get_a_hint() {
 fn what_stands_twice_is_told_with_both_places() {
     let head = "\"head\" = head\n";
     let all = |more: &str| mistake(&format!("{head}{LAYER_LINES}{more}"));
-    assert_eq!(
-        all("\"h\" = head"),
-        "the weight `head` is bound twice @ head @ "
-    );
-    assert!(
-        all("repeat layer { \"h{layer}\" = head }").starts_with("the weight `head` is bound twice")
-    );
-    let same = mistake(&format!(
-        "{head}{}",
-        LAYER_LINES.replace("{layer}.ob", "ob")
-    ));
-    assert!(
-        same.starts_with("the tensor `ob` is read in every iteration @ \"ob\""),
-        "{same}"
-    );
-    let names = mistake(&format!(
-        "{head}{}",
-        LAYER_LINES.replace("{layer}.ob", "{layer}.o")
-    ));
-    assert!(
-        names.starts_with("rows of the tensor `0.o` are read twice"),
-        "{names}"
-    );
-    let nested = mistake(&format!(
-        "{head}{LAYER_LINES}repeat layer {{ repeat layer {{ }} }}"
-    ));
-    assert!(
-        nested.starts_with("`repeat layer` inside another one"),
-        "{nested}"
-    );
+    assert_eq!(all("\"h\" = head"), "the weight `head` is bound twice @ head @ ");
+    assert!(all("repeat layer { \"h{layer}\" = head }").starts_with("the weight `head` is bound twice"));
+    let same = mistake(&format!("{head}{}", LAYER_LINES.replace("{layer}.ob", "ob")));
+    assert!(same.starts_with("the tensor `ob` is read in every iteration @ \"ob\""), "{same}");
+    let names = mistake(&format!("{head}{}", LAYER_LINES.replace("{layer}.ob", "{layer}.o")));
+    assert!(names.starts_with("rows of the tensor `0.o` are read twice"), "{names}");
+    let nested = mistake(&format!("{head}{LAYER_LINES}repeat layer {{ repeat layer {{ }} }}"));
+    assert!(nested.starts_with("`repeat layer` inside another one"), "{nested}");
 }
 
 #[test]
 fn rows_that_do_not_fit_are_told() {
     let text = |lines: &str| {
-        let model =
-            "model M(x: [T, dim]; dim = 2) { a = linear(x; dim)  b = affine(a; size = 3) }\n";
+        let model = "model M(x: [T, dim]; dim = 2) { a = linear(x; dim)  b = affine(a; size = 3) }\n";
         let found = resolved(&format!("{model}checkpoint M {{\n{lines}\n}}")).unwrap_err();
         assert_eq!(found.len(), 1, "{found:?}");
         found[0].0.clone()
     };
     let rest = "\"b\" = b  \"bb\" = b.bias  ";
     let one = |line: &str| text(&format!("{rest}{line}"));
-    assert_eq!(
-        one("\"a\"[0 .. 3] = a"),
-        "3 rows are taken, but the right side has 2"
-    );
-    assert_eq!(
-        one("\"a\"[3 .. 1] = a"),
-        "rows 3 .. 1 are none, but the right side has 2"
-    );
-    assert_eq!(
-        one("\"a\"[0.5 ..] = a"),
-        "rows are counted from 0 in whole numbers"
-    );
-    assert_eq!(
-        one("\"a\"[1 ..] = a"),
-        "no line reads the rows 0 .. 1 of `a`"
-    );
+    assert_eq!(one("\"a\"[0 .. 3] = a"), "3 rows are taken, but the right side has 2");
+    assert_eq!(one("\"a\"[3 .. 1] = a"), "rows 3 .. 1 are none, but the right side has 2");
+    assert_eq!(one("\"a\"[0.5 ..] = a"), "rows are counted from 0 in whole numbers");
+    assert_eq!(one("\"a\"[1 ..] = a"), "no line reads the rows 0 .. 1 of `a`");
     let two = |a: &str, b: &str| text(&format!("\"bb\" = b.bias {a} = a {b} = b"));
-    assert_eq!(
-        two("\"a\"[0 ..]", "\"a\"[3 ..]"),
-        "no line reads the rows 2 .. 3 of `a`"
-    );
-    assert_eq!(
-        two("\"a\"[0 ..]", "\"a\"[1 ..]"),
-        "rows of the tensor `a` are read twice"
-    );
+    assert_eq!(two("\"a\"[0 ..]", "\"a\"[3 ..]"), "no line reads the rows 2 .. 3 of `a`");
+    assert_eq!(two("\"a\"[0 ..]", "\"a\"[1 ..]"), "rows of the tensor `a` are read twice");
     let wide = text("\"b\" = b  \"a\"[0 ..] = a  \"a\"[2 ..] = b.bias");
     assert_eq!(wide, "the tensor `a` would have rows of two lengths");
 }
 
 #[test]
 fn formulas_that_cannot_be_turned_are_told() {
-    let lines = |formula: &str| {
-        format!(
-            "\"head\" = head\n{}",
-            LAYER_LINES.replace("= out\n", &format!("= {formula}\n"))
-        )
-    };
-    for formula in [
-        "2 * out",
-        "sqrt(out)",
-        "out[0]",
-        "stack(out where 1 < 2)",
-        "-out",
-    ] {
+    let lines =
+        |formula: &str| format!("\"head\" = head\n{}", LAYER_LINES.replace("= out\n", &format!("= {formula}\n")));
+    for formula in ["2 * out", "sqrt(out)", "out[0]", "stack(out where 1 < 2)", "-out"] {
         let found = mistake(&lines(formula));
-        assert!(
-            found.starts_with("a table can't be read both ways"),
-            "{formula}: {found}"
-        );
+        assert!(found.starts_with("a table can't be read both ways"), "{formula}: {found}");
     }
     assert!(mistake(&lines("transpose(out, q)")).starts_with("`transpose` with 2 weights"));
     assert!(mistake(&lines("stack(out, out.bias)")).starts_with("weights of different widths"));
     for line in ["prefix \"x\"", "require config.a is 1", "dim = 3"] {
         let found = mistake(
-            &format!(
-                "\"head\" = head {LAYER_LINES} repeat layer {{ \"x{{layer}}\" = out {line} }}"
-            )
-            .replace("\"{layer}.o\" = out\n", ""),
+            &format!("\"head\" = head {LAYER_LINES} repeat layer {{ \"x{{layer}}\" = out {line} }}")
+                .replace("\"{layer}.o\" = out\n", ""),
         );
-        assert!(
-            found.contains("can't differ between iterations"),
-            "{line}: {found}"
-        );
+        assert!(found.contains("can't differ between iterations"), "{line}: {found}");
     }
 }

@@ -66,30 +66,17 @@ pub fn settings(
 ) -> Result<BTreeMap<String, f64>, Vec<Diagnostic>> {
     let tables = find::tables(program, model)?;
     let sizes = find::definition(program, model).map_or(&[][..], |definition| &definition.sizes);
-    let mut reading = Reading {
-        config,
-        given,
-        sizes,
-        values: BTreeMap::new(),
-        set: BTreeMap::new(),
-        diagnostics: Vec::new(),
-    };
+    let mut reading =
+        Reading { config, given, sizes, values: BTreeMap::new(), set: BTreeMap::new(), diagnostics: Vec::new() };
     for entry in tables.iter().flat_map(|table| &table.entries) {
         match entry {
             Entry::Setting { name, alternatives } => reading.setting(name, alternatives),
             Entry::Require { path, alternatives } => reading.require(path, alternatives),
             // Lines inside a repeat are told about when the table is resolved.
-            Entry::Prefix { .. }
-            | Entry::Ignore(_)
-            | Entry::Layers { .. }
-            | Entry::Binding { .. } => {}
+            Entry::Prefix { .. } | Entry::Ignore(_) | Entry::Layers { .. } | Entry::Binding { .. } => {}
         }
     }
-    if reading.diagnostics.is_empty() {
-        Ok(reading.values)
-    } else {
-        Err(reading.diagnostics)
-    }
+    if reading.diagnostics.is_empty() { Ok(reading.values) } else { Err(reading.diagnostics) }
 }
 
 struct Reading<'a> {
@@ -118,14 +105,10 @@ impl Reading<'_> {
         };
         if let Some(first) = self.set.insert(name.text.clone(), name.span) {
             self.diagnostics.push(
-                Diagnostic::new(
-                    Code::DefinedTwice,
-                    name.span,
-                    format!("`{}` is set twice", name.text),
-                )
-                .label("again here")
-                .also(first, "first here")
-                .help("one line may name several sources: `= config.a or config.b`"),
+                Diagnostic::new(Code::DefinedTwice, name.span, format!("`{}` is set twice", name.text))
+                    .label("again here")
+                    .also(first, "first here")
+                    .help("one line may name several sources: `= config.a or config.b`"),
             );
             return;
         }
@@ -160,10 +143,7 @@ impl Reading<'_> {
             }
         }
         if size.value.is_none() {
-            let message = format!(
-                "the checkpoint's configuration has no {}",
-                missing.join(" and no ")
-            );
+            let message = format!("the checkpoint's configuration has no {}", missing.join(" and no "));
             self.diagnostics.push(
                 Diagnostic::new(Code::Config, name.span, message)
                     .label(format!("`{}` needs it", name.text))
@@ -179,28 +159,19 @@ impl Reading<'_> {
             [first, rest @ ..] if first.text == "config" && !rest.is_empty() => {
                 let setting = self.at(rest);
                 match setting {
-                    Setting::Missing | Setting::Null => {
-                        Err(Fault::Missing(format!("`{}`", path_text(names))))
-                    }
+                    Setting::Missing | Setting::Null => Err(Fault::Missing(format!("`{}`", path_text(names)))),
                     Setting::Number(number) => Ok(number),
                     Setting::Bool(value) => Ok(f64::from(u8::from(value))),
                     Setting::Text(_) | Setting::Other => {
-                        let message = format!(
-                            "`{}` is {} in the checkpoint's configuration",
-                            path_text(names),
-                            setting.words()
-                        );
-                        Err(Diagnostic::new(Code::Config, span, message)
-                            .label("a number is wanted here")
-                            .into())
+                        let message =
+                            format!("`{}` is {} in the checkpoint's configuration", path_text(names), setting.words());
+                        Err(Diagnostic::new(Code::Config, span, message).label("a number is wanted here").into())
                     }
                 }
             }
-            [name] if self.set.contains_key(&name.text) => self
-                .values
-                .get(&name.text)
-                .copied()
-                .ok_or_else(|| Fault::Missing(format!("`{}`", name.text))),
+            [name] if self.set.contains_key(&name.text) => {
+                self.values.get(&name.text).copied().ok_or_else(|| Fault::Missing(format!("`{}`", name.text)))
+            }
             _ => {
                 let message = format!("`{}` has no value here", path_text(names));
                 Err(Diagnostic::new(Code::UnknownName, span, message)
@@ -231,13 +202,10 @@ impl Reading<'_> {
         let mut wanted = Vec::new();
         for alternative in alternatives {
             let (met, words) = match alternative {
-                Alternative::Text(text) => (
-                    matches!(&found, Setting::Text(other) if other == text),
-                    format!("\"{text}\""),
-                ),
-                Alternative::Number(number) => {
-                    (found == Setting::Number(*number), print_number(*number))
+                Alternative::Text(text) => {
+                    (matches!(&found, Setting::Text(other) if other == text), format!("\"{text}\""))
                 }
+                Alternative::Number(number) => (found == Setting::Number(*number), print_number(*number)),
                 Alternative::Word(word) => {
                     let met = match word.text.as_str() {
                         "true" => found == Setting::Bool(true),
@@ -276,11 +244,7 @@ impl Reading<'_> {
 
 /// A model's parameters by name.
 pub(super) fn parameters(model: &Model) -> BTreeMap<&str, f64> {
-    model
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect()
+    model.parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect()
 }
 
 #[cfg(test)]

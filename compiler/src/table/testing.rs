@@ -17,10 +17,7 @@ pub(super) fn program(text: &str) -> (Program, Sources) {
 
 /// The model of a program without mistakes.
 pub(super) fn model(program: &Program, sources: &Sources, parameters: &[(&str, f64)]) -> Model {
-    let parameters: BTreeMap<String, f64> = parameters
-        .iter()
-        .map(|(name, value)| (name.to_string(), *value))
-        .collect();
+    let parameters: BTreeMap<String, f64> = parameters.iter().map(|(name, value)| (name.to_string(), *value)).collect();
     match check(program, None, &parameters, Missing::Refuse) {
         Ok(model) => model,
         Err(diagnostics) => panic!("{}", shown(&diagnostics, sources)),
@@ -29,21 +26,12 @@ pub(super) fn model(program: &Program, sources: &Sources, parameters: &[(&str, f
 
 /// Diagnostics as drawn.
 pub(super) fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
-    diagnostics
-        .iter()
-        .map(|diagnostic| render(diagnostic, sources, false))
-        .collect()
+    diagnostics.iter().map(|diagnostic| render(diagnostic, sources, false)).collect()
 }
 
 /// The only diagnostic, as its message, the text under the caret and the help.
 pub(super) fn only(diagnostics: &[Diagnostic], sources: &Sources) -> (String, String, String) {
-    let [one] = diagnostics else {
-        panic!("not one: {}", shown(diagnostics, sources))
-    };
+    let [one] = diagnostics else { panic!("not one: {}", shown(diagnostics, sources)) };
     let place = sources.text(one.primary.span).to_string();
-    (
-        one.message.clone(),
-        place,
-        one.help.clone().unwrap_or_default(),
-    )
+    (one.message.clone(), place, one.help.clone().unwrap_or_default())
 }

@@ -35,13 +35,7 @@ pub const LN2_LOW: f32 = -1.904_654_2e-9;
 
 /// `(exp(r) - 1 - r) / (r * r)` for `|r| <= ln 2 / 2`, lowest power first. The error of `core` relative to `exp(r) - 1`
 /// is at most 1.41e-8.
-pub const EXP_TAIL: [f32; 5] = [
-    0.499_999_97,
-    0.166_665_39,
-    0.041_667_75,
-    0.008_367_088,
-    0.001_383_786_2,
-];
+pub const EXP_TAIL: [f32; 5] = [0.499_999_97, 0.166_665_39, 0.041_667_75, 0.008_367_088, 0.001_383_786_2];
 
 /// Below it `exp` is less than half the least positive number, so 0.
 pub const EXP_LOWEST: f32 = -104.5;

@@ -26,10 +26,7 @@ impl AlignedFloats {
     pub fn zeroed(length: usize) -> AlignedFloats {
         let layout = layout(length);
         if length == 0 {
-            return AlignedFloats {
-                start: NonNull::<Line>::dangling().cast(),
-                length,
-            };
+            return AlignedFloats { start: NonNull::<Line>::dangling().cast(), length };
         }
         // SAFETY: the layout's size is not zero. All bits zero are the number 0.0, so the memory is initialised.
         let start = unsafe { alloc_zeroed(layout) };

@@ -22,39 +22,26 @@ pub struct EmittedTiles {
 impl EmittedTiles {
     /// Compiles all of [`clif::tiles::EMITTED`] for this processor.
     pub fn compile() -> Result<EmittedTiles, Box<ModuleError>> {
-        let mut module = JITModule::new(JITBuilder::with_isa(
-            this_processor()?,
-            default_libcall_names(),
-        ));
+        let mut module = JITModule::new(JITBuilder::with_isa(this_processor()?, default_libcall_names()));
         let mut context = Context::new();
         let mut functions = Vec::new();
         for tile in clif::tiles::EMITTED {
             let frontend = module.target_config();
-            context.func =
-                clif::tiles::emit(tile, frontend.default_call_conv, frontend.pointer_type());
-            let function =
-                module.declare_function(tile.name(), Linkage::Local, &context.func.signature)?;
+            context.func = clif::tiles::emit(tile, frontend.default_call_conv, frontend.pointer_type());
+            let function = module.declare_function(tile.name(), Linkage::Local, &context.func.signature)?;
             module.define_function(function, &mut context)?;
             context.clear();
             functions.push((tile, function));
         }
         module.finalize_definitions()?;
-        let addresses = functions
-            .iter()
-            .map(|&(tile, function)| (tile, module.get_finalized_function(function)))
-            .collect();
-        Ok(EmittedTiles {
-            module: Some(module),
-            addresses,
-        })
+        let addresses =
+            functions.iter().map(|&(tile, function)| (tile, module.get_finalized_function(function))).collect();
+        Ok(EmittedTiles { module: Some(module), addresses })
     }
 
     /// Where the tile's machine code stands, for as long as `self` is there; `None` where no version of it is emitted.
     pub fn address(&self, tile: Tile) -> Option<*const u8> {
-        self.addresses
-            .iter()
-            .find(|(emitted, _)| *emitted == tile)
-            .map(|&(_, address)| address)
+        self.addresses.iter().find(|(emitted, _)| *emitted == tile).map(|&(_, address)| address)
     }
 }
 
@@ -77,9 +64,7 @@ fn this_processor() -> Result<OwnedTargetIsa, Box<ModuleError>> {
     ] {
         flags.set(name, value).expect("a setting of Cranelift");
     }
-    let builder = cranelift_native::builder()
-        .map_err(|reason| ModuleError::Backend(std::io::Error::other(reason).into()))?;
-    Ok(builder
-        .finish(settings::Flags::new(flags))
-        .map_err(ModuleError::from)?)
+    let builder =
+        cranelift_native::builder().map_err(|reason| ModuleError::Backend(std::io::Error::other(reason).into()))?;
+    Ok(builder.finish(settings::Flags::new(flags)).map_err(ModuleError::from)?)
 }

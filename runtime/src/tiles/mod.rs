@@ -32,14 +32,8 @@ pub enum Instructions {
 impl Instructions {
     /// The ones this processor has, best first. [`Instructions::Emitted`] is always the last.
     pub fn available() -> Vec<Instructions> {
-        let all = [
-            Instructions::Avx512,
-            Instructions::Avx2,
-            Instructions::Emitted,
-        ];
-        all.into_iter()
-            .filter(|instructions| instructions.is_available())
-            .collect()
+        let all = [Instructions::Avx512, Instructions::Avx2, Instructions::Emitted];
+        all.into_iter().filter(|instructions| instructions.is_available()).collect()
     }
 
     /// Whether this processor has them.
@@ -53,9 +47,7 @@ impl Instructions {
                     && is_x86_feature_detected!("avx512dq")
             }
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => {
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-            }
+            Instructions::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(not(target_arch = "x86_64"))]
             Instructions::Avx512 | Instructions::Avx2 => false,
             Instructions::Emitted => true,
@@ -96,10 +88,7 @@ impl Tiles {
             Instructions::Avx2 => x86::avx2::PANEL_WIDTH,
             _ => clif::tiles::PANEL_WIDTH,
         };
-        instructions.is_available().then_some(Tiles {
-            instructions,
-            panel_width,
-        })
+        instructions.is_available().then_some(Tiles { instructions, panel_width })
     }
 
     /// The tiles for the best instructions this processor has.
@@ -158,12 +147,7 @@ pub fn packed_length(panel_width: usize, n: usize, k: usize) -> usize {
 }
 
 /// Packs the `k` by `n` matrix whose element in row `p` of column `j` is `element(j, p)`, as [`Tile::Pack`] does.
-pub fn pack(
-    panel_width: usize,
-    n: usize,
-    k: usize,
-    element: impl Fn(usize, usize) -> f32,
-) -> AlignedFloats {
+pub fn pack(panel_width: usize, n: usize, k: usize, element: impl Fn(usize, usize) -> f32) -> AlignedFloats {
     let mut packed = AlignedFloats::zeroed(packed_length(panel_width, n, k));
     if packed.is_empty() {
         return packed;

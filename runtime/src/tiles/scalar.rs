@@ -59,17 +59,9 @@ macro_rules! run_of {
     };
 }
 
-run_of!(
-    log,
-    f32::ln,
-    "Each of the run's values becomes its natural logarithm."
-);
+run_of!(log, f32::ln, "Each of the run's values becomes its natural logarithm.");
 run_of!(sin, f32::sin, "Each of the run's values becomes its sine.");
-run_of!(
-    cos,
-    f32::cos,
-    "Each of the run's values becomes its cosine."
-);
+run_of!(cos, f32::cos, "Each of the run's values becomes its cosine.");
 
 /// Each base becomes itself to the power of the exponent at the same place.
 ///

@@ -11,17 +11,7 @@ use seqwright_compiler::tile::Tile;
 use super::emitted::EmittedTiles;
 use super::{Instructions, Tiles};
 
-type ProductTile = unsafe extern "C" fn(
-    usize,
-    usize,
-    usize,
-    *const f32,
-    usize,
-    *const f32,
-    *mut f32,
-    usize,
-    usize,
-);
+type ProductTile = unsafe extern "C" fn(usize, usize, usize, *const f32, usize, *const f32, *mut f32, usize, usize);
 type PackTile = unsafe extern "C" fn(usize, usize, *const f32, usize, usize, *mut f32);
 type FunctionTile = unsafe extern "C" fn(*mut f32, usize);
 type PowerTile = unsafe extern "C" fn(*mut f32, *const f32, usize);
@@ -34,10 +24,7 @@ struct Callable {
 
 impl Callable {
     fn address(&self, tile: Tile) -> *const u8 {
-        self.tiles
-            .address(tile)
-            .or_else(|| self.emitted.address(tile))
-            .expect("a tile has some version")
+        self.tiles.address(tile).or_else(|| self.emitted.address(tile)).expect("a tile has some version")
     }
 
     fn name(&self) -> &'static str {
@@ -62,42 +49,18 @@ impl Callable {
         // SAFETY: the tile's version is for this processor, and the slices are as large as it needs.
         unsafe {
             let product: ProductTile = transmute(self.address(Tile::Product));
-            product(
-                m,
-                n,
-                k,
-                a.as_ptr(),
-                lda,
-                b.as_ptr(),
-                c.as_mut_ptr(),
-                ldc,
-                accumulate.into(),
-            );
+            product(m, n, k, a.as_ptr(), lda, b.as_ptr(), c.as_mut_ptr(), ldc, accumulate.into());
         }
     }
 
     /// The matrix packed by the tile.
-    fn pack(
-        &self,
-        n: usize,
-        k: usize,
-        source: &[f32],
-        stride_n: usize,
-        stride_k: usize,
-    ) -> Vec<f32> {
+    fn pack(&self, n: usize, k: usize, source: &[f32], stride_n: usize, stride_k: usize) -> Vec<f32> {
         assert!(n == 0 || k == 0 || source.len() > (n - 1) * stride_n + (k - 1) * stride_k);
         let mut packed = vec![f32::NAN; super::packed_length(self.tiles.panel_width, n, k)];
         // SAFETY: the source has the matrix's last element, and the packed matrix has its length.
         unsafe {
             let pack: PackTile = transmute(self.address(Tile::Pack));
-            pack(
-                n,
-                k,
-                source.as_ptr(),
-                stride_n,
-                stride_k,
-                packed.as_mut_ptr(),
-            );
+            pack(n, k, source.as_ptr(), stride_n, stride_k, packed.as_mut_ptr());
         }
         packed
     }

@@ -104,11 +104,7 @@ pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
 ///
 /// Everything about the checkpoint that does not fit the table, all of it at once: tensors that are
 /// missing, of another shape, read twice or not at all, or of a type that Seqwright cannot read.
-pub fn load(
-    model: &Model,
-    table: &Table,
-    checkpoint: &Checkpoint,
-) -> Result<Loaded, Vec<BindError>> {
+pub fn load(model: &Model, table: &Table, checkpoint: &Checkpoint) -> Result<Loaded, Vec<BindError>> {
     let misfit = |faults: Vec<Diagnostic>| -> Vec<BindError> {
         let boxed = faults.into_iter().map(Box::new);
         boxed.map(BindError::Misfit).collect()
@@ -142,14 +138,7 @@ pub fn load(
             }
         }
     }
-    if errors.is_empty() {
-        Ok(Loaded {
-            values,
-            notes: odd.note().into_iter().collect(),
-        })
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(Loaded { values, notes: odd.note().into_iter().collect() }) } else { Err(errors) }
 }
 
 /// Writes weights to a safetensors file at `path`, as the table has them in a checkpoint. With
@@ -166,19 +155,14 @@ pub fn export(
     path: &Path,
 ) -> Result<(), Vec<BindError>> {
     let like = like.map(shapes_of);
-    let tensors = assemble(table, model, values, like.as_ref()).map_err(|faults| {
-        faults
-            .into_iter()
-            .map(BindError::Numbers)
-            .collect::<Vec<_>>()
-    })?;
+    let tensors = assemble(table, model, values, like.as_ref())
+        .map_err(|faults| faults.into_iter().map(BindError::Numbers).collect::<Vec<_>>())?;
     let owned = |(name, Assembled { shape, elements })| {
         let tensor = Tensor::new(shape, Values::Floats(elements));
         let told = |problem| BindError::File(WeightError::writing(path, problem));
         Ok((name, tensor.map_err(told)?))
     };
-    let tensors: Result<BTreeMap<String, Tensor>, BindError> =
-        tensors.into_iter().map(owned).collect();
+    let tensors: Result<BTreeMap<String, Tensor>, BindError> = tensors.into_iter().map(owned).collect();
     let written = tensors.and_then(|tensors| Ok(write_safetensors(path, &tensors)?));
     written.map_err(|error| vec![error])
 }
@@ -192,10 +176,7 @@ fn shapes_of(checkpoint: &Checkpoint) -> Shapes {
 /// Zeros for every weight.
 fn room(model: &Model) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
     let zeros = |(id, value): (ValueId, &seqwright_compiler::model::Value)| {
-        let count = value
-            .axes
-            .iter()
-            .try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?));
+        let count = value.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?));
         let mut numbers = Vec::new();
         let fits = count.is_some_and(|count| numbers.try_reserve_exact(count).is_ok());
         if fits {

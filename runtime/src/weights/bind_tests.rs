@@ -73,12 +73,7 @@ checkpoint GPT2 {
 }"#;
 
 fn program(text: &str) -> Program {
-    let (program, faults) = read(
-        &mut Sources::default(),
-        &|_, _| Err("no".into()),
-        "m.seq",
-        text,
-    );
+    let (program, faults) = read(&mut Sources::default(), &|_, _| Err("no".into()), "m.seq", text);
     assert!(faults.is_empty(), "{faults:?}");
     program
 }
@@ -86,13 +81,7 @@ fn program(text: &str) -> Program {
 /// A program's last model with its parameters from the checkpoint, and the table.
 fn bound(text: &str, checkpoint: &Checkpoint) -> (Model, Table) {
     let program = program(text);
-    let name = text
-        .split("model ")
-        .nth(1)
-        .unwrap()
-        .split('(')
-        .next()
-        .unwrap();
+    let name = text.split("model ").nth(1).unwrap().split('(').next().unwrap();
     let config = |path: &[&str]| config_setting(checkpoint, path);
     let parameters = settings(&program, name, &BTreeMap::new(), &config).unwrap();
     let model = check(&program, None, &parameters, Missing::Refuse).unwrap();
@@ -111,12 +100,7 @@ fn weight<'a>(model: &Model, loaded: &'a Loaded, path: &str) -> &'a [f32] {
 }
 
 fn tensor(checkpoint: &Checkpoint, name: &str) -> Vec<f32> {
-    checkpoint
-        .tensor(name)
-        .unwrap()
-        .elements()
-        .unwrap()
-        .to_vec()
+    checkpoint.tensor(name).unwrap().elements().unwrap().to_vec()
 }
 
 /// Loads, exports with and without the checkpoint's names, and loads again: the weights are the same.
@@ -142,20 +126,10 @@ fn the_lstm_has_its_gates_in_the_order_of_torch() {
     let (model, loaded) = round_trip(LSTM, &checkpoint);
     let packed = tensor(&checkpoint, "weight_hh_l0");
     let gate = |number: usize| &packed[number * 400..(number + 1) * 400];
-    for (number, name) in ["input", "forget", "candidate", "output"]
-        .iter()
-        .enumerate()
-    {
-        assert_eq!(
-            weight(&model, &loaded, &format!("y.{name}.h")),
-            gate(number),
-            "{name}"
-        );
+    for (number, name) in ["input", "forget", "candidate", "output"].iter().enumerate() {
+        assert_eq!(weight(&model, &loaded, &format!("y.{name}.h")), gate(number), "{name}");
     }
-    let (one, two) = (
-        tensor(&checkpoint, "bias_ih_l0"),
-        tensor(&checkpoint, "bias_hh_l0"),
-    );
+    let (one, two) = (tensor(&checkpoint, "bias_ih_l0"), tensor(&checkpoint, "bias_hh_l0"));
     let sums: Vec<f32> = one.iter().zip(&two).map(|(one, two)| one + two).collect();
     assert_eq!(weight(&model, &loaded, "y.candidate.bias"), &sums[40..60]);
     assert!(loaded.notes.is_empty());
@@ -165,16 +139,10 @@ fn the_lstm_has_its_gates_in_the_order_of_torch() {
 fn the_gru_splits_its_biases() {
     let checkpoint = golden("gru");
     let (model, loaded) = round_trip(GRU, &checkpoint);
-    let (one, two) = (
-        tensor(&checkpoint, "bias_ih_l0"),
-        tensor(&checkpoint, "bias_hh_l0"),
-    );
+    let (one, two) = (tensor(&checkpoint, "bias_ih_l0"), tensor(&checkpoint, "bias_hh_l0"));
     assert_eq!(weight(&model, &loaded, "y.candidate.bias"), &one[40..]);
     assert_eq!(weight(&model, &loaded, "y.recurrent.bias"), &two[40..]);
-    assert_eq!(
-        weight(&model, &loaded, "y.update.bias")[3],
-        one[23] + two[23]
-    );
+    assert_eq!(weight(&model, &loaded, "y.update.bias")[3], one[23] + two[23]);
 }
 
 #[test]
@@ -212,14 +180,9 @@ fn file(dtype: &str, tensors: &[(&str, &[usize], &[f32])]) -> (tempfile::TempDir
             }
         }
         let end = data.len();
-        entries.push(format!(
-            r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#
-        ));
+        entries.push(format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{end}]}}"#));
     }
-    file_in_folder(
-        "m.safetensors",
-        &file_bytes(&format!("{{{}}}", entries.join(",")), &data),
-    )
+    file_in_folder("m.safetensors", &file_bytes(&format!("{{{}}}", entries.join(",")), &data))
 }
 
 const SMALL: &str = "model M(x: [T, dim]; dim = 2) { a = affine(x; size = 3) }
@@ -270,10 +233,7 @@ fn tensors_that_cannot_be_read_or_made_are_told() {
     let checkpoint = Checkpoint::open(&path).unwrap();
     let (model, table) = bound(SMALL, &checkpoint);
     let errors = load(&model, &table, &checkpoint).unwrap_err();
-    assert!(
-        matches!(errors.as_slice(), [BindError::File(_)]),
-        "{errors:?}"
-    );
+    assert!(matches!(errors.as_slice(), [BindError::File(_)]), "{errors:?}");
     assert!(errors[0].help().is_some());
     let path = folder.path().join("out.safetensors");
     let errors = export(&model, &table, &BTreeMap::new(), None, &path).unwrap_err();

@@ -44,34 +44,20 @@ impl Checkpoint {
     /// is not a JSON object, and when the index of a split checkpoint does not fit its shards.
     pub fn open(path: &Path) -> Result<Checkpoint, WeightError> {
         if !is_present(path) {
-            return Err(
-                WeightError::reading(path, "there is no such file or folder")
-                    .with_help("give a model folder or a .safetensors file"),
-            );
+            return Err(WeightError::reading(path, "there is no such file or folder")
+                .with_help("give a model folder or a .safetensors file"));
         }
         let (folder, files, file_of_tensor) = if path.is_dir() {
             let (files, file_of_tensor) = open_weights_in(path)?;
             (path.to_path_buf(), files, file_of_tensor)
         } else {
             let (files, file_of_tensor) = only_file(SafetensorsFile::open(path)?);
-            let folder = path
-                .parent()
-                .filter(|parent| !parent.as_os_str().is_empty());
-            (
-                folder.unwrap_or(Path::new(".")).to_path_buf(),
-                files,
-                file_of_tensor,
-            )
+            let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (folder.unwrap_or(Path::new(".")).to_path_buf(), files, file_of_tensor)
         };
         let config = read_config(&folder.join(CONFIGURATION))?;
         let tokenizer_path = Some(folder.join(TOKENIZER)).filter(|path| is_present(path));
-        Ok(Checkpoint {
-            folder,
-            config,
-            tokenizer_path,
-            files,
-            file_of_tensor,
-        })
+        Ok(Checkpoint { folder, config, tokenizer_path, files, file_of_tensor })
     }
 
     /// The contents of `config.json`, always an object; `None` where there is no such file.
@@ -150,11 +136,7 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<Files, WeightError> {
     for (tensor, shard) in &index.shard_of_tensor {
         let number = number_of_shard[shard.as_str()];
         if files[number].tensor(tensor).is_none() {
-            let problem = format!(
-                "it puts tensor {} into {}, which has no such tensor",
-                quoted(tensor),
-                quoted(shard)
-            );
+            let problem = format!("it puts tensor {} into {}, which has no such tensor", quoted(tensor), quoted(shard));
             return Err(WeightError::reading(index_path, problem).with_help(DOWNLOAD_AGAIN));
         }
         file_of_tensor.insert(tensor.clone(), number);
@@ -164,21 +146,13 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<Files, WeightError> {
 
 /// The error for a folder without weights, with a hint from what it has instead.
 fn no_weights_in(folder: &Path) -> WeightError {
-    let mut names: Vec<PathBuf> = fs::read_dir(folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
     names.sort();
-    let with_extension = |wanted: &str| {
-        names
-            .iter()
-            .find(|path| path.extension().is_some_and(|end| end == wanted))
-    };
+    let with_extension = |wanted: &str| names.iter().find(|path| path.extension().is_some_and(|end| end == wanted));
     let help = if let Some(file) = with_extension("safetensors") {
         format!("give the file itself: {}", file.display())
-    } else if ["bin", "pt", "pth", "ckpt", "h5", "gguf", "onnx"]
-        .iter()
-        .any(|end| with_extension(end).is_some())
-    {
+    } else if ["bin", "pt", "pth", "ckpt", "h5", "gguf", "onnx"].iter().any(|end| with_extension(end).is_some()) {
         "seqwright reads safetensors only: get the model's safetensors version".to_string()
     } else {
         "give a model folder as it is published, or a .safetensors file".to_string()
@@ -237,10 +211,7 @@ mod tests {
             assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["w"]);
             assert_eq!(value_of(&checkpoint, "w"), 7.0);
             assert_eq!(checkpoint.folder(), folder.path());
-            assert_eq!(
-                checkpoint.tokenizer_path(),
-                Some(&*folder.path().join("tokenizer.json"))
-            );
+            assert_eq!(checkpoint.tokenizer_path(), Some(&*folder.path().join("tokenizer.json")));
             assert_eq!(checkpoint.file_of("w"), Some(&*file));
             assert!(checkpoint.tensor("v").is_none() && checkpoint.file_of("v").is_none());
         }
@@ -260,45 +231,22 @@ mod tests {
         let folder = folder_with(&[
             ("model-1.safetensors", &one_tensor("a", 1)),
             ("model-2.safetensors", &file_bytes(two, &[2, 3])),
-            (
-                INDEX,
-                br#"{"weight_map":{"b":"model-2.safetensors","a":"model-1.safetensors"}}"#,
-            ),
+            (INDEX, br#"{"weight_map":{"b":"model-2.safetensors","a":"model-1.safetensors"}}"#),
         ]);
         let checkpoint = Checkpoint::open(folder.path()).unwrap();
         assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(
-            (value_of(&checkpoint, "a"), value_of(&checkpoint, "b")),
-            (1.0, 2.0)
-        );
-        assert!(
-            checkpoint
-                .file_of("b")
-                .unwrap()
-                .ends_with("model-2.safetensors")
-        );
+        assert_eq!((value_of(&checkpoint, "a"), value_of(&checkpoint, "b")), (1.0, 2.0));
+        assert!(checkpoint.file_of("b").unwrap().ends_with("model-2.safetensors"));
     }
 
     #[test]
     fn an_index_that_does_not_fit_its_shards_is_an_error() {
         for (index, expected) in [
-            (
-                r#"{"weight_map":{"a":"x.safetensors"}}"#,
-                "file `x.safetensors`, which is not there",
-            ),
-            (
-                r#"{"weight_map":{"z":"one.safetensors"}}"#,
-                "`z` into `one.safetensors`, which has",
-            ),
-            (
-                r#"{"weight_map":{"a":"../one.safetensors"}}"#,
-                "not the name of a file",
-            ),
+            (r#"{"weight_map":{"a":"x.safetensors"}}"#, "file `x.safetensors`, which is not there"),
+            (r#"{"weight_map":{"z":"one.safetensors"}}"#, "`z` into `one.safetensors`, which has"),
+            (r#"{"weight_map":{"a":"../one.safetensors"}}"#, "not the name of a file"),
         ] {
-            let folder = folder_with(&[
-                ("one.safetensors", &one_tensor("a", 1)),
-                (INDEX, index.as_bytes()),
-            ]);
+            let folder = folder_with(&[("one.safetensors", &one_tensor("a", 1)), (INDEX, index.as_bytes())]);
             let error = Checkpoint::open(folder.path()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(error.help().is_some() && error.file().ends_with(INDEX));
@@ -308,18 +256,12 @@ mod tests {
     #[test]
     fn a_broken_configuration_is_an_error_with_its_place() {
         for (text, expected) in [
-            (
-                "{\n  \"hidden_size\": 4,\n}",
-                "trailing comma at line 3 column 1",
-            ),
+            ("{\n  \"hidden_size\": 4,\n}", "trailing comma at line 3 column 1"),
             ("", "line 1 column 0"),
             ("[1]", "expected a JSON object"),
         ] {
             let weights = one_tensor("w", 7);
-            let folder = folder_with(&[
-                ("config.json", text.as_bytes()),
-                ("model.safetensors", &weights),
-            ]);
+            let folder = folder_with(&[("config.json", text.as_bytes()), ("model.safetensors", &weights)]);
             let error = Checkpoint::open(folder.path()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
             assert!(error.file().ends_with("config.json"));
@@ -335,20 +277,11 @@ mod tests {
         ] {
             let folder = folder_with(&[(name, b"")]);
             let error = Checkpoint::open(folder.path()).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .contains("has neither model.safetensors nor "),
-                "{error}"
-            );
+            assert!(error.to_string().contains("has neither model.safetensors nor "), "{error}");
             assert!(error.help().unwrap().contains(expected), "{error:?}");
         }
         let error = Checkpoint::open(Path::new("no/such/folder")).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("there is no such file or folder")
-        );
+        assert!(error.to_string().ends_with("there is no such file or folder"));
     }
 
     #[test]
@@ -359,9 +292,7 @@ mod tests {
         let checkpoint = Checkpoint::open(&folder).unwrap();
         assert_eq!(checkpoint.config().unwrap()["hidden_size"], 384);
         assert!(checkpoint.tokenizer_path().is_some());
-        let words = checkpoint
-            .tensor("embeddings.word_embeddings.weight")
-            .unwrap();
+        let words = checkpoint.tensor("embeddings.word_embeddings.weight").unwrap();
         assert_eq!(words.shape(), [30522, 384]);
         // Real files are aligned, so that no weights are copied.
         let elements = words.elements().unwrap();

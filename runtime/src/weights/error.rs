@@ -93,11 +93,7 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// A file's length in words that fit both a test file and a real checkpoint.
 pub(super) fn bytes_in_words(count: u64) -> String {
-    if count == 1 {
-        "1 byte".to_string()
-    } else {
-        format!("{count} bytes")
-    }
+    if count == 1 { "1 byte".to_string() } else { format!("{count} bytes") }
 }
 
 #[cfg(test)]
@@ -106,8 +102,7 @@ mod tests {
 
     #[test]
     fn an_error_says_the_file_and_the_problem_and_keeps_the_hint_apart() {
-        let error = WeightError::reading(Path::new("a.safetensors"), "it is empty")
-            .with_help("download it again");
+        let error = WeightError::reading(Path::new("a.safetensors"), "it is empty").with_help("download it again");
         assert_eq!(error.to_string(), "cannot read a.safetensors: it is empty");
         assert_eq!(error.help(), Some("download it again"));
         assert_eq!(error.file(), Path::new("a.safetensors"));

@@ -42,33 +42,19 @@ pub(super) struct HeaderEntry {
 
 /// Reads a header. The error goes on from "cannot read FILE: ".
 pub(super) fn read_header(bytes: &[u8]) -> Result<Vec<HeaderEntry>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        format!(
-            "its header is not UTF-8 text (at byte {} of the header)",
-            error.valid_up_to()
-        )
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| format!("its header is not UTF-8 text (at byte {} of the header)", error.valid_up_to()))?;
     let mut current = None;
     let mut document = serde_json::Deserializer::from_str(text);
-    let entries = HeaderSeed {
-        current: &mut current,
-    }
-    .deserialize(&mut document)
-    .and_then(|entries| document.end().map(|()| entries));
+    let entries = HeaderSeed { current: &mut current }
+        .deserialize(&mut document)
+        .and_then(|entries| document.end().map(|()| entries));
     entries.map_err(|error| {
         // Malformed JSON and JSON of the wrong form are told apart: the first is damage.
-        let kind = if error.is_data() {
-            "its header is wrong"
-        } else {
-            "its header is not JSON"
-        };
+        let kind = if error.is_data() { "its header is wrong" } else { "its header is not JSON" };
         match current {
             Some(name) => {
-                format!(
-                    "{kind}: tensor {}: {}",
-                    quoted(&name),
-                    shortened(&error.to_string())
-                )
+                format!("{kind}: tensor {}: {}", quoted(&name), shortened(&error.to_string()))
             }
             None => format!("{kind}: {}", shortened(&error.to_string())),
         }
@@ -133,10 +119,7 @@ fn comes_twice<E: Error>(name: &str) -> E {
 fn name_that_comes_twice(entries: &[HeaderEntry]) -> Option<&str> {
     let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     names.sort_unstable();
-    names
-        .windows(2)
-        .find(|pair| pair[0] == pair[1])
-        .map(|pair| pair[0])
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
 /// The free text of a header: an object of texts, read only to see that it is one.
@@ -213,12 +196,7 @@ impl<'de> Visitor<'de> for DescriptionVisitor {
         let dtype = dtype.ok_or_else(|| missing("dtype"))?;
         let shape = shape.ok_or_else(|| missing("shape"))?;
         match offsets.ok_or_else(|| missing("data_offsets"))?[..] {
-            [start, end] => Ok(Description {
-                dtype,
-                shape,
-                start,
-                end,
-            }),
+            [start, end] => Ok(Description { dtype, shape, start, end }),
             _ => Err(A::Error::custom("`data_offsets` must be two numbers")),
         }
     }
@@ -252,9 +230,7 @@ impl<'de, const MOST: usize> Visitor<'de> for NumbersVisitor<MOST> {
         let mut numbers = Vec::new();
         while let Some(number) = list.next_element::<u64>()? {
             if numbers.len() == MOST {
-                return Err(A::Error::custom(format!(
-                    "a list is longer than {MOST} numbers"
-                )));
+                return Err(A::Error::custom(format!("a list is longer than {MOST} numbers")));
             }
             numbers.push(number);
         }
@@ -273,18 +249,9 @@ mod tests {
             "a":{"data_offsets":[24,25],"shape":[],"dtype":"BOOL"}}   "#;
         let entries = read_header(text.as_bytes()).unwrap();
         assert_eq!(entries.len(), 2);
-        assert_eq!(
-            (entries[0].name.as_str(), entries[0].dtype),
-            ("b", Dtype::F32)
-        );
-        assert_eq!(
-            (&entries[0].shape[..], entries[0].start, entries[0].end),
-            (&[2, 3][..], 0, 24)
-        );
-        assert_eq!(
-            (entries[1].name.as_str(), entries[1].dtype),
-            ("a", Dtype::BOOL)
-        );
+        assert_eq!((entries[0].name.as_str(), entries[0].dtype), ("b", Dtype::F32));
+        assert_eq!((&entries[0].shape[..], entries[0].start, entries[0].end), (&[2, 3][..], 0, 24));
+        assert_eq!((entries[1].name.as_str(), entries[1].dtype), ("a", Dtype::BOOL));
         assert!(entries[1].shape.is_empty());
     }
 
@@ -296,61 +263,28 @@ mod tests {
             (String::new(), "not JSON: EOF"),
             ("{".into(), "not JSON: EOF"),
             ("{}}".into(), "not JSON: trailing"),
-            (
-                "[]".into(),
-                "wrong: invalid type: sequence, expected an object with one entry per",
-            ),
+            ("[]".into(), "wrong: invalid type: sequence, expected an object with one entry per"),
             (r#"{"__metadata__":{"a":1}}"#.into(), "expected a string"),
-            (
-                r#"{"__metadata__":3}"#.into(),
-                "`__metadata__` to be an object of texts",
-            ),
+            (r#"{"__metadata__":3}"#.into(), "`__metadata__` to be an object of texts"),
             (r#"{"t":7}"#.into(), "tensor `t`: invalid type: integer `7`"),
-            (
-                tensor(r#""shape":[1],"data_offsets":[0,4]"#),
-                "tensor `t`: it has no `dtype`",
-            ),
-            (
-                tensor(r#""dtype":"F32","data_offsets":[0,4]"#),
-                "it has no `shape`",
-            ),
-            (
-                tensor(r#""dtype":"F32","shape":[1]"#),
-                "it has no `data_offsets`",
-            ),
-            (
-                tensor(r#""dtype":"F33""#),
-                "tensor `t`: its dtype `F33` is not a known one",
-            ),
+            (tensor(r#""shape":[1],"data_offsets":[0,4]"#), "tensor `t`: it has no `dtype`"),
+            (tensor(r#""dtype":"F32","data_offsets":[0,4]"#), "it has no `shape`"),
+            (tensor(r#""dtype":"F32","shape":[1]"#), "it has no `data_offsets`"),
+            (tensor(r#""dtype":"F33""#), "tensor `t`: its dtype `F33` is not a known one"),
             (tensor(r#""dtype":32"#), "expected a string"),
             (tensor(r#""shape":[-1]"#), "integer `-1`"),
             (tensor(r#""shape":[1.5]"#), "floating point `1.5`"),
             (tensor(r#""shape":[99999999999999999999]"#), "expected u64"),
-            (
-                tensor(r#""shape":"2x2""#),
-                "expected a list of at most 64 whole numbers",
-            ),
+            (tensor(r#""shape":"2x2""#), "expected a list of at most 64 whole numbers"),
             (tensor(r#""shape":[1],"shape":[1]"#), "`shape` comes twice"),
-            (
-                tensor(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#),
-                "`data_offsets` must be two numbers",
-            ),
-            (
-                tensor(r#""data_offsets":[0,4,8]"#),
-                "a list is longer than 2 numbers",
-            ),
+            (tensor(r#""dtype":"F32","shape":[1],"data_offsets":[0]"#), "`data_offsets` must be two numbers"),
+            (tensor(r#""data_offsets":[0,4,8]"#), "a list is longer than 2 numbers"),
             (format!("{{{SOUND},{SOUND}}}"), "the name `t` comes twice"),
-            (
-                r#"{"__metadata__":{},"__metadata__":{}}"#.into(),
-                "the name `__metadata__` comes twice",
-            ),
+            (r#"{"__metadata__":{},"__metadata__":{}}"#.into(), "the name `__metadata__` comes twice"),
         ];
         for (text, expected) in cases {
             let message = read_header(text.as_bytes()).unwrap_err();
-            assert!(
-                message.contains(expected),
-                "{text}\n{message}\nlacks: {expected}"
-            );
+            assert!(message.contains(expected), "{text}\n{message}\nlacks: {expected}");
         }
         let message = read_header(b"{\"a\xff").unwrap_err();
         assert!(message.contains("not UTF-8 text (at byte 3"), "{message}");

@@ -48,11 +48,9 @@ impl Io {
                 Some(("out", name)) if !name.is_empty() => (&mut io.outputs, name),
                 _ => {
                     let name = quoted(full_name);
-                    let problem =
-                        format!("tensor {name} is called neither `in.NAME` nor `out.NAME`");
-                    return Err(WeightError::reading(path, problem).with_help(
-                        "name a model's inputs `in.NAME` and its expected outputs `out.NAME`",
-                    ));
+                    let problem = format!("tensor {name} is called neither `in.NAME` nor `out.NAME`");
+                    return Err(WeightError::reading(path, problem)
+                        .with_help("name a model's inputs `in.NAME` and its expected outputs `out.NAME`"));
                 }
             };
             if let Some(tensor) = file.tensor(full_name) {
@@ -72,19 +70,12 @@ impl Io {
 ///
 /// When a tensor is called `__metadata__`, a name that the format keeps for itself, and when the
 /// file cannot be written.
-pub fn write_safetensors(
-    path: &Path,
-    tensors: &BTreeMap<String, Tensor>,
-) -> Result<(), WeightError> {
+pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
     if tensors.contains_key("__metadata__") {
-        return Err(WeightError::writing(
-            path,
-            "no tensor can be called `__metadata__`",
-        ));
+        return Err(WeightError::writing(path, "no tensor can be called `__metadata__`"));
     }
     let saved = tensors.iter().map(|(name, tensor)| (name, Saved(tensor)));
-    let bytes =
-        safetensors::serialize(saved, None).map_err(|error| WeightError::writing(path, error))?;
+    let bytes = safetensors::serialize(saved, None).map_err(|error| WeightError::writing(path, error))?;
     let written = match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => fs::write(path, &bytes),
         // A link is followed: what it points to is replaced, and the link stays.
@@ -135,9 +126,7 @@ impl View for Saved<'_> {
     fn data(&self) -> Cow<'_, [u8]> {
         // The format is little-endian; a machine that is not converts.
         match self.0.values() {
-            Values::Floats(floats) if cfg!(target_endian = "little") => {
-                Cow::Borrowed(bytemuck::cast_slice(floats))
-            }
+            Values::Floats(floats) if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(floats)),
             Values::Integers(integers) if cfg!(target_endian = "little") => {
                 Cow::Borrowed(bytemuck::cast_slice(integers))
             }
@@ -172,15 +161,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("io.safetensors");
         let tensors = BTreeMap::from([
-            (
-                "in.ids".to_string(),
-                integers(&[2, 2], &[101, -1, i64::MAX, 102]),
-            ),
+            ("in.ids".to_string(), integers(&[2, 2], &[101, -1, i64::MAX, 102])),
             ("in.empty".to_string(), floats(&[0, 3], &[])),
-            (
-                "out.y.z".to_string(),
-                floats(&[3], &[0.5, f32::MIN_POSITIVE, -0.0]),
-            ),
+            ("out.y.z".to_string(), floats(&[3], &[0.5, f32::MIN_POSITIVE, -0.0])),
             ("out.one".to_string(), floats(&[], &[f32::INFINITY])),
         ]);
         // The second time an existing file is replaced.
@@ -192,9 +175,7 @@ mod tests {
             assert_eq!(io.inputs["ids"], tensors["in.ids"]);
             assert_eq!(io.inputs["empty"], tensors["in.empty"]);
             assert_eq!(io.outputs["one"], tensors["out.one"]);
-            let Values::Floats(found) = io.outputs["y.z"].values() else {
-                panic!("not floats")
-            };
+            let Values::Floats(found) = io.outputs["y.z"].values() else { panic!("not floats") };
             let bits: Vec<u32> = found.iter().map(|number| number.to_bits()).collect();
             assert_eq!(bits, [0.5, f32::MIN_POSITIVE, -0.0].map(f32::to_bits));
         }
@@ -230,21 +211,14 @@ mod tests {
     fn what_cannot_be_written_is_an_error_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let write = |path: &Path, name: &str| {
-            write_safetensors(
-                path,
-                &BTreeMap::from([(name.to_string(), floats(&[1], &[1.0]))]),
-            )
+            write_safetensors(path, &BTreeMap::from([(name.to_string(), floats(&[1], &[1.0]))]))
         };
         let in_no_folder = folder.path().join("none").join("io.safetensors");
         let error = write(&in_no_folder, "y").unwrap_err();
         assert!(error.to_string().starts_with("cannot write "), "{error}");
         assert!(write(folder.path(), "y").is_err());
         let error = write(&folder.path().join("io.safetensors"), "__metadata__").unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .ends_with("no tensor can be called `__metadata__`")
-        );
+        assert!(error.to_string().ends_with("no tensor can be called `__metadata__`"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -66,11 +66,7 @@ impl SafetensorsFile {
             let help = hint_from_content(&map).unwrap_or(DOWNLOAD_AGAIN);
             WeightError::reading(path, problem).with_help(help)
         })?;
-        Ok(SafetensorsFile {
-            path: path.to_path_buf(),
-            map,
-            places,
-        })
+        Ok(SafetensorsFile { path: path.to_path_buf(), map, places })
     }
 
     /// The path that the file was opened by.
@@ -87,13 +83,7 @@ impl SafetensorsFile {
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
         let (name, place) = self.places.get_key_value(name)?;
         let bytes = &self.map[place.bytes.clone()];
-        Some(TensorView::new(
-            &self.path,
-            name,
-            place.dtype,
-            &place.shape,
-            bytes,
-        ))
+        Some(TensorView::new(&self.path, name, place.dtype, &place.shape, bytes))
     }
 }
 
@@ -104,8 +94,7 @@ pub(super) fn open_regular_file(path: &Path) -> Result<(File, u64), WeightError>
     let metadata = fs::metadata(path).map_err(|error| {
         // A model cache keeps links to its files; a link left without one is a download cut off.
         if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() {
-            WeightError::reading(path, "it is a link to a file that does not exist")
-                .with_help(DOWNLOAD_AGAIN)
+            WeightError::reading(path, "it is a link to a file that does not exist").with_help(DOWNLOAD_AGAIN)
         } else if error.kind() == ErrorKind::NotFound {
             WeightError::reading(path, "there is no such file").with_help("check the path")
         } else {
@@ -113,21 +102,11 @@ pub(super) fn open_regular_file(path: &Path) -> Result<(File, u64), WeightError>
         }
     })?;
     if !metadata.is_file() {
-        let kind = if metadata.is_dir() {
-            "a folder"
-        } else {
-            "not a regular file"
-        };
-        return Err(WeightError::reading(
-            path,
-            format!("expected a file, but it is {kind}"),
-        ));
+        let kind = if metadata.is_dir() { "a folder" } else { "not a regular file" };
+        return Err(WeightError::reading(path, format!("expected a file, but it is {kind}")));
     }
     let file = File::open(path).map_err(|error| WeightError::reading(path, error))?;
-    let length = file
-        .metadata()
-        .map_err(|error| WeightError::reading(path, error))?
-        .len();
+    let length = file.metadata().map_err(|error| WeightError::reading(path, error))?.len();
     Ok((file, length))
 }
 
@@ -147,9 +126,7 @@ fn places_in(file: &[u8]) -> Result<BTreeMap<String, Place>, String> {
              {header_length} bytes, and the most is {LONGEST_HEADER}"
         ));
     }
-    let split = usize::try_from(header_length)
-        .ok()
-        .and_then(|end| rest.split_at_checked(end));
+    let split = usize::try_from(header_length).ok().and_then(|end| rest.split_at_checked(end));
     let Some((header, data)) = split else {
         return Err(format!(
             "it ends inside its header: the header should be {}, but only {} follow its length",
@@ -158,23 +135,14 @@ fn places_in(file: &[u8]) -> Result<BTreeMap<String, Place>, String> {
         ));
     };
     let entries = read_header(header)?;
-    let shapes = entries
-        .iter()
-        .map(|entry| checked_shape(entry, data.len() as u64))
-        .collect::<Result<Vec<_>, String>>()?;
+    let shapes =
+        entries.iter().map(|entry| checked_shape(entry, data.len() as u64)).collect::<Result<Vec<_>, String>>()?;
     check_cover(&entries, data.len() as u64)?;
     let data_start = file.len() - data.len();
     let places = entries.into_iter().zip(shapes).map(|(entry, shape)| {
         // Both ends were found to be at most the length of the data, so they fit a usize.
         let bytes = data_start + entry.start as usize..data_start + entry.end as usize;
-        (
-            entry.name,
-            Place {
-                dtype: entry.dtype,
-                shape,
-                bytes,
-            },
-        )
+        (entry.name, Place { dtype: entry.dtype, shape, bytes })
     });
     // Names are unique: `read_header` refuses a second one.
     Ok(places.collect())
@@ -185,9 +153,7 @@ fn checked_shape(entry: &HeaderEntry, data_length: u64) -> Result<Vec<usize>, St
     let name = quoted(&entry.name);
     let (start, end) = (entry.start, entry.end);
     if end < start {
-        return Err(format!(
-            "tensor {name} ends at byte {end}, before its start at byte {start}"
-        ));
+        return Err(format!("tensor {name} ends at byte {end}, before its start at byte {start}"));
     }
     if end > data_length {
         return Err(format!(
@@ -195,16 +161,9 @@ fn checked_shape(entry: &HeaderEntry, data_length: u64) -> Result<Vec<usize>, St
              the file has only {data_length} bytes of data"
         ));
     }
-    let too_large = || {
-        format!(
-            "tensor {name} has shape {:?}, which is more than memory can hold",
-            entry.shape
-        )
-    };
+    let too_large = || format!("tensor {name} has shape {:?}, which is more than memory can hold", entry.shape);
     let shape = entry.shape.iter().map(|&size| usize::try_from(size));
-    let shape = shape
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| too_large())?;
+    let shape = shape.collect::<Result<Vec<_>, _>>().map_err(|_| too_large())?;
     // A dimension of size zero empties the tensor, but the others must not overflow even then:
     // code that multiplies strides does not look for the zero first.
     let without_zeros = shape.iter().filter(|&&size| size != 0);
@@ -220,11 +179,7 @@ fn checked_shape(entry: &HeaderEntry, data_length: u64) -> Result<Vec<usize>, St
             "tensor {name} of type {} and shape {:?} takes {}, but its offsets give it {found}",
             entry.dtype,
             entry.shape,
-            if bits.is_multiple_of(8) {
-                bytes_in_words((bits / 8) as u64)
-            } else {
-                format!("{bits} bits")
-            },
+            if bits.is_multiple_of(8) { bytes_in_words((bits / 8) as u64) } else { format!("{bits} bits") },
         ));
     }
     Ok(shape)

@@ -14,10 +14,7 @@ fn error_of(bytes: &[u8]) -> WeightError {
     let (_folder, path) = file_in_folder("m.safetensors", bytes);
     let error = SafetensorsFile::open(&path).expect_err("a damaged file was opened");
     let text = error.to_string();
-    assert!(
-        text.starts_with("cannot read ") && text.contains("m.safetensors: "),
-        "{text}"
-    );
+    assert!(text.starts_with("cannot read ") && text.contains("m.safetensors: "), "{text}");
     assert!(error.help().is_some(), "no hint: {text}");
     error
 }
@@ -46,22 +43,9 @@ fn tensors_may_come_in_any_order_and_be_empty() {
     );
     let (_folder, path) = file_in_folder("m.safetensors", &file_bytes(header, &[1, 2, 3]));
     let file = SafetensorsFile::open(&path).unwrap();
-    assert_eq!(
-        file.tensor("x").unwrap().elements().unwrap().to_vec(),
-        [1.0, 2.0]
-    );
-    assert_eq!(
-        file.tensor("y").unwrap().elements().unwrap().to_vec(),
-        [3.0]
-    );
-    assert!(
-        file.tensor("z")
-            .unwrap()
-            .elements()
-            .unwrap()
-            .to_vec()
-            .is_empty()
-    );
+    assert_eq!(file.tensor("x").unwrap().elements().unwrap().to_vec(), [1.0, 2.0]);
+    assert_eq!(file.tensor("y").unwrap().elements().unwrap().to_vec(), [3.0]);
+    assert!(file.tensor("z").unwrap().elements().unwrap().to_vec().is_empty());
     let (_folder, path) = file_in_folder("m.safetensors", &file_bytes("{}", &[]));
     assert_eq!(SafetensorsFile::open(&path).unwrap().names().count(), 0);
 }
@@ -75,10 +59,7 @@ fn every_truncation_and_every_extension_is_an_error() {
     let mut longer = whole;
     longer.push(0);
     let text = error_of(&longer).to_string();
-    assert!(
-        text.contains("tensors end at byte 11 of its data, which is 12 bytes long"),
-        "{text}"
-    );
+    assert!(text.contains("tensors end at byte 11 of its data, which is 12 bytes long"), "{text}");
 }
 
 #[test]
@@ -114,74 +95,26 @@ fn every_wrong_layout_is_named() {
     };
     let max = u64::MAX;
     let cases = [
-        (
-            one("F32", "[2]", "[8,0]"),
-            "tensor `t` ends at byte 0, before its start at byte 8",
-        ),
-        (
-            one("F32", "[2]", "[8,16]"),
-            "`t` should end at byte 16 of the data, but the file has on",
-        ),
-        (
-            one("F32", "[2]", &format!("[0,{max}]")),
-            "but the file has only 8 bytes of data",
-        ),
-        (
-            one("F32", "[3]", "[0,8]"),
-            "type F32 and shape [3] takes 12 bytes, but its offsets give",
-        ),
-        (
-            one("F16", "[2]", "[0,8]"),
-            "takes 4 bytes, but its offsets give it 8",
-        ),
-        (
-            one("F4", "[3]", "[0,8]"),
-            "takes 12 bits, but its offsets give it 8",
-        ),
-        (
-            one("U8", "[4294967296,4294967296]", "[0,8]"),
-            "more than memory can hold",
-        ),
-        (
-            one("F32", &format!("[{max}]"), "[0,8]"),
-            "more than memory can hold",
-        ),
-        (
-            one("F32", &format!("[0,{max},{max}]"), "[0,0]"),
-            "more than memory can hold",
-        ),
-        (
-            one("F32", "[1]", "[4,8]"),
-            "bytes 0 to 4 of its data, before tensor `t`, belong to no",
-        ),
-        (
-            one("F32", "[1]", "[0,4]"),
-            "its tensors end at byte 4 of its data, which is 8 bytes long",
-        ),
-        (
-            two("[0,4]", "[0,4]"),
-            "tensors `t` and `u` overlap at byte 0",
-        ),
-        (
-            two("[0,4]", "[3,7]"),
-            "tensors `t` and `u` overlap at byte 3",
-        ),
-        (
-            "{}".to_string(),
-            "its tensors end at byte 0 of its data, which is 8 bytes long",
-        ),
-        (
-            one("F33", "[2]", "[0,8]"),
-            "its dtype `F33` is not a known one",
-        ),
+        (one("F32", "[2]", "[8,0]"), "tensor `t` ends at byte 0, before its start at byte 8"),
+        (one("F32", "[2]", "[8,16]"), "`t` should end at byte 16 of the data, but the file has on"),
+        (one("F32", "[2]", &format!("[0,{max}]")), "but the file has only 8 bytes of data"),
+        (one("F32", "[3]", "[0,8]"), "type F32 and shape [3] takes 12 bytes, but its offsets give"),
+        (one("F16", "[2]", "[0,8]"), "takes 4 bytes, but its offsets give it 8"),
+        (one("F4", "[3]", "[0,8]"), "takes 12 bits, but its offsets give it 8"),
+        (one("U8", "[4294967296,4294967296]", "[0,8]"), "more than memory can hold"),
+        (one("F32", &format!("[{max}]"), "[0,8]"), "more than memory can hold"),
+        (one("F32", &format!("[0,{max},{max}]"), "[0,0]"), "more than memory can hold"),
+        (one("F32", "[1]", "[4,8]"), "bytes 0 to 4 of its data, before tensor `t`, belong to no"),
+        (one("F32", "[1]", "[0,4]"), "its tensors end at byte 4 of its data, which is 8 bytes long"),
+        (two("[0,4]", "[0,4]"), "tensors `t` and `u` overlap at byte 0"),
+        (two("[0,4]", "[3,7]"), "tensors `t` and `u` overlap at byte 3"),
+        ("{}".to_string(), "its tensors end at byte 0 of its data, which is 8 bytes long"),
+        (one("F33", "[2]", "[0,8]"), "its dtype `F33` is not a known one"),
         (r#"{"t":1"#.to_string(), "tensor `t`"),
     ];
     for (header, expected) in cases {
         let text = error_of(&file_bytes(&header, &[0; 8])).to_string();
-        assert!(
-            text.contains(expected),
-            "{header}\n{text}\nlacks: {expected}"
-        );
+        assert!(text.contains(expected), "{header}\n{text}\nlacks: {expected}");
     }
 }
 
@@ -216,10 +149,7 @@ fn absurd_header_lengths_are_errors() {
 #[test]
 fn what_is_no_safetensors_file_gets_a_fitting_hint() {
     for (bytes, expected) in [
-        (
-            &b"version https://git-lfs example\noid sha256:00"[..],
-            "git lfs pull",
-        ),
+        (&b"version https://git-lfs example\noid sha256:00"[..], "git lfs pull"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"PK\x03\x04 and so on", "PyTorch"),
         (b"GGUF and so on", "GGUF"),
@@ -234,24 +164,12 @@ fn what_is_no_safetensors_file_gets_a_fitting_hint() {
 fn missing_files_folders_and_broken_links_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str| SafetensorsFile::open(&folder.path().join(name)).unwrap_err();
-    assert!(
-        open("none.safetensors")
-            .to_string()
-            .ends_with("there is no such file")
-    );
-    assert!(
-        open("")
-            .to_string()
-            .ends_with("expected a file, but it is a folder")
-    );
+    assert!(open("none.safetensors").to_string().ends_with("there is no such file"));
+    assert!(open("").to_string().ends_with("expected a file, but it is a folder"));
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("gone", folder.path().join("link")).unwrap();
-        assert!(
-            open("link")
-                .to_string()
-                .ends_with("it is a link to a file that does not exist")
-        );
+        assert!(open("link").to_string().ends_with("it is a link to a file that does not exist"));
     }
 }
 
@@ -267,10 +185,7 @@ fn the_published_crate_agrees_on_a_real_checkpoint() {
     assert_eq!(file.names().count(), reference.len());
     for (name, expected) in reference.iter() {
         let found = file.tensor(name).unwrap();
-        assert_eq!(
-            (found.dtype(), found.shape()),
-            (expected.dtype(), expected.shape())
-        );
+        assert_eq!((found.dtype(), found.shape()), (expected.dtype(), expected.shape()));
         assert!(found.bytes() == expected.data(), "{name} differs");
     }
 }

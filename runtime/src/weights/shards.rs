@@ -56,22 +56,14 @@ pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, 
     }
     let mut bytes = Vec::new();
     // The limit once more, for a file that grows meanwhile.
-    file.take(LONGEST_JSON)
-        .read_to_end(&mut bytes)
-        .map_err(|error| WeightError::reading(path, error))?;
+    file.take(LONGEST_JSON).read_to_end(&mut bytes).map_err(|error| WeightError::reading(path, error))?;
     serde_json::from_slice(&bytes).map_err(|error| {
-        let kind = if error.is_data() {
-            "it is not as expected"
+        let kind = if error.is_data() { "it is not as expected" } else { "it is not valid JSON" };
+        WeightError::reading(path, format!("{kind}: {}", shortened(&error.to_string()))).with_help(if error.is_data() {
+            "check what wrote it"
         } else {
-            "it is not valid JSON"
-        };
-        WeightError::reading(path, format!("{kind}: {}", shortened(&error.to_string()))).with_help(
-            if error.is_data() {
-                "check what wrote it"
-            } else {
-                DOWNLOAD_AGAIN
-            },
-        )
+            DOWNLOAD_AGAIN
+        })
     })
 }
 
@@ -109,9 +101,7 @@ impl<'de> Visitor<'de> for IndexVisitor {
             }
         }
         let weight_map = weight_map.ok_or_else(|| A::Error::custom("it has no `weight_map`"))?;
-        Ok(ShardIndex {
-            shard_of_tensor: weight_map.0,
-        })
+        Ok(ShardIndex { shard_of_tensor: weight_map.0 })
     }
 }
 
@@ -163,35 +153,15 @@ mod tests {
                 "weight_map":{"b":"two.safetensors","a":"one.safetensors","c":"one.safetensors"}}"#,
         )
         .unwrap();
-        assert_eq!(
-            index.shards().into_iter().collect::<Vec<_>>(),
-            ["one.safetensors", "two.safetensors"]
-        );
+        assert_eq!(index.shards().into_iter().collect::<Vec<_>>(), ["one.safetensors", "two.safetensors"]);
         assert_eq!(index.shard_of_tensor["b"], "two.safetensors");
     }
 
     #[test]
     fn names_that_lead_out_of_the_folder_are_refused() {
-        for shard in [
-            "../x",
-            "/x",
-            "a/b",
-            "..",
-            ".",
-            "",
-            "a/",
-            "a/.",
-            "./a",
-            "a\\\\b",
-            "C:x",
-            "a\\u0000b",
-        ] {
+        for shard in ["../x", "/x", "a/b", "..", ".", "", "a/", "a/.", "./a", "a\\\\b", "C:x", "a\\u0000b"] {
             let error = open(&format!(r#"{{"weight_map":{{"t":"{shard}"}}}}"#)).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .contains("not the name of a file in the same folder")
-            );
+            assert!(error.to_string().contains("not the name of a file in the same folder"));
         }
         assert!(open(r#"{"weight_map":{"t":"model-00001-of-00002.safetensors"}}"#).is_ok());
     }
@@ -199,29 +169,14 @@ mod tests {
     #[test]
     fn a_broken_index_is_an_error_with_its_place() {
         for (text, expected) in [
-            (
-                "",
-                "not valid JSON: EOF while parsing a value at line 1 column 0",
-            ),
-            (
-                "{\n\"weight_map\": {,",
-                "not valid JSON: key must be a string at line 2 column 16",
-            ),
+            ("", "not valid JSON: EOF while parsing a value at line 1 column 0"),
+            ("{\n\"weight_map\": {,", "not valid JSON: key must be a string at line 2 column 16"),
             ("[]", "not as expected: invalid type: sequence"),
             ("{}", "it has no `weight_map`"),
             (r#"{"weight_map":[]}"#, "`weight_map` to be an object from"),
-            (
-                r#"{"weight_map":{"t":1}}"#,
-                "invalid type: integer `1`, expected a string",
-            ),
-            (
-                r#"{"weight_map":{"t":"a","t":"b"}}"#,
-                "the tensor `t` comes twice",
-            ),
-            (
-                r#"{"weight_map":{},"weight_map":{}}"#,
-                "`weight_map` comes twice",
-            ),
+            (r#"{"weight_map":{"t":1}}"#, "invalid type: integer `1`, expected a string"),
+            (r#"{"weight_map":{"t":"a","t":"b"}}"#, "the tensor `t` comes twice"),
+            (r#"{"weight_map":{},"weight_map":{}}"#, "`weight_map` comes twice"),
         ] {
             let message = open(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{text}\n{message}");

@@ -34,17 +34,8 @@ impl<'file> TensorView<'file> {
         shape: &'file [usize],
         bytes: &'file [u8],
     ) -> TensorView<'file> {
-        debug_assert_eq!(
-            shape.iter().product::<usize>() * dtype.bitsize(),
-            bytes.len() * 8
-        );
-        TensorView {
-            file,
-            name,
-            dtype,
-            shape,
-            bytes,
-        }
+        debug_assert_eq!(shape.iter().product::<usize>() * dtype.bitsize(), bytes.len() * 8);
+        TensorView { file, name, dtype, shape, bytes }
     }
 
     /// The tensor's name in its file.
@@ -92,10 +83,7 @@ impl<'file> TensorView<'file> {
             Dtype::BOOL => Kind::Bool(self.bytes),
             _ => return Err(self.unreadable()),
         };
-        Ok(Elements {
-            kind,
-            length: self.shape.iter().product(),
-        })
+        Ok(Elements { kind, length: self.shape.iter().product() })
     }
 
     /// The whole tensor, owned: floating-point types as `f32`, integers and BOOL as `i64`.
@@ -114,27 +102,18 @@ impl<'file> TensorView<'file> {
             Kind::U32(bytes) => Values::Integers(all(bytes, |b| u32::from_le_bytes(b).into())),
             Kind::U16(bytes) => Values::Integers(all(bytes, |b| u16::from_le_bytes(b).into())),
             Kind::U8(bytes) => Values::Integers(bytes.iter().map(|&byte| byte.into()).collect()),
-            Kind::Bool(bytes) => {
-                Values::Integers(bytes.iter().map(|&byte| i64::from(byte != 0)).collect())
-            }
+            Kind::Bool(bytes) => Values::Integers(bytes.iter().map(|&byte| i64::from(byte != 0)).collect()),
             Kind::U64(bytes) => {
-                let numbers = all(bytes, u64::from_le_bytes)
-                    .into_iter()
-                    .map(i64::try_from);
+                let numbers = all(bytes, u64::from_le_bytes).into_iter().map(i64::try_from);
                 Values::Integers(numbers.collect::<Result<_, _>>().map_err(|_| {
                     let name = quoted(self.name);
                     let problem = format!("tensor {name} has a number larger than an i64 holds");
                     WeightError::reading(self.file, problem)
                 })?)
             }
-            Kind::F16(_) | Kind::Bf16(_) | Kind::F64(_) => {
-                Values::Floats(self.elements()?.to_vec())
-            }
+            Kind::F16(_) | Kind::Bf16(_) | Kind::F64(_) => Values::Floats(self.elements()?.to_vec()),
         };
-        Ok(Tensor {
-            shape: self.shape.to_vec(),
-            values,
-        })
+        Ok(Tensor { shape: self.shape.to_vec(), values })
     }
 
     fn unreadable(&self) -> WeightError {
@@ -232,12 +211,7 @@ fn element<const SIZE: usize>(bytes: &[u8], index: usize) -> [u8; SIZE] {
 
 /// All elements of `SIZE` bytes, each through `convert`.
 fn all<const SIZE: usize, T>(bytes: &[u8], convert: impl Fn([u8; SIZE]) -> T) -> Vec<T> {
-    bytes
-        .as_chunks::<SIZE>()
-        .0
-        .iter()
-        .map(|&chunk| convert(chunk))
-        .collect()
+    bytes.as_chunks::<SIZE>().0.iter().map(|&chunk| convert(chunk)).collect()
 }
 
 /// F32 elements in place where the machine can read them so, and copied otherwise.
@@ -289,10 +263,7 @@ impl Tensor {
     pub fn new(shape: Vec<usize>, values: Values) -> Result<Tensor, String> {
         let count = shape.iter().copied().try_fold(1_usize, usize::checked_mul);
         if count != Some(values.len()) {
-            return Err(format!(
-                "a tensor of shape {shape:?} cannot have {} elements",
-                values.len()
-            ));
+            return Err(format!("a tensor of shape {shape:?} cannot have {} elements", values.len()));
         }
         Ok(Tensor { shape, values })
     }

@@ -5,21 +5,13 @@ use super::*;
 /// A view of one dimension over `bytes`.
 fn with_view<T>(dtype: Dtype, bytes: &[u8], use_view: impl FnOnce(TensorView<'_>) -> T) -> T {
     let shape = [bytes.len() * 8 / dtype.bitsize()];
-    use_view(TensorView::new(
-        Path::new("m.safetensors"),
-        "t",
-        dtype,
-        &shape,
-        bytes,
-    ))
+    use_view(TensorView::new(Path::new("m.safetensors"), "t", dtype, &shape, bytes))
 }
 
 fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     with_view(dtype, bytes, |view| {
         let elements = view.elements().unwrap();
-        let one_by_one: Vec<f32> = (0..elements.len())
-            .map(|index| elements.get(index))
-            .collect();
+        let one_by_one: Vec<f32> = (0..elements.len()).map(|index| elements.get(index)).collect();
         assert_eq!(elements.to_vec(), one_by_one);
         assert_eq!(elements.is_empty(), bytes.is_empty());
         one_by_one
@@ -27,49 +19,30 @@ fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
 }
 
 fn owned(dtype: Dtype, bytes: &[u8]) -> Values {
-    with_view(dtype, bytes, |view| {
-        view.to_tensor().unwrap().into_parts().1
-    })
+    with_view(dtype, bytes, |view| view.to_tensor().unwrap().into_parts().1)
 }
 
 #[test]
 fn floating_point_types_become_f32() {
     let wanted = [1.5_f32, -0.25, 65504.0];
-    let as_bytes = |convert: fn(f32) -> Vec<u8>| -> Vec<u8> {
-        wanted.iter().flat_map(|&number| convert(number)).collect()
-    };
+    let as_bytes =
+        |convert: fn(f32) -> Vec<u8>| -> Vec<u8> { wanted.iter().flat_map(|&number| convert(number)).collect() };
     for (dtype, bytes) in [
         (Dtype::F32, as_bytes(|number| number.to_le_bytes().to_vec())),
-        (
-            Dtype::F64,
-            as_bytes(|number| f64::from(number).to_le_bytes().to_vec()),
-        ),
-        (
-            Dtype::F16,
-            as_bytes(|number| f16::from_f32(number).to_le_bytes().to_vec()),
-        ),
+        (Dtype::F64, as_bytes(|number| f64::from(number).to_le_bytes().to_vec())),
+        (Dtype::F16, as_bytes(|number| f16::from_f32(number).to_le_bytes().to_vec())),
     ] {
         assert_eq!(floats(dtype, &bytes), wanted, "{dtype}");
-        assert_eq!(
-            owned(dtype, &bytes),
-            Values::Floats(wanted.to_vec()),
-            "{dtype}"
-        );
+        assert_eq!(owned(dtype, &bytes), Values::Floats(wanted.to_vec()), "{dtype}");
     }
-    let brain: Vec<u8> = [1.5, -0.25]
-        .iter()
-        .flat_map(|&x| bf16::from_f32(x).to_le_bytes())
-        .collect();
+    let brain: Vec<u8> = [1.5, -0.25].iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect();
     assert_eq!(floats(Dtype::BF16, &brain), [1.5, -0.25]);
     assert_eq!(owned(Dtype::BF16, &brain), Values::Floats(vec![1.5, -0.25]));
 }
 
 #[test]
 fn infinities_and_nan_survive() {
-    let bytes: Vec<u8> = [f16::INFINITY, f16::NEG_INFINITY, f16::NAN]
-        .iter()
-        .flat_map(|x| x.to_le_bytes())
-        .collect();
+    let bytes: Vec<u8> = [f16::INFINITY, f16::NEG_INFINITY, f16::NAN].iter().flat_map(|x| x.to_le_bytes()).collect();
     let numbers = floats_with_nan(&bytes);
     assert_eq!(numbers[..2], [f32::INFINITY, f32::NEG_INFINITY]);
     assert!(numbers[2].is_nan());
@@ -92,10 +65,7 @@ fn integers_become_f32_or_i64() {
     }
     check!(I64 i64, I32 i32, I16 i16, I8 i8, U32 u32, U16 u16, U8 u8);
     assert_eq!(floats(Dtype::BOOL, &[0, 1, 2]), [0.0, 1.0, 1.0]);
-    assert_eq!(
-        owned(Dtype::BOOL, &[0, 1, 2]),
-        Values::Integers(vec![0, 1, 1])
-    );
+    assert_eq!(owned(Dtype::BOOL, &[0, 1, 2]), Values::Integers(vec![0, 1, 1]));
 }
 
 #[test]
@@ -105,11 +75,7 @@ fn numbers_past_i64_are_an_error_only_as_integers() {
     let large = u64::MAX.to_le_bytes();
     assert_eq!(floats(Dtype::U64, &large), [u64::MAX as f32]);
     let error = with_view(Dtype::U64, &large, |view| view.to_tensor().unwrap_err());
-    assert!(
-        error
-            .to_string()
-            .ends_with("tensor `t` has a number larger than an i64 holds")
-    );
+    assert!(error.to_string().ends_with("tensor `t` has a number larger than an i64 holds"));
 }
 
 #[test]
@@ -147,10 +113,7 @@ fn unreadable_types_are_an_error_with_a_hint() {
 #[test]
 fn an_owned_tensor_has_as_many_elements_as_its_shape_says() {
     let tensor = Tensor::new(vec![1, 2], Values::Integers(vec![4, 5])).unwrap();
-    assert_eq!(
-        (tensor.shape(), tensor.values()),
-        (&[1, 2][..], &Values::Integers(vec![4, 5]))
-    );
+    assert_eq!((tensor.shape(), tensor.values()), (&[1, 2][..], &Values::Integers(vec![4, 5])));
     assert!(Tensor::new(vec![], Values::Floats(vec![1.0])).is_ok());
     assert!(Tensor::new(vec![2, 0], Values::Floats(vec![])).is_ok());
     assert!(Tensor::new(vec![3], Values::Floats(vec![1.0])).is_err());

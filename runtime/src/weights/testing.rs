@@ -36,15 +36,10 @@ pub(crate) fn cached_model(name: &str) -> Option<PathBuf> {
             .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
         Some(caches.join("seqwright"))
     });
-    let folder = cache
-        .map(|cache| cache.join(name))
-        .filter(|folder| folder.is_dir());
+    let folder = cache.map(|cache| cache.join(name)).filter(|folder| folder.is_dir());
     if folder.is_none() {
         let required = env::var("SEQWRIGHT_REQUIRE_MODELS").is_ok_and(|value| value == "1");
-        assert!(
-            !required,
-            "the model {name} is not in the cache: run scripts/fetch-{name}.sh"
-        );
+        assert!(!required, "the model {name} is not in the cache: run scripts/fetch-{name}.sh");
         // Not `eprintln!`, which the test runner keeps to itself when a test passes.
         let line = format!("skipped: no model {name} in the cache (scripts/fetch-{name}.sh)\n");
         let _ = std::io::stderr().write_all(line.as_bytes());

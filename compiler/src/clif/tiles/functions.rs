@@ -15,28 +15,17 @@ const LANES: usize = 4;
 const VECTOR: usize = 4 * LANES;
 
 /// Spells a tile's body, given its arguments and the steps for one vector.
-pub(super) fn emit(
-    emitter: &mut Emitter,
-    arguments: &[Value],
-    lanes: fn(&mut Emitter, Value) -> Value,
-) {
-    let &[values, count] = arguments else {
-        panic!("a function tile has two arguments")
-    };
+pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value], lanes: fn(&mut Emitter, Value) -> Value) {
+    let &[values, count] = arguments else { panic!("a function tile has two arguments") };
     let after = emitter.repeat(
         &[values, count],
-        |emitter, carried| {
-            emitter.compare_size(IntCC::UnsignedGreaterThanOrEqual, carried[1], LANES)
-        },
+        |emitter, carried| emitter.compare_size(IntCC::UnsignedGreaterThanOrEqual, carried[1], LANES),
         |emitter, carried| {
             let x = emitter.load(F32X4, carried[0], 0);
             let result = lanes(emitter, x);
             emitter.store(result, carried[0], 0);
             let done = emitter.size(LANES);
-            vec![
-                emitter.add_size(carried[0], VECTOR),
-                emitter.ins().isub(carried[1], done),
-            ]
+            vec![emitter.add_size(carried[0], VECTOR), emitter.ins().isub(carried[1], done)]
         },
     );
     let (place, left) = (after[0], after[1]);
@@ -172,10 +161,7 @@ fn larger(emitter: &mut Emitter, bound: f32, x: Value) -> Value {
 fn sign_and_size(emitter: &mut Emitter, x: Value) -> (Value, Value) {
     let sign_bit = emitter.splat(-0.0);
     let others = emitter.constant(F32X4, 0x7fff_ffff);
-    (
-        emitter.ins().band(x, sign_bit),
-        emitter.ins().band(x, others),
-    )
+    (emitter.ins().band(x, sign_bit), emitter.ins().band(x, others))
 }
 
 fn negated(emitter: &mut Emitter, x: Value) -> Value {

@@ -44,9 +44,7 @@ struct Call {
 
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[m, n, k, a, lda, b, c, ldc, accumulate] = arguments else {
-        panic!("the product has nine arguments")
-    };
+    let &[m, n, k, a, lda, b, c, ldc, accumulate] = arguments else { panic!("the product has nine arguments") };
     let depth = emitter.bytes(k);
     let steps = emitter.size(4 * UNROLLED);
     let rest = emitter.ins().urem(depth, steps);
@@ -65,11 +63,7 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
         carried = emitter.repeat(
             &carried,
             |emitter, carried| {
-                let enough = emitter.compare_size(
-                    IntCC::UnsignedGreaterThanOrEqual,
-                    carried[0],
-                    panels * PANEL_WIDTH,
-                );
+                let enough = emitter.compare_size(IntCC::UnsignedGreaterThanOrEqual, carried[0], panels * PANEL_WIDTH);
                 emitter.ins().band(alone, enough)
             },
             |emitter, carried| {
@@ -86,14 +80,11 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
             },
         );
     }
-    let buffer = emitter
-        .cursor
-        .func
-        .create_sized_stack_slot(StackSlotData::new(
-            StackSlotKind::ExplicitSlot,
-            (MOST_ROWS * PANEL_ROW) as u32,
-            4,
-        ));
+    let buffer = emitter.cursor.func.create_sized_stack_slot(StackSlotData::new(
+        StackSlotKind::ExplicitSlot,
+        (MOST_ROWS * PANEL_ROW) as u32,
+        4,
+    ));
     let pointer = emitter.pointer;
     let buffer = emitter.ins().stack_addr(pointer, buffer, 0);
     emitter.repeat(
@@ -104,11 +95,7 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
             call.panel(emitter, m, a, b, c, left, buffer);
             let whole = emitter.size(PANEL_WIDTH);
             let columns = emitter.ins().umin(left, whole);
-            vec![
-                emitter.ins().isub(left, columns),
-                emitter.ins().iadd(b, call.panel),
-                emitter.add_size(c, PANEL_ROW),
-            ]
+            vec![emitter.ins().isub(left, columns), emitter.ins().iadd(b, call.panel), emitter.add_size(c, PANEL_ROW)]
         },
     );
 }
@@ -116,16 +103,7 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
 impl Call {
     /// All rows by one panel, of which `columns` are valid if they are less than its width.
     #[allow(clippy::too_many_arguments)]
-    fn panel(
-        &self,
-        emitter: &mut Emitter,
-        m: Value,
-        a: Value,
-        b: Value,
-        c: Value,
-        columns: Value,
-        buffer: Value,
-    ) {
+    fn panel(&self, emitter: &mut Emitter, m: Value, a: Value, b: Value, c: Value, columns: Value, buffer: Value) {
         let cut = emitter.compare_size(IntCC::UnsignedLessThan, columns, PANEL_WIDTH);
         let stride = emitter.size(PANEL_ROW);
         let stride = emitter.ins().select(cut, stride, self.ldc);
@@ -143,33 +121,20 @@ impl Call {
                 });
                 for number in 1..=MOST_ROWS {
                     let chosen = emitter.compare_size(IntCC::Equal, rows, number);
-                    emitter.when(chosen, |emitter| {
-                        self.block(emitter, number, 1, a, b, target, stride)
-                    });
+                    emitter.when(chosen, |emitter| self.block(emitter, number, 1, a, b, target, stride));
                 }
                 emitter.when(cut, |emitter| {
                     self.copy_rows(emitter, rows, columns, [buffer, stride], [c, self.ldc]);
                 });
                 let a_bytes = emitter.ins().imul(rows, self.lda);
                 let c_bytes = emitter.ins().imul(rows, self.ldc);
-                vec![
-                    emitter.ins().isub(left, rows),
-                    emitter.ins().iadd(a, a_bytes),
-                    emitter.ins().iadd(c, c_bytes),
-                ]
+                vec![emitter.ins().isub(left, rows), emitter.ins().iadd(a, a_bytes), emitter.ins().iadd(c, c_bytes)]
             },
         );
     }
 
     /// Copies the first `columns` of `rows` rows from one place to another, each an address and a stride.
-    fn copy_rows(
-        &self,
-        emitter: &mut Emitter,
-        rows: Value,
-        columns: Value,
-        from: [Value; 2],
-        to: [Value; 2],
-    ) {
+    fn copy_rows(&self, emitter: &mut Emitter, rows: Value, columns: Value, from: [Value; 2], to: [Value; 2]) {
         emitter.repeat(
             &[rows, from[0], to[0]],
             |emitter, carried| emitter.compare_size(IntCC::NotEqual, carried[0], 0),
@@ -187,16 +152,7 @@ impl Call {
 
     /// So many rows by all columns of so many panels, with the sums in registers.
     #[allow(clippy::too_many_arguments)]
-    fn block(
-        &self,
-        emitter: &mut Emitter,
-        rows: usize,
-        panels: usize,
-        a: Value,
-        b: Value,
-        c: Value,
-        ldc: Value,
-    ) {
+    fn block(&self, emitter: &mut Emitter, rows: usize, panels: usize, a: Value, b: Value, c: Value, ldc: Value) {
         let vectors = panels * PANEL_WIDTH * 4 / VECTOR;
         let rows_of_a = addresses(emitter, a, self.lda, rows);
         let rows_of_c = addresses(emitter, c, ldc, rows);
@@ -216,22 +172,15 @@ impl Call {
                 &carried,
                 |emitter, carried| emitter.compare(IntCC::UnsignedLessThan, carried[0], end),
                 |emitter, carried| {
-                    let from_a: Vec<Value> = rows_of_a
-                        .iter()
-                        .map(|&row| emitter.ins().iadd(row, carried[0]))
-                        .collect();
-                    let from_b: Vec<Value> = panel_starts
-                        .iter()
-                        .map(|&panel| emitter.ins().iadd(panel, carried[1]))
-                        .collect();
+                    let from_a: Vec<Value> = rows_of_a.iter().map(|&row| emitter.ins().iadd(row, carried[0])).collect();
+                    let from_b: Vec<Value> =
+                        panel_starts.iter().map(|&panel| emitter.ins().iadd(panel, carried[1])).collect();
                     let mut sums = carried[2..].to_vec();
                     for step in 0..steps {
                         multiply_add(emitter, &mut sums, &from_a, &from_b, step);
                     }
-                    let mut next = vec![
-                        emitter.add_size(carried[0], 4 * steps),
-                        emitter.add_size(carried[1], PANEL_ROW * steps),
-                    ];
+                    let mut next =
+                        vec![emitter.add_size(carried[0], 4 * steps), emitter.add_size(carried[1], PANEL_ROW * steps)];
                     next.extend(sums);
                     next
                 },
@@ -244,13 +193,7 @@ impl Call {
 }
 
 /// One step along `k`, `step` after the given addresses in the rows of `a` and the panels.
-fn multiply_add(
-    emitter: &mut Emitter,
-    sums: &mut [Value],
-    from_a: &[Value],
-    from_b: &[Value],
-    step: usize,
-) {
+fn multiply_add(emitter: &mut Emitter, sums: &mut [Value], from_a: &[Value], from_b: &[Value], step: usize) {
     let per_row = 2 * from_b.len();
     let mut factors = Vec::new();
     for (panel, &address) in from_b.iter().enumerate() {

@@ -21,9 +21,7 @@ fn erf(x: f64) -> f64 {
         std::f64::consts::FRAC_2_SQRT_PI * (-size * size).exp() * sum
     } else if size < 10.0 {
         // erfc(x) = exp(-x^2) / sqrt(pi) / (x + (1/2) / (x + 1 / (x + (3/2) / (x + ..)))).
-        let fraction = (1..=120)
-            .rev()
-            .fold(size, |below, number| size + f64::from(number) / 2.0 / below);
+        let fraction = (1..=120).rev().fold(size, |below, number| size + f64::from(number) / 2.0 / below);
         1.0 - (-size * size).exp() / (fraction * std::f64::consts::PI.sqrt())
     } else {
         1.0
@@ -44,11 +42,7 @@ fn ulps(got: f32, wanted: f64) -> f64 {
     // The neighbour overflows to infinity at the end of the range; the distance below is the same there.
     let size = nearest.abs().min(f32::MAX);
     let ulp = f64::from(size) - f64::from(size.next_down().max(0.0));
-    let got = if got.is_infinite() {
-        f64::from(f32::MAX).copysign(got.into())
-    } else {
-        f64::from(got)
-    };
+    let got = if got.is_infinite() { f64::from(f32::MAX).copysign(got.into()) } else { f64::from(got) };
     (got - wanted).abs() / ulp.max(f64::from(f32::from_bits(1)))
 }
 
@@ -99,19 +93,10 @@ fn largest_error(callable: &Callable, tile: Tile, function: fn(f64) -> f64, leas
     let mut largest = 0.0;
     for (&x, &got) in arguments.iter().zip(&results) {
         let wanted = function(x.into());
-        assert_eq!(
-            got.is_nan(),
-            wanted.is_nan(),
-            "{} {tile:?} of {x}",
-            callable.name()
-        );
+        assert_eq!(got.is_nan(), wanted.is_nan(), "{} {tile:?} of {x}", callable.name());
         let error = ulps(got, wanted);
         if wanted.abs() < least {
-            assert!(
-                (f64::from(got) - wanted).abs() < least,
-                "{} {tile:?} of {x} is {got}",
-                callable.name()
-            );
+            assert!((f64::from(got) - wanted).abs() < least, "{} {tile:?} of {x} is {got}", callable.name());
         } else if error > largest {
             largest = error;
         }
@@ -124,28 +109,9 @@ fn largest_error(callable: &Callable, tile: Tile, function: fn(f64) -> f64, leas
 fn exponentials_are_right() {
     with_every_choice(|callable| {
         assert!(largest_error(callable, Tile::Exp, f64::exp, 0.0) < 1.5);
-        let mut values = [
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            0.0,
-            -0.0,
-            100.0,
-            -200.0,
-            89.0,
-        ];
+        let mut values = [f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 100.0, -200.0, 89.0];
         callable.apply(Tile::Exp, &mut values);
-        assert_eq!(
-            values,
-            [
-                f32::INFINITY,
-                0.0,
-                1.0,
-                1.0,
-                f32::INFINITY,
-                0.0,
-                f32::INFINITY
-            ]
-        );
+        assert_eq!(values, [f32::INFINITY, 0.0, 1.0, 1.0, f32::INFINITY, 0.0, f32::INFINITY]);
     });
 }
 
@@ -155,10 +121,7 @@ fn hyperbolic_tangents_are_right() {
         assert!(largest_error(callable, Tile::Tanh, f64::tanh, 0.0) < 4.0);
         let mut values = [f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 50.0, 1e-5];
         callable.apply(Tile::Tanh, &mut values);
-        assert_eq!(
-            values.map(f32::to_bits),
-            [1.0, -1.0, 0.0, -0.0, 1.0, 1e-5f32].map(f32::to_bits)
-        );
+        assert_eq!(values.map(f32::to_bits), [1.0, -1.0, 0.0, -0.0, 1.0, 1e-5f32].map(f32::to_bits));
     });
 }
 
@@ -176,21 +139,15 @@ fn sigmoids_are_right() {
 #[test]
 fn error_functions_are_right() {
     // From tables.
-    for (x, wanted) in [
-        (0.5, 0.520_499_877_813_046_5),
-        (1.0, 0.842_700_792_949_714_9),
-        (3.0, 0.999_977_909_503_001_4),
-    ] {
+    for (x, wanted) in [(0.5, 0.520_499_877_813_046_5), (1.0, 0.842_700_792_949_714_9), (3.0, 0.999_977_909_503_001_4)]
+    {
         assert!((erf(x) - wanted).abs() < 1e-15);
     }
     with_every_choice(|callable| {
         assert!(largest_error(callable, Tile::Erf, erf, 0.0) < 4.0);
         let mut values = [f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 5.0, -5.0];
         callable.apply(Tile::Erf, &mut values);
-        assert_eq!(
-            values.map(f32::to_bits),
-            [1.0, -1.0, 0.0, -0.0, 1.0, -1.0f32].map(f32::to_bits)
-        );
+        assert_eq!(values.map(f32::to_bits), [1.0, -1.0, 0.0, -0.0, 1.0, -1.0f32].map(f32::to_bits));
     });
 }
 
@@ -200,11 +157,7 @@ fn places_do_not_matter() {
     with_every_choice(|callable| {
         let mut random = Random(8);
         for tile in [Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf] {
-            let arguments: Vec<f32> = random
-                .numbers(80)
-                .iter()
-                .map(|number| number * 5.0)
-                .collect();
+            let arguments: Vec<f32> = random.numbers(80).iter().map(|number| number * 5.0).collect();
             let alone: Vec<u32> = arguments
                 .iter()
                 .map(|&x| {
@@ -219,17 +172,8 @@ fn places_do_not_matter() {
                     callable.apply(tile, &mut run[start..start + length]);
                     for (place, &got) in run.iter().enumerate() {
                         let inside = (start..start + length).contains(&place);
-                        let wanted = if inside {
-                            alone[place]
-                        } else {
-                            arguments[place].to_bits()
-                        };
-                        assert_eq!(
-                            got.to_bits(),
-                            wanted,
-                            "{} {tile:?}, run of {length}",
-                            callable.name()
-                        );
+                        let wanted = if inside { alone[place] } else { arguments[place].to_bits() };
+                        assert_eq!(got.to_bits(), wanted, "{} {tile:?}, run of {length}", callable.name());
                     }
                 }
             }
@@ -241,11 +185,7 @@ fn places_do_not_matter() {
 fn plain_functions() {
     with_every_choice(|callable| {
         let arguments = [0.25, 1.0, 2.5, 7.0];
-        for (tile, function) in [
-            (Tile::Log, f32::ln as fn(f32) -> f32),
-            (Tile::Sin, f32::sin),
-            (Tile::Cos, f32::cos),
-        ] {
+        for (tile, function) in [(Tile::Log, f32::ln as fn(f32) -> f32), (Tile::Sin, f32::sin), (Tile::Cos, f32::cos)] {
             let mut values = arguments;
             callable.apply(tile, &mut values);
             assert_eq!(values, arguments.map(function));

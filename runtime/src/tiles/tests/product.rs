@@ -17,55 +17,31 @@ fn check(callable: &Callable, random: &mut Random, sizes: [usize; 3]) {
     let shift = random.below(4);
     let a = random.numbers(shift + m * lda + k);
     let b = random.numbers(n * k);
-    let packed = pack(callable.tiles.panel_width, n, k, |column, p| {
-        b[column * k + p]
-    });
+    let packed = pack(callable.tiles.panel_width, n, k, |column, p| b[column * k + p]);
     let accumulate = random.below(2) == 1;
     let before = random.numbers(shift + m * ldc + 64);
     let mut c = vec![UNTOUCHED; before.len()];
     if accumulate {
         c.copy_from_slice(&before);
     }
-    callable.product(
-        sizes,
-        &a[shift..],
-        lda,
-        &packed,
-        &mut c[shift..],
-        ldc,
-        accumulate,
-    );
-    let case = format!(
-        "{} {m} by {n} by {k}, strides {lda} and {ldc}",
-        callable.name()
-    );
+    callable.product(sizes, &a[shift..], lda, &packed, &mut c[shift..], ldc, accumulate);
+    let case = format!("{} {m} by {n} by {k}, strides {lda} and {ldc}", callable.name());
     let mut written = vec![false; c.len()];
     for row in 0..m {
         for column in 0..n {
             let place = shift + row * ldc + column;
-            let mut sum = if accumulate {
-                f64::from(before[place])
-            } else {
-                0.0
-            };
+            let mut sum = if accumulate { f64::from(before[place]) } else { 0.0 };
             for p in 0..k {
                 sum += f64::from(a[shift + row * lda + p]) * f64::from(b[column * k + p]);
             }
             let error = (f64::from(c[place]) - sum).abs();
-            assert!(
-                error <= 1e-6 * (k as f64 + 1.0),
-                "{case}: at {row}, {column} {} is not {sum}",
-                c[place]
-            );
+            assert!(error <= 1e-6 * (k as f64 + 1.0), "{case}: at {row}, {column} {} is not {sum}", c[place]);
             written[place] = true;
         }
     }
     for (place, &number) in c.iter().enumerate() {
         let kept = if accumulate { before[place] } else { UNTOUCHED };
-        assert!(
-            written[place] || number == kept,
-            "{case}: {place} was written"
-        );
+        assert!(written[place] || number == kept, "{case}: {place} was written");
     }
 }
 
@@ -81,9 +57,7 @@ fn products_are_right_at_all_sizes() {
         }
         // Around whole panels, whole groups of panels, and no depth at all.
         for m in [1, 2, 3, 4, 7, 13] {
-            for n in [
-                0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130,
-            ] {
+            for n in [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130] {
                 for k in [0, 1, 3, 4, 5, 64] {
                     check(callable, &mut random, [m, n, k]);
                 }
@@ -107,36 +81,19 @@ fn rows_do_not_depend_on_each_other() {
             let most = 40;
             let a = random.numbers(most * k);
             let b = random.numbers(n * k);
-            let packed = pack(callable.tiles.panel_width, n, k, |column, p| {
-                b[column * k + p]
-            });
+            let packed = pack(callable.tiles.panel_width, n, k, |column, p| b[column * k + p]);
             let before = random.numbers(most * n);
             for accumulate in [false, true] {
                 let mut alone = before.clone();
                 for row in 0..most {
-                    callable.product(
-                        [1, n, k],
-                        &a[row * k..],
-                        k,
-                        &packed,
-                        &mut alone[row * n..][..n],
-                        n,
-                        accumulate,
-                    );
+                    callable.product([1, n, k], &a[row * k..], k, &packed, &mut alone[row * n..][..n], n, accumulate);
                 }
                 for m in 1..=most {
                     let mut together = before.clone();
                     callable.product([m, n, k], &a, k, &packed, &mut together, n, accumulate);
-                    let equal = alone
-                        .iter()
-                        .zip(&together)
-                        .take(m * n)
-                        .all(|(one, other)| one.to_bits() == other.to_bits());
-                    assert!(
-                        equal,
-                        "{} {m} rows by {n} by {k}, accumulating {accumulate}",
-                        callable.name()
-                    );
+                    let equal =
+                        alone.iter().zip(&together).take(m * n).all(|(one, other)| one.to_bits() == other.to_bits());
+                    assert!(equal, "{} {m} rows by {n} by {k}, accumulating {accumulate}", callable.name());
                 }
             }
         }
@@ -151,14 +108,10 @@ fn versions_agree() {
     with_every_choice(|callable| {
         let mut random = Random(4);
         let (a, b) = (random.numbers(m * k), random.numbers(n * k));
-        let packed = pack(callable.tiles.panel_width, n, k, |column, p| {
-            b[column * k + p]
-        });
+        let packed = pack(callable.tiles.panel_width, n, k, |column, p| b[column * k + p]);
         let mut c = vec![0.0; m * n];
         callable.product([m, n, k], &a, k, &packed, &mut c, n, false);
-        results
-            .borrow_mut()
-            .push(c.iter().map(|number| number.to_bits()).collect::<Vec<_>>());
+        results.borrow_mut().push(c.iter().map(|number| number.to_bits()).collect::<Vec<_>>());
     });
     let results = results.into_inner();
     assert!(results.iter().all(|result| *result == results[0]));
@@ -169,15 +122,7 @@ fn packing() {
     with_every_choice(|callable| {
         let mut random = Random(5);
         let width = callable.tiles.panel_width;
-        for [n, k] in [
-            [1, 1],
-            [width, 3],
-            [width + 1, 4],
-            [3 * width - 1, 9],
-            [100, 17],
-            [0, 5],
-            [5, 0],
-        ] {
+        for [n, k] in [[1, 1], [width, 3], [width + 1, 4], [3 * width - 1, 9], [100, 17], [0, 5], [5, 0]] {
             for [stride_n, stride_k] in [[1, n], [k, 1], [1, n + 3], [k + 2, 1], [2 * k, 2]] {
                 let source = random.numbers(2 * (n + 5) * (k + 5));
                 let at = |column: usize, p: usize| source[column * stride_n + p * stride_k];

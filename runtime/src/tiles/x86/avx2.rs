@@ -4,14 +4,12 @@
 
 use std::arch::x86_64::*;
 use std::arch::x86_64::{
-    _mm256_add_epi32 as add_integers, _mm256_add_ps as add, _mm256_and_ps as and,
-    _mm256_andnot_ps as and_not, _mm256_castps_si256 as to_bits, _mm256_castsi256_ps as from_bits,
-    _mm256_div_ps as divide, _mm256_fmadd_ps as multiply_add, _mm256_loadu_ps as load,
-    _mm256_max_ps as larger, _mm256_min_ps as smaller, _mm256_mul_ps as multiply,
-    _mm256_or_ps as or, _mm256_set1_epi32 as splat_integer, _mm256_set1_ps as splat,
+    _mm256_add_epi32 as add_integers, _mm256_add_ps as add, _mm256_and_ps as and, _mm256_andnot_ps as and_not,
+    _mm256_castps_si256 as to_bits, _mm256_castsi256_ps as from_bits, _mm256_div_ps as divide,
+    _mm256_fmadd_ps as multiply_add, _mm256_loadu_ps as load, _mm256_max_ps as larger, _mm256_min_ps as smaller,
+    _mm256_mul_ps as multiply, _mm256_or_ps as or, _mm256_set1_epi32 as splat_integer, _mm256_set1_ps as splat,
     _mm256_slli_epi32 as shift_left, _mm256_srai_epi32 as shift_right, _mm256_storeu_ps as store,
-    _mm256_sub_epi32 as subtract_integers, _mm256_sub_ps as subtract,
-    _mm256_xor_ps as exclusive_or,
+    _mm256_sub_epi32 as subtract_integers, _mm256_sub_ps as subtract, _mm256_xor_ps as exclusive_or,
 };
 
 /// Columns in a panel of packed `b`: two vectors.

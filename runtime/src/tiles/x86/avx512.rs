@@ -4,14 +4,12 @@
 
 use std::arch::x86_64::*;
 use std::arch::x86_64::{
-    _mm512_add_epi32 as add_integers, _mm512_add_ps as add, _mm512_and_ps as and,
-    _mm512_andnot_ps as and_not, _mm512_castps_si512 as to_bits, _mm512_castsi512_ps as from_bits,
-    _mm512_div_ps as divide, _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load,
-    _mm512_max_ps as larger, _mm512_min_ps as smaller, _mm512_mul_ps as multiply,
-    _mm512_or_ps as or, _mm512_set1_epi32 as splat_integer, _mm512_set1_ps as splat,
+    _mm512_add_epi32 as add_integers, _mm512_add_ps as add, _mm512_and_ps as and, _mm512_andnot_ps as and_not,
+    _mm512_castps_si512 as to_bits, _mm512_castsi512_ps as from_bits, _mm512_div_ps as divide,
+    _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load, _mm512_max_ps as larger, _mm512_min_ps as smaller,
+    _mm512_mul_ps as multiply, _mm512_or_ps as or, _mm512_set1_epi32 as splat_integer, _mm512_set1_ps as splat,
     _mm512_slli_epi32 as shift_left, _mm512_srai_epi32 as shift_right, _mm512_storeu_ps as store,
-    _mm512_sub_epi32 as subtract_integers, _mm512_sub_ps as subtract,
-    _mm512_xor_ps as exclusive_or,
+    _mm512_sub_epi32 as subtract_integers, _mm512_sub_ps as subtract, _mm512_xor_ps as exclusive_or,
 };
 
 /// Columns in a panel of packed `b`: two vectors.
