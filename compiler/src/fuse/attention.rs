@@ -45,8 +45,11 @@ pub fn find_all(graph: &Graph) -> HashMap<ValueId, AttentionParts> {
     graph.order().into_iter().filter_map(|id| Some((id, find_attention(graph, id)?))).collect()
 }
 
+/// A value and where it is read.
+type ReadAt<'a> = (ValueId, &'a [Subscript]);
+
 /// The two reads that a sum over one index multiplies.
-fn product_of_reads(equation: &Equation) -> Option<(IndexId, [(ValueId, &[Subscript]); 2])> {
+fn product_of_reads(equation: &Equation) -> Option<(IndexId, [ReadAt<'_>; 2])> {
     let Term::Reduce { reduction: Reduction::Sum, over, domain, body } = &equation.term else { return None };
     let ([over], true, Term::Binary(Binary::Multiply, left, right)) = (over.as_slice(), domain.is_empty(), &**body)
     else {

@@ -21,10 +21,10 @@ use std::collections::HashSet;
 /// The first law that is broken and where: a mistake in the compiler, never in a user's file.
 pub fn verify(graph: &Graph) -> Result<(), String> {
     for (id, value) in graph.model.ids() {
-        if let ValueKind::Equation(equation) = &value.kind {
-            if graph.groups.iter().any(|group| contains(group, id)) {
-                check_equation(graph, value, equation).map_err(|why| format!("{}: {why}", value.path))?;
-            }
+        if let ValueKind::Equation(equation) = &value.kind
+            && graph.groups.iter().any(|group| contains(group, id))
+        {
+            check_equation(graph, value, equation).map_err(|why| format!("{}: {why}", value.path))?;
         }
     }
     check_order(graph)?;
@@ -89,10 +89,10 @@ fn check_equation(graph: &Graph, value: &Value, equation: &Equation) -> Result<(
                     wrong = Some(format!("law 3: a read of value {} with {} subscripts", read.0, subscripts.len()));
                 }
                 for subscript in subscripts {
-                    if let Subscript::Affine { terms, .. } = subscript {
-                        if terms.iter().any(|(index, _)| index.0 as usize >= equation.indices.len()) {
-                            wrong = Some("law 3: a subscript with an index that is not there".to_string());
-                        }
+                    if let Subscript::Affine { terms, .. } = subscript
+                        && terms.iter().any(|(index, _)| index.0 as usize >= equation.indices.len())
+                    {
+                        wrong = Some("law 3: a subscript with an index that is not there".to_string());
                     }
                 }
             }
@@ -113,10 +113,10 @@ fn check_equation(graph: &Graph, value: &Value, equation: &Equation) -> Result<(
     if let Some(wrong) = wrong {
         return Err(wrong);
     }
-    if let Term::Softmax { over, .. } | Term::Pieces(over, _) = &equation.term {
-        if over.0 as usize >= value.axes.len() {
-            return Err("law 5: a softmax or pieces over an index that is not the value's".to_string());
-        }
+    if let Term::Softmax { over, .. } | Term::Pieces(over, _) = &equation.term
+        && over.0 as usize >= value.axes.len()
+    {
+        return Err("law 5: a softmax or pieces over an index that is not the value's".to_string());
     }
     if let Some(before) = equation.before {
         let features: Vec<_> = value.axes.iter().filter(|axis| axis.time().is_none()).cloned().collect();

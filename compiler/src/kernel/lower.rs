@@ -174,7 +174,7 @@ impl Lowering<'_> {
         let body = match cluster.kind {
             ClusterKind::Attention => {
                 let id = cluster.values[0];
-                Body::Attention(self.attention(&mut making, id, &self.fused.attention[&id]))
+                Body::Attention(Box::new(self.attention(&mut making, id, &self.fused.attention[&id])))
             }
             ClusterKind::Rows | ClusterKind::Scan { .. } => {
                 let mut done: HashSet<ValueId> = HashSet::new();
@@ -354,8 +354,10 @@ impl Lowering<'_> {
             packed.push(part);
         }
         let columns: usize = widths.iter().sum();
-        let name: Vec<&str> = same.iter().map(|id| self.graph.value(*id).path.as_str()).collect();
-        let name = name.join(", ");
+        let name = match same {
+            [only] => self.graph.value(*only).path.clone(),
+            _ => format!("{} and {} more", self.graph.value(first).path, same.len() - 1),
+        };
         let key = format!("{packed:?}");
         let weights = match self.packed.get(&key) {
             Some(buffer) => *buffer,
@@ -375,12 +377,12 @@ impl Lowering<'_> {
         };
         let weights = making.argument(&self.program, weights, false);
         // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
-        if let ([only], false) = (same, making.is_scan) {
-            if self.stored.contains(only) {
-                let target = self.layout(making, *only, true).place;
-                making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
-                return;
-            }
+        if let ([only], false) = (same, making.is_scan)
+            && self.stored.contains(only)
+        {
+            let target = self.layout(making, *only, true).place;
+            making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
+            return;
         }
         let scratch = making.scratch(&name, rows * columns);
         let target = Place::Scratch(scratch);

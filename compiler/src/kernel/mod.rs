@@ -187,7 +187,7 @@ pub enum Body {
         stages: Vec<Stage>,
     },
     /// Attention in one pass that never stores the scores.
-    Attention(Attention),
+    Attention(Box<Attention>),
 }
 
 /// One thing done with a block of rows.

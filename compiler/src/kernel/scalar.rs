@@ -154,20 +154,22 @@ impl Context<'_> {
         if !sum.computed.is_empty() || !sum.last.is_empty() {
             return false;
         }
-        if sum.position == 1 && sum.indices.is_empty() && sum.fixed >= 0 {
-            if let Some(time) = self.time {
-                let most = size.saturating_sub(sum.fixed as usize);
-                let known = self.limits.iter().any(|limit| limit.time == time && limit.most <= most);
-                if !known {
-                    self.limits.push(Limit {
-                        time,
-                        most,
-                        value: self.graph.value(value).path.clone(),
-                        span: self.graph.value(value).span,
-                    });
-                }
-                return true;
+        if sum.position == 1
+            && sum.indices.is_empty()
+            && sum.fixed >= 0
+            && let Some(time) = self.time
+        {
+            let most = size.saturating_sub(sum.fixed as usize);
+            let known = self.limits.iter().any(|limit| limit.time == time && limit.most <= most);
+            if !known {
+                self.limits.push(Limit {
+                    time,
+                    most,
+                    value: self.graph.value(value).path.clone(),
+                    span: self.graph.value(value).span,
+                });
             }
+            return true;
         }
         if sum.position != 0 {
             return false;

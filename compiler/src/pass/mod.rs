@@ -43,9 +43,9 @@ pub fn optimise(mut graph: Graph) -> Graph {
 }
 
 fn check(graph: &Graph, after: &str) {
-    if cfg!(debug_assertions) {
-        if let Err(why) = verify(graph) {
-            panic!("after {after}: {why}\n{}", graph.print());
-        }
+    if cfg!(debug_assertions)
+        && let Err(why) = verify(graph)
+    {
+        panic!("after {after}: {why}\n{}", graph.print());
     }
 }
