@@ -20,6 +20,8 @@ const SCALE: [[u8; 3]; 10] = [
     [181, 222, 43],
     [253, 231, 37],
 ];
+/// The levels of each channel in the cube that the palette of 256 colours has.
+const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 /// From the smallest number to the largest.
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
 /// The most columns of a row's name.
@@ -185,17 +187,18 @@ fn background(part: f32, depth: Depth) -> Style {
         let (from, to) = (f32::from(SCALE[step][channel]), f32::from(SCALE[step + 1][channel]));
         (from + (to - from) * rest).round() as u8
     };
-    let (red, green, blue) = (mixed(0), mixed(1), mixed(2));
-    let light = 0.299 * f32::from(red) + 0.587 * f32::from(green) + 0.114 * f32::from(blue);
-    let letters = if light > 120.0 { Ansi256Color(16) } else { Ansi256Color(231) };
+    let mut channels = [mixed(0), mixed(1), mixed(2)];
     let color = match depth {
-        Depth::True => Color::Rgb(RgbColor(red, green, blue)),
-        // The palette's cube has six levels of each channel: 0, 95, 135, 175, 215, 255.
+        Depth::True => Color::Rgb(RgbColor(channels[0], channels[1], channels[2])),
         Depth::Palette | Depth::Plain => {
-            let level = |channel: u8| if channel < 48 { 0 } else { (channel.max(75) - 35) / 40 };
-            Color::Ansi256(Ansi256Color(16 + 36 * level(red) + 6 * level(green) + level(blue)))
+            let nearest = channels.map(|channel| if channel < 48 { 0 } else { (channel.max(75) - 35) / 40 });
+            channels = nearest.map(|level| LEVELS[usize::from(level)]);
+            Color::Ansi256(Ansi256Color(16 + 36 * nearest[0] + 6 * nearest[1] + nearest[2]))
         }
     };
+    let [red, green, blue] = channels.map(f32::from);
+    // Black and white letters have about the same contrast at this lightness.
+    let letters = if 0.299 * red + 0.587 * green + 0.114 * blue > 105.0 { Ansi256Color(16) } else { Ansi256Color(231) };
     Style::new().bg_color(Some(color)).fg_color(Some(Color::Ansi256(letters)))
 }
 
