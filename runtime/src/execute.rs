@@ -21,13 +21,38 @@ pub struct Executable {
     threads: rayon::ThreadPool,
 }
 
-/// What a run is refused for: sequences longer than the model's tables of positions.
+/// Why a batch is not run.
 #[derive(Clone, Debug)]
-pub struct TooLong {
-    /// Which sequence, and how long it is.
-    pub sequence: (usize, usize),
-    /// The limit, and the value that sets it.
-    pub limit: seqwright_compiler::kernel::Limit,
+pub enum RunError {
+    /// A sequence is longer than the model's tables of positions.
+    TooLong {
+        /// Which sequence, and how long it is.
+        sequence: (usize, usize),
+        /// The limit, and the value that sets it.
+        limit: Box<seqwright_compiler::kernel::Limit>,
+    },
+    /// The run's buffers would need more memory than there is.
+    Memory {
+        /// Bytes that are needed.
+        needed: usize,
+        /// Bytes that there are.
+        available: usize,
+    },
+    /// The batch is not one of this program: its lengths or an input's numbers are too many or too few.
+    Batch(String),
+}
+
+/// Bytes of memory that a run may take where the system does not say how many there are.
+const MEMORY_WHERE_UNKNOWN: usize = 1 << 36;
+
+/// Bytes of memory that the system can still give.
+fn memory_available() -> usize {
+    let lines = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = lines.lines().find_map(|line| {
+        let kilobytes = line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?.trim();
+        kilobytes.parse::<usize>().ok()?.checked_mul(1024)
+    });
+    available.unwrap_or(MEMORY_WHERE_UNKNOWN)
 }
 
 impl Executable {
@@ -77,16 +102,32 @@ impl Executable {
     /// Runs a batch; gives the rows of each output, in the program's order.
     ///
     /// # Errors
-    /// A sequence that is longer than the model allows.
-    pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, TooLong> {
+    /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
+    pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
+        let fits = |lengths: &Vec<usize>| lengths.len() == batch.sequences;
+        if batch.lengths.len() != self.program.times.len() || !batch.lengths.iter().all(fits) {
+            return Err(RunError::Batch(
+                "it does not give the length of each sequence along each time axis".to_string(),
+            ));
+        }
         for limit in &self.program.limits {
             let lengths = &batch.lengths[limit.time.0 as usize];
             if let Some((sequence, length)) = lengths.iter().enumerate().find(|(_, length)| **length > limit.most) {
-                return Err(TooLong { sequence: (sequence, *length), limit: limit.clone() });
+                let limit = Box::new(limit.clone());
+                return Err(RunError::TooLong { sequence: (sequence, *length), limit });
             }
         }
         let rows = Rows::new(&self.program, batch);
-        let mut memory = Memory::new(self, batch, &rows);
+        for buffer in &self.program.buffers {
+            if let Role::Input(id) = &buffer.role {
+                let wanted = rows.of(&buffer.space, batch.sequences) * buffer.row;
+                let found = batch.inputs.get(id).map_or(0, Vec::len);
+                if found != wanted {
+                    return Err(RunError::Batch(format!("`{}` has {found} numbers, wanted are {wanted}", buffer.name)));
+                }
+            }
+        }
+        let mut memory = Memory::new(self, batch, &rows)?;
         for call in &self.program.calls {
             let kernel = &self.program.kernels[call.kernel];
             let arguments: Vec<*mut f32> = call.arguments.iter().map(|buffer| memory.address(self, *buffer)).collect();
@@ -243,20 +284,25 @@ struct Memory {
 }
 
 impl Memory {
-    fn new(executable: &Executable, batch: &Batch, rows: &Rows) -> Memory {
+    fn new(executable: &Executable, batch: &Batch, rows: &Rows) -> Result<Memory, RunError> {
         let mut sizes: Vec<usize> = Vec::new();
         for buffer in &executable.program.buffers {
             if let Role::Computed { slot } = buffer.role {
                 if sizes.len() <= slot {
                     sizes.resize(slot + 1, 0);
                 }
-                let floats = rows.of(&buffer.space, batch.sequences) * buffer.row;
+                let floats = rows.of(&buffer.space, batch.sequences).saturating_mul(buffer.row);
                 sizes[slot] = sizes[slot].max(floats);
             }
         }
+        let needed = sizes.iter().fold(0usize, |all, floats| all.saturating_add(floats.saturating_mul(4)));
+        let available = memory_available();
+        if needed > available {
+            return Err(RunError::Memory { needed, available });
+        }
         let inputs = batch.inputs.iter().map(|(id, rows)| (*id, aligned(rows))).collect();
         let slots = sizes.into_iter().map(|size| AlignedFloats::zeroed(size.max(1))).collect();
-        Memory { slots, inputs, sequences: batch.sequences }
+        Ok(Memory { slots, inputs, sequences: batch.sequences })
     }
 
     fn address(&mut self, executable: &Executable, id: BufferId) -> *mut f32 {

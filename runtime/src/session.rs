@@ -1,7 +1,7 @@
 //! From a file to results: the whole way, one step after the other, each of which can be looked at.
 
 use crate::batch::{Batch, InputError};
-use crate::execute::Executable;
+use crate::execute::{Executable, RunError};
 use crate::tiles::{Instructions, Tiles};
 use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
 use anstyle::{AnsiColor, Style};
@@ -322,7 +322,15 @@ impl Runner {
                     .iter()
                     .filter_map(|(id, rows)| Some((*ids.get(&self.model.value(*id).path)?, rows.clone())))
                     .collect();
-                executable.run(&moved).map_err(|error| self.too_long(error.sequence, &error.limit))
+                executable.run(&moved).map_err(|error| match error {
+                    RunError::TooLong { sequence, limit } => self.too_long(sequence, &limit),
+                    RunError::Memory { needed, available } => Failure::Other(format!(
+                        "a run needs {} MiB of memory for its values, {} MiB are there: run fewer or shorter sequences at once",
+                        needed >> 20,
+                        available >> 20
+                    )),
+                    RunError::Batch(why) => Failure::Other(format!("the batch does not fit the model: {why}")),
+                })
             }
             Way::Interpreter { graph, weights, limits } => {
                 for limit in limits {

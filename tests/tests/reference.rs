@@ -1,4 +1,4 @@
-//! The language reference: every block of `grammar/reference.md` is a file that does what the text says.
+//! The language reference and the README: every block of `.seq` text in them is a file that does what the text says.
 //!
 //! A block that begins with ```` ```seq ```` must be without a mistake; one that begins with ```` ```seq error E0401 ```` must
 //! give that diagnostic, and no other. A block without a `model` is checked definition by definition.
@@ -36,14 +36,23 @@ fn blocks(markdown: &str) -> Vec<Block> {
 
 #[test]
 fn every_block_does_what_the_text_says() {
-    let path = repository().join("grammar/reference.md");
-    let markdown = std::fs::read_to_string(&path).expect("the reference is there");
+    let errors = check_blocks("grammar/reference.md", 60);
+    assert!(errors >= 15, "found {errors} blocks with errors");
+}
+
+#[test]
+fn the_readmes_blocks_are_programs() {
+    check_blocks("README.md", 3);
+}
+
+/// Checks every block of a file, of which there are at least so many; gives the number of those that are errors.
+fn check_blocks(file: &str, least: usize) -> usize {
+    let markdown = std::fs::read_to_string(repository().join(file)).expect("the file is there");
     let blocks = blocks(&markdown);
-    let errors = blocks.iter().filter(|block| block.error.is_some()).count();
-    assert!(blocks.len() >= 60 && errors >= 15, "found {} blocks, {errors} of them errors", blocks.len());
+    assert!(blocks.len() >= least, "found {} blocks", blocks.len());
     let mut wrong = Vec::new();
     for block in &blocks {
-        let name = format!("reference.md:{}", block.line);
+        let name = format!("{file}:{}", block.line);
         let (sources, diagnostics) = diagnose(&name, &block.text, Missing::Invent);
         let mut found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.number()).collect();
         found.dedup();
@@ -53,4 +62,5 @@ fn every_block_does_what_the_text_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    blocks.iter().filter(|block| block.error.is_some()).count()
 }

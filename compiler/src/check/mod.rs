@@ -8,14 +8,19 @@
 //! Every mistake becomes a diagnostic; an equation with one leaves its name broken, and readers of a broken name say nothing
 //! more, so that each mistake is told once.
 
+mod binding;
 mod body;
 mod builtin;
+mod contraction;
 mod expression;
 mod index;
 mod instance;
+mod joining;
 pub mod program;
 pub mod recurrence;
+mod reduction;
 mod scope;
+mod size;
 mod subscript;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -29,6 +34,8 @@ use std::collections::{BTreeMap, HashMap};
 const MOST_VALUES: usize = 200_000;
 /// A value has no more time axes than this: one for each position, or one for each pair of positions.
 const MOST_TIMES: usize = 2;
+/// A value with more numbers at a position than this is refused: no machine holds it, and addresses stay whole numbers.
+const MOST_NUMBERS: usize = 1 << 40;
 /// Definitions inside definitions deeper than this are refused.
 const DEEPEST_INSTANCE: usize = 64;
 
@@ -108,6 +115,9 @@ pub fn check(
     if done.is_ok() && checker.diagnostics.is_empty() {
         checker.diagnostics = whole_model(&checker.model);
     }
+    if done.is_ok() && checker.diagnostics.is_empty() && missing == Missing::Refuse {
+        checker.diagnostics = too_large(&checker.model);
+    }
     finish(checker)
 }
 
@@ -157,6 +167,24 @@ fn whole_model(model: &Model) -> Vec<Diagnostic> {
                 Diagnostic::new(Code::Unsupported, value.span, format!("a value over {times} time axes: {shown}"))
                     .label(format!("more than {MOST_TIMES}"))
                     .help("reduce over one of them first: `sum over j (…)`, in the equation that makes it"),
+            );
+        }
+    }
+    diagnostics
+}
+
+/// Values with more numbers at a position than any machine holds.
+fn too_large(model: &Model) -> Vec<Diagnostic> {
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    for value in &model.values {
+        let sizes = value.axes.iter().filter_map(crate::term::Axis::size);
+        let numbers = sizes.fold(1usize, |all, size| all.saturating_mul(size));
+        if numbers > MOST_NUMBERS && !diagnostics.iter().any(|known| known.primary.span == value.span) {
+            let shown = crate::model::print_axes(&value.axes, &model.times);
+            diagnostics.push(
+                Diagnostic::new(Code::TooLarge, value.span, format!("`{}` has too many numbers: {shown}", value.path))
+                    .label("no machine holds it")
+                    .help("is a parameter larger than it was meant to be?"),
             );
         }
     }

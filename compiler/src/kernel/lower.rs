@@ -4,16 +4,20 @@
 //! short-lived array of its kernel. A product's columns are those of all products with its operand, side by side; its
 //! operand is used where it lies if its numbers lie there in order, and gathered first if not.
 
+mod attention;
+mod memory;
+mod product;
+
 use super::index::{Indices, Layout, bounds, dense, features, space_of, whole_range};
 use super::scalar::Context;
 use super::{
-    Access, Argument, Attention, Body, Buffer, BufferId, Call, Kernel, Limit, Loop, Offset, Output, PackedPart, Place,
-    Product, Program, Range, Role, Row, Scalar, Scratch, Space, Stage,
+    Access, Argument, Body, Buffer, BufferId, Call, Kernel, Limit, Loop, Offset, Output, Place, Program, Range, Role,
+    Row, Scalar, Scratch, Space, Stage,
 };
-use crate::fuse::{AttentionParts, Cluster, ClusterKind, Fused, ProductParts};
+use crate::fuse::{Cluster, ClusterKind, Fused};
 use crate::graph::Graph;
 use crate::model::{Equation, ValueKind};
-use crate::term::{Condition, IndexId, Reduction, Subscript, Term, ValueId};
+use crate::term::{Condition, IndexId, Reduction, Term, ValueId};
 use std::collections::{HashMap, HashSet};
 
 /// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
@@ -52,7 +56,7 @@ pub fn lower(fused: &Fused) -> Program {
         lowering.program.outputs.push(Output { name: name.clone(), value: *value, buffer });
     }
     let mut program = lowering.program;
-    share_memory(&mut program);
+    memory::share_memory(&mut program);
     program
 }
 
@@ -128,12 +132,12 @@ impl Making {
 }
 
 impl Lowering<'_> {
-    fn equation(&self, id: ValueId) -> &Equation {
+    pub(super) fn equation(&self, id: ValueId) -> &Equation {
         self.graph.equation(id).expect("kernels compute equations")
     }
 
     /// The buffer of a value.
-    fn buffer(&mut self, id: ValueId) -> BufferId {
+    pub(super) fn buffer(&mut self, id: ValueId) -> BufferId {
         if let Some(buffer) = self.buffer_of.get(&id) {
             return *buffer;
         }
@@ -153,7 +157,7 @@ impl Lowering<'_> {
     }
 
     /// Where a value lies for the kernel that is made.
-    fn layout(&mut self, making: &mut Making, id: ValueId, written: bool) -> Layout {
+    pub(super) fn layout(&mut self, making: &mut Making, id: ValueId, written: bool) -> Layout {
         if let Some(layout) = making.layouts.get(&id) {
             return layout.clone();
         }
@@ -224,7 +228,7 @@ impl Lowering<'_> {
     }
 
     /// Lowers with the context of one equation.
-    fn with<R>(
+    pub(super) fn with<R>(
         &mut self,
         making: &mut Making,
         indices: Indices,
@@ -242,7 +246,7 @@ impl Lowering<'_> {
     }
 
     /// A pointwise equation, a reduction that is no product, or pieces.
-    fn loops(&mut self, making: &mut Making, id: ValueId) {
+    pub(super) fn loops(&mut self, making: &mut Making, id: ValueId) {
         let equation = self.equation(id).clone();
         let axes = self.graph.value(id).axes.clone();
         let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
@@ -326,7 +330,7 @@ impl Lowering<'_> {
         layout
     }
 
-    fn target_access(&self, id: ValueId, layout: &Layout, indices: &Indices) -> Access {
+    pub(super) fn target_access(&self, id: ValueId, layout: &Layout, indices: &Indices) -> Access {
         let axes = &self.graph.value(id).axes;
         let features = (0..axes.len()).filter(|place| axes[*place].time().is_none());
         let mut offset = Offset { fixed: layout.base as i64, ..Offset::default() };
@@ -336,253 +340,6 @@ impl Lowering<'_> {
         }
         offset.indices.sort();
         Access { place: layout.place, rows: Vec::new(), offset, outside: None }
-    }
-
-    /// All products with one operand.
-    fn product(&mut self, making: &mut Making, parts: &ProductParts, same: &[ValueId]) {
-        let first = same[0];
-        let equation = self.equation(first).clone();
-        let size = |index: &IndexId| equation.indices[index.0 as usize].axis.size().unwrap_or(1);
-        let rows: usize = parts.shared.iter().map(size).product();
-        let depth: usize = parts.depth.iter().map(size).product();
-        let operand = self.operand(making, first, parts);
-        let mut packed = Vec::new();
-        let mut widths = Vec::new();
-        for id in same {
-            let part = self.packed_part(*id, &self.fused.products[id]);
-            widths.push(part.columns);
-            packed.push(part);
-        }
-        let columns: usize = widths.iter().sum();
-        let name = match same {
-            [only] => self.graph.value(*only).path.clone(),
-            _ => format!("{} and {} more", self.graph.value(first).path, same.len() - 1),
-        };
-        let key = format!("{packed:?}");
-        let weights = match self.packed.get(&key) {
-            Some(buffer) => *buffer,
-            None => {
-                let row = packed.iter().map(|part| part.columns * part.depth).sum();
-                let paths: Vec<&str> = packed.iter().map(|part| self.graph.value(part.weight).path.as_str()).collect();
-                self.program.buffers.push(Buffer {
-                    name: format!("packed {}", paths.join(", ")),
-                    space: Space::Global,
-                    row,
-                    role: Role::Packed(packed),
-                });
-                let buffer = BufferId(self.program.buffers.len() as u32 - 1);
-                self.packed.insert(key, buffer);
-                buffer
-            }
-        };
-        let weights = making.argument(&self.program, weights, false);
-        // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
-        if let ([only], false) = (same, making.is_scan)
-            && self.stored.contains(only)
-        {
-            let target = self.layout(making, *only, true).place;
-            making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
-            return;
-        }
-        let scratch = making.scratch(&name, rows * columns);
-        let target = Place::Scratch(scratch);
-        making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
-        let mut base = 0;
-        for (id, width) in same.iter().zip(widths) {
-            let theirs = &self.fused.products[id];
-            let own = self.equation(*id).clone();
-            let size = |index: &IndexId| own.indices[index.0 as usize].axis.size().unwrap_or(1);
-            let shared: Vec<usize> = theirs.shared.iter().map(size).collect();
-            let inner: Vec<usize> = theirs.columns.iter().map(size).collect();
-            let mut strides: Vec<usize> = dense(&shared).into_iter().map(|stride| stride * columns).collect();
-            strides.extend(dense(&inner));
-            let layout = Layout { place: target, base, strides };
-            base += width;
-            if self.stored.contains(id) {
-                self.copy(making, *id, layout);
-            } else {
-                making.layouts.insert(*id, layout);
-            }
-        }
-    }
-
-    /// Copies a product's columns to their own buffer, where the kernel's other stages read them too.
-    fn copy(&mut self, making: &mut Making, id: ValueId, from: Layout) {
-        let equation = self.equation(id).clone();
-        let axes = self.graph.value(id).axes.clone();
-        let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
-        let order: Vec<IndexId> = (0..axes.len() as u32).map(IndexId).filter(|index| Some(*index) != row).collect();
-        let mut indices = Indices { row, ..Indices::default() };
-        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
-        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
-        let source = self.target_access(id, &from, &indices);
-        let layout = self.layout(making, id, true);
-        let mut target = self.target_access(id, &layout, &indices);
-        target.rows = row.map(|_| Row::Here).into_iter().collect();
-        let name = self.graph.value(id).path.clone();
-        let body = Scalar::Read(Box::new(source));
-        let results = ranges.len();
-        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
-        stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(stage));
-    }
-
-    /// A product's left operand: where it lies, if its vectors lie there one after the other, or gathered.
-    fn operand(&mut self, making: &mut Making, id: ValueId, parts: &ProductParts) -> Place {
-        let equation = self.equation(id).clone();
-        let (value, subscripts) = &parts.operand;
-        let row = self.graph.value(id).axes.iter().position(|axis| axis.time().is_some());
-        let row = row.map(|place| IndexId(place as u32));
-        let order: Vec<IndexId> = parts.shared.iter().chain(&parts.depth).copied().collect();
-        let plain: Option<Vec<IndexId>> = subscripts.iter().map(Subscript::as_index).collect();
-        let in_order = plain.is_some_and(|read| {
-            let wanted: Vec<IndexId> = row.into_iter().chain(order.iter().copied()).collect();
-            read == wanted
-        });
-        let same_rows = self.graph.value(*value).axes.iter().filter(|axis| axis.time().is_some()).count()
-            == usize::from(row.is_some());
-        if in_order && same_rows {
-            let layout = self.layout(making, *value, false);
-            let is_dense = layout.base == 0 && layout.strides == dense(&features(self.graph, *value));
-            let alone = match layout.place {
-                Place::Scratch(scratch) => {
-                    making.scratch[scratch].row == features(self.graph, *value).iter().product::<usize>()
-                }
-                Place::Argument(_) => !making.is_scan && matches!(space_of(self.graph, *value), Space::Times(_)),
-            };
-            if is_dense && alone {
-                return layout.place;
-            }
-        }
-        let mut indices = Indices { row, ..Indices::default() };
-        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
-        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
-        let sizes: Vec<usize> =
-            order.iter().map(|index| equation.indices[index.0 as usize].axis.size().unwrap_or(1)).collect();
-        let term = Term::Read(*value, subscripts.clone());
-        let body = self.with(making, indices, ranges.clone(), None, |context| context.scalar(&term));
-        let name = format!("operand {}", self.graph.value(*value).path);
-        let place = Place::Scratch(making.scratch(&name, sizes.iter().product()));
-        let offset = Offset {
-            indices: dense(&sizes).into_iter().enumerate().map(|(number, stride)| (number, stride as i64)).collect(),
-            ..Offset::default()
-        };
-        let target = Access { place, rows: Vec::new(), offset, outside: None };
-        let results = ranges.len();
-        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
-        stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(stage));
-        place
-    }
-
-    fn packed_part(&self, id: ValueId, parts: &ProductParts) -> PackedPart {
-        let equation = self.equation(id);
-        let sizes = features(self.graph, parts.weight);
-        let strides = dense(&sizes);
-        let axes = |indices: &[IndexId]| -> Vec<(usize, usize)> {
-            indices
-                .iter()
-                .map(|index| {
-                    let place = parts.weight_indices.iter().position(|known| known == index).unwrap_or(0);
-                    (equation.indices[index.0 as usize].axis.size().unwrap_or(1), strides[place])
-                })
-                .collect()
-        };
-        let (column_axes, depth_axes) = (axes(&parts.columns), axes(&parts.depth));
-        let count = |axes: &[(usize, usize)]| axes.iter().map(|(size, _)| size).product();
-        PackedPart {
-            weight: parts.weight,
-            columns: count(&column_axes),
-            depth: count(&depth_axes),
-            column_axes,
-            depth_axes,
-        }
-    }
-
-    fn attention(&mut self, making: &mut Making, id: ValueId, parts: &AttentionParts) -> Attention {
-        let mix = self.equation(id).clone();
-        let softmax = self.equation(parts.weight).clone();
-        let dot = self.equation(parts.dot).clone();
-        let (domain, score) = match &softmax.term {
-            Term::Softmax { domain, body, .. } => (domain.clone(), (**body).clone()),
-            other => (Vec::new(), other.clone()),
-        };
-        // The softmax's indices: its row, its heads in order, and its key, which is the last loop.
-        let mut indices = Indices::default();
-        let mut mix_indices = Indices { row: Some(parts.row), ..Indices::default() };
-        let mut ranges = Vec::new();
-        let mut key = IndexId(0);
-        for (place, in_mix) in parts.weight_indices.iter().enumerate() {
-            let own = IndexId(place as u32);
-            if *in_mix == parts.row {
-                indices.row = Some(own);
-            } else if *in_mix == parts.key {
-                key = own;
-            } else {
-                indices.loops.insert(own, ranges.len());
-                mix_indices.loops.insert(*in_mix, ranges.len());
-                ranges.push(whole_range(&softmax, own));
-            }
-        }
-        let heads = ranges.clone();
-        let key_loop = heads.len();
-        indices.loops.insert(key, key_loop);
-        mix_indices.loops.insert(parts.key, key_loop);
-        ranges.push(whole_range(&softmax, key));
-        let mut domain = domain;
-        let mut cut = vec![ranges[key_loop].clone()];
-        let shifted = Indices { row: indices.row, loops: indices.loops.clone() };
-        cut_one(&mut cut[0], key, &mut domain, &shifted);
-        let keys = cut.remove(0);
-        let along = key_loop + 1;
-        let mut dot_indices = indices.clone();
-        dot_indices.loops.insert(parts.depth, along);
-        let mut dot_ranges = ranges.clone();
-        dot_ranges.push(whole_range(&dot, parts.depth));
-        let depth = dot.indices[parts.depth.0 as usize].axis.size().unwrap_or(1);
-        let (mut query, mut key_access) = self.with(making, dot_indices, dot_ranges, None, |context| {
-            (context.access(parts.query.0, &parts.query.1).0, context.access(parts.keys.0, &parts.keys.1).0)
-        });
-        let query_step = query.offset.take(along) as usize;
-        let key_step = key_access.offset.take(along) as usize;
-        let mut value_ranges = ranges.clone();
-        let width = match parts.width {
-            None => 1,
-            Some(index) => {
-                mix_indices.loops.insert(index, along);
-                value_ranges.push(whole_range(&mix, index));
-                mix.indices[index.0 as usize].axis.size().unwrap_or(1)
-            }
-        };
-        let mut value = self.with(making, mix_indices.clone(), value_ranges, None, |context| {
-            context.access(parts.value.0, &parts.value.1).0
-        });
-        let value_step = value.offset.take(along) as usize;
-        let (score, domain) = self.with(making, indices, ranges, Some(parts.dot), |context| {
-            let score = context.scalar(&score);
-            (score, domain.iter().map(|condition| context.comparison(condition)).collect())
-        });
-        let layout = self.layout(making, id, true);
-        let mut target = self.target_access(id, &layout, &mix_indices);
-        target.rows = vec![Row::Here];
-        let target_step = target.offset.take(along) as usize;
-        let over = mix.indices[parts.key.0 as usize].axis.time().expect("an attention runs over positions");
-        Attention {
-            name: self.graph.value(id).path.clone(),
-            over,
-            heads,
-            query,
-            key: key_access,
-            value,
-            steps: [query_step, key_step, value_step],
-            depth,
-            width,
-            score,
-            keys,
-            domain,
-            target,
-            target_step,
-        }
     }
 }
 
@@ -641,37 +398,4 @@ fn lanes(stage: &Loop, making: &Making) -> Option<usize> {
     let last = stage.ranges.len().checked_sub(1)?;
     let sums = stage.reduction == Some(Reduction::Sum) && last >= stage.results;
     (sums && long(last) && fits(last)).then_some(last)
-}
-
-/// Gives buffers whose lives do not overlap the same memory.
-fn share_memory(program: &mut Program) {
-    let count = program.buffers.len();
-    let mut last_use: Vec<Option<usize>> = vec![None; count];
-    for (place, call) in program.calls.iter().enumerate() {
-        for argument in &call.arguments {
-            last_use[argument.0 as usize] = Some(place);
-        }
-    }
-    for output in &program.outputs {
-        last_use[output.buffer.0 as usize] = Some(program.calls.len());
-    }
-    let mut slots: Vec<(Space, Option<usize>)> = Vec::new();
-    let mut placed = vec![false; count];
-    for place in 0..program.calls.len() {
-        for argument in program.calls[place].arguments.clone() {
-            let buffer = &mut program.buffers[argument.0 as usize];
-            if let (Role::Computed { slot }, false) = (&mut buffer.role, placed[argument.0 as usize]) {
-                placed[argument.0 as usize] = true;
-                let free = slots
-                    .iter()
-                    .position(|(space, until)| *space == buffer.space && until.is_none_or(|until| until < place));
-                let chosen = free.unwrap_or_else(|| {
-                    slots.push((buffer.space.clone(), None));
-                    slots.len() - 1
-                });
-                slots[chosen].1 = last_use[argument.0 as usize];
-                *slot = chosen;
-            }
-        }
-    }
 }

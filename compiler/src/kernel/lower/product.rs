@@ -1,0 +1,173 @@
+//! Products with weights: one stage for all that meet the same operand, which is gathered first unless its numbers lie in
+//! order where they are.
+
+use super::super::index::{Indices, Layout, dense, features, space_of, whole_range};
+use super::super::{
+    Access, Buffer, BufferId, Loop, Offset, PackedPart, Place, Product, Range, Role, Row, Scalar, Space, Stage,
+};
+use super::{Lowering, Making, lanes};
+use crate::fuse::ProductParts;
+use crate::term::{IndexId, Subscript, Term, ValueId};
+
+impl Lowering<'_> {
+    /// All products with one operand.
+    pub(super) fn product(&mut self, making: &mut Making, parts: &ProductParts, same: &[ValueId]) {
+        let first = same[0];
+        let equation = self.equation(first).clone();
+        let size = |index: &IndexId| equation.indices[index.0 as usize].axis.size().unwrap_or(1);
+        let rows: usize = parts.shared.iter().map(size).product();
+        let depth: usize = parts.depth.iter().map(size).product();
+        let operand = self.operand(making, first, parts);
+        let mut packed = Vec::new();
+        let mut widths = Vec::new();
+        for id in same {
+            let part = self.packed_part(*id, &self.fused.products[id]);
+            widths.push(part.columns);
+            packed.push(part);
+        }
+        let columns: usize = widths.iter().sum();
+        let name = match same {
+            [only] => self.graph.value(*only).path.clone(),
+            _ => format!("{} and {} more", self.graph.value(first).path, same.len() - 1),
+        };
+        let key = format!("{packed:?}");
+        let weights = match self.packed.get(&key) {
+            Some(buffer) => *buffer,
+            None => {
+                let row = packed.iter().map(|part| part.columns * part.depth).sum();
+                let paths: Vec<&str> = packed.iter().map(|part| self.graph.value(part.weight).path.as_str()).collect();
+                self.program.buffers.push(Buffer {
+                    name: format!("packed {}", paths.join(", ")),
+                    space: Space::Global,
+                    row,
+                    role: Role::Packed(packed),
+                });
+                let buffer = BufferId(self.program.buffers.len() as u32 - 1);
+                self.packed.insert(key, buffer);
+                buffer
+            }
+        };
+        let weights = making.argument(&self.program, weights, false);
+        // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
+        if let ([only], false) = (same, making.is_scan)
+            && self.stored.contains(only)
+        {
+            let target = self.layout(making, *only, true).place;
+            making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
+            return;
+        }
+        let scratch = making.scratch(&name, rows * columns);
+        let target = Place::Scratch(scratch);
+        making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
+        let mut base = 0;
+        for (id, width) in same.iter().zip(widths) {
+            let theirs = &self.fused.products[id];
+            let own = self.equation(*id).clone();
+            let size = |index: &IndexId| own.indices[index.0 as usize].axis.size().unwrap_or(1);
+            let shared: Vec<usize> = theirs.shared.iter().map(size).collect();
+            let inner: Vec<usize> = theirs.columns.iter().map(size).collect();
+            let mut strides: Vec<usize> = dense(&shared).into_iter().map(|stride| stride * columns).collect();
+            strides.extend(dense(&inner));
+            let layout = Layout { place: target, base, strides };
+            base += width;
+            if self.stored.contains(id) {
+                self.copy(making, *id, layout);
+            } else {
+                making.layouts.insert(*id, layout);
+            }
+        }
+    }
+
+    /// Copies a product's columns to their own buffer, where the kernel's other stages read them too.
+    pub(super) fn copy(&mut self, making: &mut Making, id: ValueId, from: Layout) {
+        let equation = self.equation(id).clone();
+        let axes = self.graph.value(id).axes.clone();
+        let row = axes.iter().position(|axis| axis.time().is_some()).map(|place| IndexId(place as u32));
+        let order: Vec<IndexId> = (0..axes.len() as u32).map(IndexId).filter(|index| Some(*index) != row).collect();
+        let mut indices = Indices { row, ..Indices::default() };
+        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
+        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
+        let source = self.target_access(id, &from, &indices);
+        let layout = self.layout(making, id, true);
+        let mut target = self.target_access(id, &layout, &indices);
+        target.rows = row.map(|_| Row::Here).into_iter().collect();
+        let name = self.graph.value(id).path.clone();
+        let body = Scalar::Read(Box::new(source));
+        let results = ranges.len();
+        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        stage.lanes = lanes(&stage, making);
+        making.stages.push(Stage::Loop(stage));
+    }
+
+    /// A product's left operand: where it lies, if its vectors lie there one after the other, or gathered.
+    pub(super) fn operand(&mut self, making: &mut Making, id: ValueId, parts: &ProductParts) -> Place {
+        let equation = self.equation(id).clone();
+        let (value, subscripts) = &parts.operand;
+        let row = self.graph.value(id).axes.iter().position(|axis| axis.time().is_some());
+        let row = row.map(|place| IndexId(place as u32));
+        let order: Vec<IndexId> = parts.shared.iter().chain(&parts.depth).copied().collect();
+        let plain: Option<Vec<IndexId>> = subscripts.iter().map(Subscript::as_index).collect();
+        let in_order = plain.is_some_and(|read| {
+            let wanted: Vec<IndexId> = row.into_iter().chain(order.iter().copied()).collect();
+            read == wanted
+        });
+        let same_rows = self.graph.value(*value).axes.iter().filter(|axis| axis.time().is_some()).count()
+            == usize::from(row.is_some());
+        if in_order && same_rows {
+            let layout = self.layout(making, *value, false);
+            let is_dense = layout.base == 0 && layout.strides == dense(&features(self.graph, *value));
+            let alone = match layout.place {
+                Place::Scratch(scratch) => {
+                    making.scratch[scratch].row == features(self.graph, *value).iter().product::<usize>()
+                }
+                Place::Argument(_) => !making.is_scan && matches!(space_of(self.graph, *value), Space::Times(_)),
+            };
+            if is_dense && alone {
+                return layout.place;
+            }
+        }
+        let mut indices = Indices { row, ..Indices::default() };
+        indices.loops.extend(order.iter().enumerate().map(|(number, index)| (*index, number)));
+        let ranges: Vec<Range> = order.iter().map(|index| whole_range(&equation, *index)).collect();
+        let sizes: Vec<usize> =
+            order.iter().map(|index| equation.indices[index.0 as usize].axis.size().unwrap_or(1)).collect();
+        let term = Term::Read(*value, subscripts.clone());
+        let body = self.with(making, indices, ranges.clone(), None, |context| context.scalar(&term));
+        let name = format!("operand {}", self.graph.value(*value).path);
+        let place = Place::Scratch(making.scratch(&name, sizes.iter().product()));
+        let offset = Offset {
+            indices: dense(&sizes).into_iter().enumerate().map(|(number, stride)| (number, stride as i64)).collect(),
+            ..Offset::default()
+        };
+        let target = Access { place, rows: Vec::new(), offset, outside: None };
+        let results = ranges.len();
+        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        stage.lanes = lanes(&stage, making);
+        making.stages.push(Stage::Loop(stage));
+        place
+    }
+
+    pub(super) fn packed_part(&self, id: ValueId, parts: &ProductParts) -> PackedPart {
+        let equation = self.equation(id);
+        let sizes = features(self.graph, parts.weight);
+        let strides = dense(&sizes);
+        let axes = |indices: &[IndexId]| -> Vec<(usize, usize)> {
+            indices
+                .iter()
+                .map(|index| {
+                    let place = parts.weight_indices.iter().position(|known| known == index).unwrap_or(0);
+                    (equation.indices[index.0 as usize].axis.size().unwrap_or(1), strides[place])
+                })
+                .collect()
+        };
+        let (column_axes, depth_axes) = (axes(&parts.columns), axes(&parts.depth));
+        let count = |axes: &[(usize, usize)]| axes.iter().map(|(size, _)| size).product();
+        PackedPart {
+            weight: parts.weight,
+            columns: count(&column_axes),
+            depth: count(&depth_axes),
+            column_axes,
+            depth_axes,
+        }
+    }
+}
