@@ -118,6 +118,58 @@ fn machine_code_computes_what_the_interpreter_says() {
     assert!(programs >= 14, "only {programs} programs were found");
 }
 
+/// The examples at other sizes than their golden cases': one, odd ones, more than a panel or a block.
+#[test]
+fn examples_of_other_sizes_compute_what_the_interpreter_says() {
+    const SIZES: [(&str, &[(&str, f64)]); 16] = [
+        ("rnn_tanh", &[("input", 1.0), ("hidden", 1.0)]),
+        ("lstm", &[("input", 1.0), ("hidden", 1.0)]),
+        ("lstm", &[("input", 33.0), ("hidden", 67.0)]),
+        ("gru", &[("input", 5.0), ("hidden", 3.0)]),
+        ("lstm_stacked", &[("input", 4.0), ("hidden", 4.0), ("layers", 1.0)]),
+        ("lstm_bidirectional", &[("input", 3.0), ("hidden", 9.0)]),
+        ("gru_bidirectional_stacked", &[("input", 3.0), ("hidden", 17.0), ("layers", 3.0)]),
+        ("attention", &[("dim", 7.0), ("heads", 1.0)]),
+        ("attention", &[("dim", 6.0), ("heads", 6.0)]),
+        ("attention_causal", &[("dim", 66.0), ("heads", 2.0)]),
+        ("attention_alibi_window_grouped", &[("kv", 1.0), ("group", 1.0), ("head_dim", 33.0), ("window", 1.0)]),
+        ("cell_peephole_layernorm_lstm", &[("input", 2.0), ("hidden", 5.0), ("epsilon", 1e-5)]),
+        ("cell_mingru", &[("input", 2.0), ("hidden", 37.0)]),
+        (
+            "bert",
+            &[
+                ("vocab", 11.0),
+                ("context", 80.0),
+                ("segments", 1.0),
+                ("dim", 9.0),
+                ("layers", 1.0),
+                ("heads", 3.0),
+                ("inner", 5.0),
+            ],
+        ),
+        ("gpt2", &[("vocab", 11.0), ("context", 80.0), ("dim", 10.0), ("layers", 2.0), ("heads", 1.0), ("inner", 7.0)]),
+        (
+            "llama",
+            &[
+                ("vocab", 13.0),
+                ("dim", 6.0),
+                ("layers", 1.0),
+                ("kv", 3.0),
+                ("group", 1.0),
+                ("half", 3.0),
+                ("inner", 5.0),
+            ],
+        ),
+    ];
+    for (name, sizes) in SIZES {
+        let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        let file = seqwright_tests::goldens::example(name);
+        let checked = shown(check(&Request { file, parameters, ..Request::default() }, None));
+        let found = disagreement(&checked, &[1, 7, 33, 2, 70], &mut Random(name.len() as u64), true);
+        assert!(found.is_none(), "{name} with {sizes:?}, {}", found.unwrap_or_default());
+    }
+}
+
 /// A text's words, numbers and signs, and what stands between them.
 fn tokens(text: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
