@@ -128,7 +128,8 @@ impl Checker<'_> {
         if let Some(axis) = &index.axis {
             return self.axis_named(scope, axis);
         }
-        let mut search = Search { name: &name.text, exact: Vec::new(), shifted: Vec::new(), broken: false };
+        let mut search =
+            Search { name: &name.text, exact: Vec::new(), shifted: Vec::new(), broken: false, unknown: None };
         for clause in inside {
             self.search_clause(scope, draft, clause, &mut search);
         }
@@ -161,6 +162,10 @@ impl Checker<'_> {
         {
             let name = self.model.times[time.0 as usize].clone();
             return Ok(Axis { name, extent: crate::term::Extent::Time(*time) });
+        }
+        if let Some(path) = search.unknown {
+            let own = draft.name.clone();
+            return Err(self.unknown(scope, &path, Some(&own)));
         }
         Err(self.report(
             Diagnostic::new(Code::IndexRange, name.span, format!("what `{}` runs over cannot be told", name.text))
@@ -208,7 +213,12 @@ impl Checker<'_> {
                 self.search(scope, draft, base, search);
                 let axes = match &base.kind {
                     ExpressionKind::Path(path) => {
-                        search.broken |= matches!(self.lookup(scope, path), Some(Binding::Broken));
+                        let found = self.lookup(scope, path);
+                        search.broken |= matches!(found, Some(Binding::Broken));
+                        let local = draft.locals.last().is_some_and(|locals| locals.contains_key(&path[0].text));
+                        if found.is_none() && !local {
+                            search.unknown.get_or_insert_with(|| path.clone());
+                        }
                         self.axes_of(scope, draft, path)
                     }
                     _ => None,
@@ -260,6 +270,7 @@ struct Search<'n> {
     shifted: Vec<(Axis, Span)>,
     /// Whether a value with a mistake is read, whose axes might have told.
     broken: bool,
+    unknown: Option<Vec<crate::syntax::tree::Name>>,
 }
 
 enum Mention {

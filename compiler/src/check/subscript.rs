@@ -8,6 +8,9 @@ use crate::source::Span;
 use crate::syntax::tree::{Expression, ExpressionKind, Operator};
 use crate::term::{Axis, Extent, IndexId, Subscript, Term, TimeId, ValueId};
 
+/// A subscript, the indices it varies with, and where it exists.
+type Placed = (Subscript, Vec<IndexId>, Vec<crate::term::Condition>);
+
 /// A sum of indices and numbers.
 struct Affine {
     terms: Vec<(IndexId, f64)>,
@@ -107,14 +110,7 @@ impl Checker<'_> {
     }
 
     /// One subscript of an axis: what it is, the indices it varies with, and where it exists.
-    #[allow(clippy::type_complexity)]
-    fn subscript(
-        &mut self,
-        scope: &Scope,
-        draft: &mut Draft,
-        axis: &Axis,
-        expression: &Expression,
-    ) -> Checked<(Subscript, Vec<IndexId>, Vec<crate::term::Condition>)> {
+    fn subscript(&mut self, scope: &Scope, draft: &mut Draft, axis: &Axis, expression: &Expression) -> Checked<Placed> {
         if self.names_axis_itself(scope, draft, axis, expression) {
             let index = self.current(draft, axis, expression.span)?;
             return Ok((Subscript::index(index), vec![index], Vec::new()));
@@ -172,13 +168,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn affine_subscript(
-        &mut self,
-        scope: &Scope,
-        draft: &Draft,
-        axis: &Axis,
-        affine: Affine,
-    ) -> (Subscript, Vec<IndexId>, Vec<crate::term::Condition>) {
+    fn affine_subscript(&mut self, scope: &Scope, draft: &Draft, axis: &Axis, affine: Affine) -> Placed {
         let mut constant = affine.constant as i64;
         let mut terms: Vec<(IndexId, i64)> = Vec::new();
         for (index, times) in &affine.terms {

@@ -62,6 +62,16 @@ pub(super) fn runs(scalar: &Scalar, found: &mut Vec<Run>) {
     }
 }
 
+/// A part of the result's last index.
+struct Strip {
+    /// The index along which four neighbours are computed at once, if any.
+    lanes: Option<usize>,
+    /// Whether the result has that index at all; one without is visited once.
+    has_index: bool,
+    from: Value,
+    to: Value,
+}
+
 impl Spelling<'_, '_> {
     /// One stage for one row.
     pub fn loop_stage(&mut self, stage: &Loop, here: &Here) {
@@ -178,7 +188,8 @@ impl Spelling<'_, '_> {
             spelling.emitter.store(value, address, 0);
         };
         if functions.is_empty() {
-            return self.strip(&at, stage.lanes, has_index, from, to, &[], &mut store);
+            let strip = Strip { lanes: stage.lanes, has_index, from, to };
+            return self.strip(&at, &strip, &[], &mut store);
         }
         let slots: Vec<Vec<Value>> =
             functions.iter().map(|run| run.arguments.iter().map(|_| self.stack_strip(STRIP)).collect()).collect();
@@ -186,6 +197,7 @@ impl Spelling<'_, '_> {
             let end = spelling.emitter.add_size(first, STRIP);
             let end = spelling.least(end, to);
             let count = spelling.emitter.ins().isub(end, first);
+            let strip = Strip { lanes: stage.lanes, has_index, from: first, to: end };
             let mut held: Vec<(Scalar, Value)> = Vec::new();
             for (run, slots) in functions.iter().zip(&slots) {
                 for (argument, slot) in run.arguments.iter().zip(slots) {
@@ -195,14 +207,14 @@ impl Spelling<'_, '_> {
                         let place = spelling.in_strip(*slot, first, index);
                         spelling.emitter.store(value, place, 0);
                     };
-                    spelling.strip_held(&at, stage.lanes, has_index, first, end, &held, &mut keep);
+                    spelling.strip(&at, &strip, &held, &mut keep);
                 }
                 let mut arguments = slots.clone();
                 arguments.push(count);
                 spelling.tile(run.tile, &arguments);
                 held.push((run.whole.clone(), slots[0]));
             }
-            spelling.strip_held(&at, stage.lanes, has_index, first, end, &held, &mut store);
+            spelling.strip(&at, &strip, &held, &mut store);
         });
     }
 
@@ -222,17 +234,8 @@ impl Spelling<'_, '_> {
     }
 
     /// Visits `from..to` of the next index, four at a time where that was chosen and the rest one by one.
-    #[allow(clippy::too_many_arguments)]
-    fn strip(
-        &mut self,
-        at: &At,
-        lanes: Option<usize>,
-        has_index: bool,
-        from: Value,
-        to: Value,
-        held: &[(Scalar, Value)],
-        visit: &mut dyn FnMut(&mut Self, &At),
-    ) {
+    fn strip(&mut self, at: &At, strip: &Strip, held: &[(Scalar, Value)], visit: &mut dyn FnMut(&mut Self, &At)) {
+        let Strip { lanes, has_index, from, to } = *strip;
         let number = at.indices.len();
         // A result without indices is visited at an index that nothing mentions.
         let lanes = lanes.filter(|lanes| has_index && *lanes == number);
@@ -261,20 +264,6 @@ impl Spelling<'_, '_> {
         self.count(next, to, 1, |spelling, index| each(spelling, index, None));
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn strip_held(
-        &mut self,
-        at: &At,
-        lanes: Option<usize>,
-        has_index: bool,
-        from: Value,
-        to: Value,
-        held: &[(Scalar, Value)],
-        visit: &mut dyn FnMut(&mut Self, &At),
-    ) {
-        self.strip(at, lanes, has_index, from, to, held, visit);
-    }
-
     /// A reduction at one element of the result, or at four.
     fn reduction(&mut self, stage: &Loop, reduction: Reduction, at: At) {
         let store = |spelling: &mut Self, value: Value, at: &At| {
@@ -284,7 +273,8 @@ impl Spelling<'_, '_> {
         if at.indices.len() < stage.results {
             // Four neighbours of the result at once, then the rest.
             let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
-            self.strip(&at, stage.lanes, true, from, to, &[], &mut |spelling, at| {
+            let strip = Strip { lanes: stage.lanes, has_index: true, from, to };
+            self.strip(&at, &strip, &[], &mut |spelling, at| {
                 let first = spelling.constant(reduction.of_nothing() as f32, at);
                 let value = spelling.reduce(stage, reduction, at, first);
                 store(spelling, value, at);

@@ -98,10 +98,8 @@ pub fn run(mut graph: Graph) -> Graph {
 
 /// Whether a reduction or softmax skips all that a source lacks: there, absent values need not be told apart.
 fn implied(domain: &[Condition], subscripts: &[Subscript], reader: &Equation) -> bool {
-    let known = match &reader.term {
-        Term::Reduce { domain, .. } | Term::Softmax { domain, .. } => domain.as_slice(),
-        _ => &[],
-    };
+    let known: &[Condition] =
+        if let Term::Reduce { domain, .. } | Term::Softmax { domain, .. } = &reader.term { domain } else { &[] };
     domain.iter().all(|condition| known.contains(&condition.at(&|index| subscripts.get(index.0 as usize).cloned())))
 }
 
