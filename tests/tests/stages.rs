@@ -80,7 +80,7 @@ fn clif_ir() {
         let program = lower(checked).program;
         let emit = |kernel| clif::emit(&program, kernel, CallConv::SystemV, I64).display().to_string();
         let all: Vec<String> = (0..program.kernels.len()).map(emit).collect();
-        if checked.model.name == "LSTMModel" {
+        if checked.model.name == "LSTMNetwork" {
             all.join("\n")
         } else {
             all.into_iter().min_by_key(String::len).unwrap_or_default()

@@ -38,6 +38,7 @@ pub struct Fused {
 pub fn fuse(graph: Graph) -> Fused {
     let attention = attention::find_all(&graph);
     let graph = softmax::take_apart(graph, &attention);
+    crate::pass::check(&graph, "taking softmax apart");
     let attention = attention::find_all(&graph);
     let products: HashMap<ValueId, ProductParts> =
         graph.order().into_iter().filter_map(|id| Some((id, find_product(&graph, id)?))).collect();

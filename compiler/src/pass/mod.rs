@@ -42,7 +42,8 @@ pub fn optimise(mut graph: Graph) -> Graph {
     graph
 }
 
-fn check(graph: &Graph, after: &str) {
+/// Verifies a graph in debug builds and tests.
+pub(crate) fn check(graph: &Graph, after: &str) {
     if cfg!(debug_assertions)
         && let Err(why) = verify(graph)
     {
