@@ -3,7 +3,7 @@
 use crate::tiles::Tiles;
 use crate::tiles::emitted::EmittedTiles;
 use cranelift_codegen::Context;
-use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
@@ -89,25 +89,29 @@ impl Drop for Linked {
     }
 }
 
-/// Machine code of a program as text, kernel by kernel.
+/// Machine code of a program for this processor as text, kernel by kernel.
 ///
 /// # Errors
 /// As [`Linked::compile`].
 pub fn assembly(program: &Program) -> Result<String, String> {
     let isa = this_processor(true)?;
-    let mut text = String::new();
-    for kernel in 0..program.kernels.len() {
-        let mut context =
-            Context::for_function(clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type()));
-        context.set_disasm(true);
-        let code = context
-            .compile(&*isa, &mut cranelift_codegen::control::ControlPlane::default())
-            .map_err(|why| format!("kernel {kernel}: {:?}", why.inner))?;
-        text.push_str(&format!("kernel {kernel} {}\n", program.kernels[kernel].name));
-        text.push_str(code.vcode.as_deref().unwrap_or(""));
-        text.push('\n');
-    }
-    Ok(text)
+    let kernels = (0..program.kernels.len()).map(|kernel| assembly_of(program, kernel, &*isa));
+    Ok(kernels.collect::<Result<Vec<_>, _>>()?.join("\n"))
+}
+
+/// Machine code of one kernel for a processor.
+///
+/// # Errors
+/// What Cranelift refuses.
+pub fn assembly_of(program: &Program, kernel: usize, isa: &dyn TargetIsa) -> Result<String, String> {
+    let function = clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type());
+    let mut context = Context::for_function(function);
+    context.set_disasm(true);
+    let code = context
+        .compile(isa, &mut cranelift_codegen::control::ControlPlane::default())
+        .map_err(|why| format!("kernel {kernel}: {:?}", why.inner))?;
+    let name = &program.kernels[kernel].name;
+    Ok(format!("kernel {kernel} {name}\n{}", code.vcode.as_deref().unwrap_or("")))
 }
 
 /// Cranelift IR of a program as text, kernel by kernel.
