@@ -5,7 +5,6 @@
 use super::Graph;
 use crate::check::recurrence::Group;
 use crate::model::ValueKind;
-use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Condition, Extent, IndexId, Reduction, Subscript, Term, Unary, ValueId};
 use std::collections::BTreeMap;
 
@@ -106,14 +105,7 @@ impl Machine<'_> {
         conditions.iter().all(|condition| {
             let left = self.term(&condition.left, indices, place);
             let right = self.term(&condition.right, indices, place);
-            match condition.comparator {
-                Comparator::Less => left < right,
-                Comparator::LessEqual => left <= right,
-                Comparator::Greater => left > right,
-                Comparator::GreaterEqual => left >= right,
-                Comparator::Equal => left == right,
-                Comparator::NotEqual => left != right,
-            }
+            condition.comparator.holds(left, right)
         })
     }
 

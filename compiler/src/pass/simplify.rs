@@ -6,7 +6,6 @@
 
 use crate::graph::Graph;
 use crate::model::ValueKind;
-use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Condition, Term, Unary};
 
 /// Simplifies every equation.
@@ -85,12 +84,5 @@ fn is_power_of_two(number: f64) -> bool {
 /// Whether a condition holds everywhere or nowhere.
 fn known(condition: &Condition) -> Option<bool> {
     let (Term::Number(left), Term::Number(right)) = (&condition.left, &condition.right) else { return None };
-    Some(match condition.comparator {
-        Comparator::Less => left < right,
-        Comparator::LessEqual => left <= right,
-        Comparator::Greater => left > right,
-        Comparator::GreaterEqual => left >= right,
-        Comparator::Equal => left == right,
-        Comparator::NotEqual => left != right,
-    })
+    Some(condition.comparator.holds(*left, *right))
 }

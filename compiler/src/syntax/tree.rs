@@ -237,6 +237,18 @@ pub enum Comparator {
 }
 
 impl Comparator {
+    /// Whether two numbers compare so. Nothing compares with what is no number, but that it is not equal.
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Comparator::Less => left < right,
+            Comparator::LessEqual => left <= right,
+            Comparator::Greater => left > right,
+            Comparator::GreaterEqual => left >= right,
+            Comparator::Equal => left == right,
+            Comparator::NotEqual => left != right,
+        }
+    }
+
     /// As written.
     pub fn symbol(self) -> &'static str {
         match self {
