@@ -1,7 +1,8 @@
 //! The pure half of Seqwright: from the text of a `.seq` file to emitted code. No files, devices, threads or clocks.
 //!
 //! In the order in which a model goes through them: [`syntax`] (text to tree), [`check`] (names, axes, instances) and
-//! [`model`], [`graph`] (one operation an equation, and what it means), [`pass`] and [`fuse`] (what is computed where),
+//! [`model`], [`graph`] (one operation an equation, and what it means), [`pass`], [`stream`] (what is kept between chunks) and
+//! [`fuse`] (what is computed where),
 //! [`kernel`] (loops, addresses and buffers), [`clif`] (Cranelift IR). Beside them: [`term`], what equations are made of;
 //! [`table`], how checkpoints are bound; [`library`], the definitions that come along; [`diagnostic`] and [`source`]; and
 //! [`tile`], the functions that emitted code calls.
@@ -17,6 +18,7 @@ pub mod library;
 pub mod model;
 pub mod pass;
 pub mod source;
+pub mod stream;
 pub mod syntax;
 pub mod table;
 pub mod term;

@@ -122,9 +122,14 @@ impl Model {
         text
     }
 
+    /// What the parts of an equation's terms are called.
+    pub fn names_in<'a>(&'a self, equation: &'a Equation) -> impl Names + 'a {
+        EquationNames { model: self, indices: &equation.indices }
+    }
+
     /// One equation as text: `score[i: T, j: T, heads] = … where …`.
     pub fn print_equation(&self, value: &Value, equation: &Equation) -> String {
-        let names = EquationNames { model: self, indices: &equation.indices };
+        let names = self.names_in(equation);
         let state = match (equation.is_state, equation.before) {
             (false, _) => String::new(),
             (true, None) => "state ".to_string(),

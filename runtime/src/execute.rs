@@ -3,13 +3,16 @@
 
 use crate::batch::Batch;
 use crate::link::Linked;
+use crate::memory::Memory;
+use crate::rows::{Rows, Step};
 use crate::tiles::{AlignedFloats, Tiles, pack, packed_length};
 use rayon::prelude::*;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, BufferId, Kernel, PackedPart, Program, Role, Space};
+use seqwright_compiler::kernel::{Body, BufferId, PackedPart, Part, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 /// A program ready to run: machine code and weights.
 pub struct Executable {
@@ -19,6 +22,7 @@ pub struct Executable {
     fixed: Vec<Option<AlignedFloats>>,
     zeros: AlignedFloats,
     threads: rayon::ThreadPool,
+    fingerprint: u64,
 }
 
 /// Why a batch is not run.
@@ -42,19 +46,6 @@ pub enum RunError {
     Batch(String),
 }
 
-/// Bytes of memory that a run may take where the system does not say how many there are.
-const MEMORY_WHERE_UNKNOWN: usize = 1 << 36;
-
-/// Bytes of memory that the system can still give.
-fn memory_available() -> usize {
-    let lines = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = lines.lines().find_map(|line| {
-        let kilobytes = line.strip_prefix("MemAvailable:")?.trim().strip_suffix("kB")?.trim();
-        kilobytes.parse::<usize>().ok()?.checked_mul(1024)
-    });
-    available.unwrap_or(MEMORY_WHERE_UNKNOWN)
-}
-
 impl Executable {
     /// Compiles a program for this processor, with these weights (row-major in their axes' order).
     ///
@@ -74,7 +65,7 @@ impl Executable {
         let mut fixed = Vec::new();
         for buffer in &program.buffers {
             fixed.push(match &buffer.role {
-                Role::Input(_) | Role::Computed { .. } => None,
+                Role::Input(_) | Role::Computed { .. } | Role::Kept => None,
                 Role::Weight(id) => Some(aligned(weight(id)?)),
                 Role::Packed(parts) => {
                     let sources = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
@@ -91,7 +82,14 @@ impl Executable {
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
         let threads =
             rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build().map_err(|why| why.to_string())?;
-        Ok(Executable { program, linked, fixed, zeros: AlignedFloats::zeroed(longest.max(1)), threads })
+        let fingerprint = fingerprint(&program, weights);
+        let zeros = AlignedFloats::zeroed(longest.max(1));
+        Ok(Executable { program, linked, fixed, zeros, threads, fingerprint })
+    }
+
+    /// A number that tells this program with these weights from others.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// The program.
@@ -117,31 +115,68 @@ impl Executable {
                 return Err(RunError::TooLong { sequence: (sequence, *length), limit });
             }
         }
-        let rows = Rows::new(&self.program, batch);
-        for buffer in &self.program.buffers {
+        let steps: Vec<Vec<Step>> = batch
+            .lengths
+            .iter()
+            .map(|lengths| lengths.iter().map(|length| Step { before: 0, after: *length, last: true }).collect())
+            .collect();
+        // A model without time axes has sequences all the same.
+        let rows = Rows::new(&self.program, batch.sequences, &steps, &|_, _| 0);
+        let mut memory = Memory::new(&self.program, &rows)?;
+        for (number, buffer) in self.program.buffers.iter().enumerate() {
             if let Role::Input(id) = &buffer.role {
-                let wanted = rows.of(&buffer.space, batch.sequences) * buffer.row;
-                let found = batch.inputs.get(id).map_or(0, Vec::len);
-                if found != wanted {
-                    return Err(RunError::Batch(format!("`{}` has {found} numbers, wanted are {wanted}", buffer.name)));
+                let given = batch.inputs.get(id).map_or(&[][..], Vec::as_slice);
+                let wanted = rows.of(&buffer.space) * buffer.row;
+                if given.len() != wanted {
+                    return Err(RunError::Batch(format!(
+                        "`{}` has {} numbers, wanted are {wanted}",
+                        buffer.name,
+                        given.len()
+                    )));
                 }
+                memory.give(BufferId(number as u32), aligned(given));
             }
         }
-        let mut memory = Memory::new(self, batch, &rows)?;
-        for call in &self.program.calls {
-            let kernel = &self.program.kernels[call.kernel];
-            let arguments: Vec<*mut f32> = call.arguments.iter().map(|buffer| memory.address(self, *buffer)).collect();
-            self.call(call.kernel, kernel, &arguments, batch, &rows);
-        }
-        Ok(self.program.outputs.iter().map(|output| memory.read(self, output.buffer, &rows)).collect())
+        self.calls(&rows, &mut memory, &[(0, batch.sequences)], &mut |_, _, _| {});
+        let outputs = self.program.outputs.iter().map(|output| self.read(&memory, &rows, output.buffer));
+        Ok(outputs.collect())
     }
 
-    /// Runs one kernel on all its rows, shared out over the threads.
-    fn call(&self, number: usize, kernel: &Kernel, arguments: &[*mut f32], batch: &Batch, rows: &Rows) {
-        let count = match (&kernel.body, kernel.time) {
-            (Body::Scan { .. }, _) | (_, None) => batch.sequences,
-            (Body::Rows { .. } | Body::Attention(_), Some(time)) => rows.counts[time.0 as usize],
-        };
+    /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each call with the
+    /// buffers that it writes.
+    pub(crate) fn calls(
+        &self,
+        rows: &Rows,
+        memory: &mut Memory,
+        fresh: &[(usize, usize)],
+        around: &mut dyn FnMut(When, BufferId, &mut Memory),
+    ) {
+        for call in &self.program.calls {
+            let kernel = &self.program.kernels[call.kernel];
+            let written: Vec<BufferId> = (call.arguments.iter().zip(&kernel.arguments))
+                .filter(|(_, argument)| argument.written)
+                .map(|(buffer, _)| *buffer)
+                .collect();
+            written.iter().for_each(|buffer| around(When::Before, *buffer, memory));
+            let arguments: Vec<*mut f32> = call.arguments.iter().map(|buffer| self.address(memory, *buffer)).collect();
+            match (kernel.rows, &kernel.body) {
+                (Some(track), Body::Rows { .. } | Body::Attention(_)) => {
+                    self.call(call.kernel, &arguments, rows, (0, rows.count(track)));
+                }
+                (Some(_), Body::Scan { .. }) => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
+                (None, _) => match call.part {
+                    Part::Once => fresh.iter().for_each(|range| self.call(call.kernel, &arguments, rows, *range)),
+                    Part::New | Part::SoFar => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
+                },
+            }
+            written.iter().for_each(|buffer| around(When::After, *buffer, memory));
+        }
+    }
+
+    /// Runs one kernel on some rows, shared out over the threads.
+    fn call(&self, number: usize, arguments: &[*mut f32], rows: &Rows, (first, end): (usize, usize)) {
+        let kernel = &self.program.kernels[number];
+        let count = end - first;
         let least = match &kernel.body {
             Body::Rows { block, .. } => (*block).max(1),
             Body::Attention(_) => 32,
@@ -152,7 +187,7 @@ impl Executable {
         let least = least.min(count.div_ceil(threads)).max(1);
         let part = count.div_ceil(threads).next_multiple_of(least).max(1);
         let parts: Vec<(usize, usize)> =
-            (0..count).step_by(part).map(|begin| (begin, (begin + part).min(count))).collect();
+            (first..end).step_by(part).map(|begin| (begin, (begin + part).min(end))).collect();
         let function = self.linked.function(number);
         let arguments = SharedArguments(arguments);
         let zeros = self.zeros.as_ptr() as usize;
@@ -160,7 +195,7 @@ impl Executable {
             let floats = context::scratch_floats(kernel, end - begin);
             let mut scratch = AlignedFloats::zeroed(floats.max(1));
             let mut words = rows.words.clone();
-            words[context::SEQUENCES] = batch.sequences;
+            words[context::SEQUENCES] = rows.sequences;
             words[context::SCRATCH] = scratch.as_mut_ptr() as usize;
             words[context::ZEROS] = zeros;
             let arguments = arguments.get();
@@ -175,6 +210,35 @@ impl Executable {
             self.threads.install(|| parts.par_iter().for_each(run));
         }
     }
+
+    fn address(&self, memory: &mut Memory, id: BufferId) -> *mut f32 {
+        match &self.fixed[id.0 as usize] {
+            // Kernels never write what does not change.
+            Some(numbers) => numbers.as_ptr().cast_mut(),
+            None => memory.address(id),
+        }
+    }
+
+    /// The new rows of a buffer, sequence after sequence.
+    pub(crate) fn read(&self, memory: &Memory, rows: &Rows, id: BufferId) -> Vec<f32> {
+        let buffer = self.program.buffer(id);
+        let all: &[f32] = match &self.fixed[id.0 as usize] {
+            Some(numbers) => numbers,
+            None => memory.numbers(id),
+        };
+        let mut read = Vec::new();
+        for (first, count) in rows.new_rows(&buffer.space) {
+            read.extend_from_slice(&all[first * buffer.row..(first + count) * buffer.row]);
+        }
+        read
+    }
+}
+
+/// Around a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Before,
+    After,
 }
 
 /// Addresses that several threads use for different rows.
@@ -189,7 +253,21 @@ impl SharedArguments<'_> {
     }
 }
 
-fn aligned(numbers: &[f32]) -> AlignedFloats {
+/// Numbers of each weight that its fingerprint looks at.
+const LOOKED_AT: usize = 64;
+
+/// A hash of a program's text and of numbers of each weight.
+fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Vec<f32>>) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    program.print().hash(&mut hasher);
+    for numbers in weights.values() {
+        let step = (numbers.len() / LOOKED_AT).max(1);
+        numbers.iter().step_by(step).for_each(|number| number.to_bits().hash(&mut hasher));
+    }
+    hasher.finish()
+}
+
+pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {
     let mut all = AlignedFloats::zeroed(numbers.len().max(1));
     all[..numbers.len()].copy_from_slice(numbers);
     all
@@ -217,120 +295,4 @@ fn offsets(axes: &[(usize, usize)]) -> Vec<usize> {
     axes.iter().fold(vec![0], |all, (size, stride)| {
         all.iter().flat_map(|offset| (0..*size).map(move |entry| offset + entry * stride)).collect()
     })
-}
-
-/// The rows of a batch, as kernels look them up.
-struct Rows {
-    counts: Vec<usize>,
-    pairs: Vec<usize>,
-    words: Vec<usize>,
-    /// What the words point to.
-    _tables: Vec<Vec<usize>>,
-}
-
-impl Rows {
-    fn new(program: &Program, batch: &Batch) -> Rows {
-        let times = program.times.len();
-        let mut words = vec![0; context::words(times)];
-        let mut tables: Vec<Vec<usize>> = Vec::new();
-        let mut keep = |words: &mut Vec<usize>, place: usize, table: Vec<usize>| {
-            words[place] = table.as_ptr() as usize;
-            tables.push(table);
-        };
-        let mut counts = Vec::new();
-        let mut pairs = vec![0; times * times];
-        for time in 0..times {
-            let mut first = vec![0];
-            let (mut sequence_of, mut position_of) = (Vec::new(), Vec::new());
-            for (sequence, length) in batch.lengths[time].iter().enumerate() {
-                first.push(first[sequence] + length);
-                sequence_of.extend(std::iter::repeat_n(sequence, *length));
-                position_of.extend(0..*length);
-            }
-            counts.push(first[batch.sequences]);
-            keep(&mut words, context::first_rows(time), first);
-            keep(&mut words, context::sequence_of_row(time), sequence_of);
-            keep(&mut words, context::position_of_row(time), position_of);
-            for other in 0..times {
-                let mut first = vec![0];
-                for sequence in 0..batch.sequences {
-                    let rows = batch.lengths[time][sequence] * batch.lengths[other][sequence];
-                    first.push(first[sequence] + rows);
-                }
-                pairs[time * times + other] = first[batch.sequences];
-                keep(&mut words, context::first_pairs(times, time, other), first);
-            }
-        }
-        Rows { counts, pairs, words, _tables: tables }
-    }
-
-    fn of(&self, space: &Space, sequences: usize) -> usize {
-        match space {
-            Space::Global => 1,
-            Space::Times(times) => match times.as_slice() {
-                [] => sequences,
-                [time] => self.counts[time.0 as usize],
-                [one, two, ..] => self.pairs[one.0 as usize * self.counts.len() + two.0 as usize],
-            },
-        }
-    }
-}
-
-/// The buffers of one run.
-struct Memory {
-    slots: Vec<AlignedFloats>,
-    inputs: BTreeMap<ValueId, AlignedFloats>,
-    sequences: usize,
-}
-
-impl Memory {
-    fn new(executable: &Executable, batch: &Batch, rows: &Rows) -> Result<Memory, RunError> {
-        let mut sizes: Vec<usize> = Vec::new();
-        for buffer in &executable.program.buffers {
-            if let Role::Computed { slot } = buffer.role {
-                if sizes.len() <= slot {
-                    sizes.resize(slot + 1, 0);
-                }
-                let floats = rows.of(&buffer.space, batch.sequences).saturating_mul(buffer.row);
-                sizes[slot] = sizes[slot].max(floats);
-            }
-        }
-        let needed = sizes.iter().fold(0usize, |all, floats| all.saturating_add(floats.saturating_mul(4)));
-        let available = memory_available();
-        if needed > available {
-            return Err(RunError::Memory { needed, available });
-        }
-        let inputs = batch.inputs.iter().map(|(id, rows)| (*id, aligned(rows))).collect();
-        let slots = sizes.into_iter().map(|size| AlignedFloats::zeroed(size.max(1))).collect();
-        Ok(Memory { slots, inputs, sequences: batch.sequences })
-    }
-
-    fn address(&mut self, executable: &Executable, id: BufferId) -> *mut f32 {
-        let buffer = executable.program.buffer(id);
-        match &buffer.role {
-            Role::Computed { slot } => self.slots[*slot].as_mut_ptr(),
-            Role::Input(value) => self.inputs.get_mut(value).map_or(std::ptr::null_mut(), |rows| rows.as_mut_ptr()),
-            // Kernels never write what does not change.
-            Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {
-                executable.fixed[id.0 as usize].as_ref().map_or(std::ptr::null_mut(), |rows| rows.as_ptr().cast_mut())
-            }
-        }
-    }
-
-    fn read(&self, executable: &Executable, id: BufferId, rows: &Rows) -> Vec<f32> {
-        let buffer = executable.program.buffer(id);
-        let count = rows.of(&buffer.space, self.sequences) * buffer.row;
-        let all: &[f32] = match &buffer.role {
-            Role::Computed { slot } => &self.slots[*slot],
-            Role::Input(value) => self.inputs.get(value).map_or(&[], |rows| rows),
-            Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {
-                executable.fixed[id.0 as usize].as_ref().map_or(&[], |rows| rows)
-            }
-        };
-        match buffer.space {
-            // The same for every sequence.
-            Space::Global => all[..count].repeat(self.sequences),
-            Space::Times(_) => all[..count].to_vec(),
-        }
-    }
 }

@@ -2,23 +2,26 @@
 
 use crate::batch::{Batch, InputError};
 use crate::execute::{Executable, RunError};
+use crate::stream::{Chunk, NewRows, Stream};
 use crate::tiles::{Instructions, Tiles};
 use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
 use anstyle::{AnsiColor, Style};
 use seqwright_compiler::check::program::Program as Files;
 use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::{Diagnostic, nearest, render};
-use seqwright_compiler::fuse::{Fused, fuse};
+use seqwright_compiler::fuse::{Fused, fuse, fuse_chunks};
 use seqwright_compiler::graph::{self, Graph, Sequence, interpret};
 use seqwright_compiler::kernel::{self, Program};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::source::{Sources, Span};
+use seqwright_compiler::stream::{Refusal, Why, plan, stream_axis};
 use seqwright_compiler::syntax::tree::Kind;
 use seqwright_compiler::table::{self, Table};
 use seqwright_compiler::term::{TimeId, ValueId};
 use seqwright_compiler::{pass, syntax};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a model is compiled with.
 #[derive(Clone, Debug, Default)]
@@ -208,6 +211,27 @@ pub fn lower(checked: &Checked) -> Stages {
     Stages { graph, fused, program }
 }
 
+/// Takes a checked model to the kernels of its chunk program.
+///
+/// # Errors
+/// The equation that keeps it from running chunk by chunk.
+pub fn lower_chunks(checked: &Checked) -> Result<Stages, Failure> {
+    let graph = graph::build(&checked.model, &checked.outputs);
+    let refuse = |refusal: &Refusal, graph: &Graph, time: Option<TimeId>| {
+        Failure::Mistakes(vec![refusal.diagnostic(graph, time)], checked.sources.clone())
+    };
+    let Some(time) = stream_axis(&graph) else {
+        let reader = graph.outputs.first().map_or(ValueId(0), |(_, id)| *id);
+        return Err(refuse(&Refusal { reader, why: Why::NoAxis }, &graph, None));
+    };
+    // Found out before the passes, so that it speaks of the file's own equations.
+    plan(&graph, time).map_err(|refusal| refuse(&refusal, &graph, Some(time)))?;
+    let fused = fuse_chunks(pass::optimise(graph.clone()), time)
+        .map_err(|(refusal, optimised)| refuse(&refusal, &optimised, Some(time)))?;
+    let program = kernel::lower(&fused);
+    Ok(Stages { graph, fused, program })
+}
+
 /// Reads a model's weights from a checkpoint by its table.
 ///
 /// # Errors
@@ -261,19 +285,7 @@ impl Runner {
         let stages = lower(checked);
         let way = match backend {
             Backend::Cpu(instructions, threads) => {
-                let tiles = Tiles::new(instructions)
-                    .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
-                // Passes number values anew: weights are found by their paths.
-                let by_path: BTreeMap<&str, &Vec<f32>> =
-                    loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
-                let model = &stages.fused.graph.model;
-                let weights = model
-                    .weights()
-                    .filter_map(|(id, value)| Some((id, (*by_path.get(value.path.as_str())?).clone())))
-                    .collect();
-                let executable =
-                    Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)?;
-                Way::Cpu(Box::new(executable))
+                Way::Cpu(Box::new(executable(checked, loaded, stages, instructions, threads)?))
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
@@ -310,51 +322,20 @@ impl Runner {
     pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
         match &self.way {
             Way::Cpu(executable) => {
-                // Inputs keep their order through all passes.
                 let mut moved = batch.clone();
-                let ids = executable.program().buffers.iter().filter_map(|buffer| match buffer.role {
-                    kernel::Role::Input(id) => Some((buffer.name.clone(), id)),
-                    _ => None,
-                });
-                let ids: BTreeMap<String, ValueId> = ids.collect();
-                moved.inputs = batch
-                    .inputs
-                    .iter()
-                    .filter_map(|(id, rows)| Some((*ids.get(&self.model.value(*id).path)?, rows.clone())))
-                    .collect();
-                executable.run(&moved).map_err(|error| match error {
-                    RunError::TooLong { sequence, limit } => self.too_long(sequence, &limit),
-                    RunError::Memory { needed, available } => Failure::Other(format!(
-                        "a run needs {} MiB of memory for its values, {} MiB are there: run fewer or shorter sequences at once",
-                        needed >> 20,
-                        available >> 20
-                    )),
-                    RunError::Batch(why) => Failure::Other(format!("the batch does not fit the model: {why}")),
-                })
+                moved.inputs = program_inputs(executable.program(), &self.model, &batch.inputs);
+                executable.run(&moved).map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
                 for limit in limits {
                     let lengths = &batch.lengths[limit.time.0 as usize];
                     if let Some(found) = lengths.iter().copied().enumerate().find(|(_, length)| *length > limit.most) {
-                        return Err(self.too_long(found, limit));
+                        return Err(too_long(&self.model, &self.sources, found, limit));
                     }
                 }
                 Ok(self.interpret(graph, weights, batch))
             }
         }
-    }
-
-    fn too_long(&self, (sequence, length): (usize, usize), limit: &kernel::Limit) -> Failure {
-        let time = &self.model.times[limit.time.0 as usize];
-        let error = InputError {
-            message: format!(
-                "sequence {sequence} has {length} positions of {time}, `{}` allows {} at most",
-                limit.value, limit.most
-            ),
-            span: Some(limit.span),
-            help: Some("shorten the sequence, or split it".to_string()),
-        };
-        Failure::Inputs(vec![error], self.sources.clone())
     }
 
     /// One sequence after the other: a model describes one.
@@ -394,6 +375,129 @@ impl Runner {
     /// The model's time axes by name.
     pub fn times(&self) -> impl Iterator<Item = (TimeId, &str)> {
         self.model.times.iter().enumerate().map(|(place, name)| (TimeId(place as u32), name.as_str()))
+    }
+}
+
+/// Compiles a model's kernels for this processor.
+fn executable(
+    checked: &Checked,
+    loaded: &Loaded,
+    stages: Stages,
+    instructions: Instructions,
+    threads: usize,
+) -> Result<Executable, Failure> {
+    let tiles = Tiles::new(instructions)
+        .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
+    // Passes number values anew: weights are found by their paths.
+    let by_path: BTreeMap<&str, &Vec<f32>> =
+        loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
+    let model = &stages.fused.graph.model;
+    let weights =
+        model.weights().filter_map(|(id, value)| Some((id, (*by_path.get(value.path.as_str())?).clone()))).collect();
+    Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
+}
+
+/// A model's inputs by the numbers that a program has for them.
+fn program_inputs(
+    program: &Program,
+    model: &Model,
+    inputs: &BTreeMap<ValueId, Vec<f32>>,
+) -> BTreeMap<ValueId, Vec<f32>> {
+    let ids: BTreeMap<&str, ValueId> = program
+        .buffers
+        .iter()
+        .filter_map(|buffer| match buffer.role {
+            kernel::Role::Input(id) => Some((buffer.name.as_str(), id)),
+            _ => None,
+        })
+        .collect();
+    let moved = |(id, rows): (&ValueId, &Vec<f32>)| Some((*ids.get(model.value(*id).path.as_str())?, rows.clone()));
+    inputs.iter().filter_map(moved).collect()
+}
+
+/// Why a run did not come about, in words.
+fn run_failure(error: RunError, model: &Model, sources: &Sources) -> Failure {
+    match error {
+        RunError::TooLong { sequence, limit } => too_long(model, sources, sequence, &limit),
+        RunError::Memory { needed, available } => Failure::Other(format!(
+            "a run needs {} MiB of memory for its values, {} MiB are there: run fewer or shorter sequences at once",
+            needed >> 20,
+            available >> 20
+        )),
+        RunError::Batch(why) => Failure::Other(format!("the batch does not fit the model: {why}")),
+    }
+}
+
+fn too_long(model: &Model, sources: &Sources, (sequence, length): (usize, usize), limit: &kernel::Limit) -> Failure {
+    let time = &model.times[limit.time.0 as usize];
+    let error = InputError {
+        message: format!(
+            "sequence {sequence} has {length} positions of {time}, `{}` allows {} at most",
+            limit.value, limit.most
+        ),
+        span: Some(limit.span),
+        help: Some("shorten the sequence, or split it".to_string()),
+    };
+    Failure::Inputs(vec![error], sources.clone())
+}
+
+/// A model whose sequences come chunk by chunk.
+pub struct Streamer {
+    model: Model,
+    sources: Sources,
+    outputs: Vec<(String, ValueId)>,
+    stream: Stream,
+}
+
+impl Streamer {
+    /// Compiles a checked model's chunk program.
+    ///
+    /// # Errors
+    /// The equation that keeps it from running chunk by chunk; what linking refuses.
+    pub fn new(
+        checked: &Checked,
+        loaded: &Loaded,
+        instructions: Instructions,
+        threads: usize,
+    ) -> Result<Streamer, Failure> {
+        let stages = lower_chunks(checked)?;
+        let executable = executable(checked, loaded, stages, instructions, threads)?;
+        Ok(Streamer {
+            model: checked.model.clone(),
+            sources: checked.sources.clone(),
+            outputs: checked.outputs.clone(),
+            stream: Stream::new(Arc::new(executable)),
+        })
+    }
+
+    /// The checked model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// What a chunk gives: names and values.
+    pub fn outputs(&self) -> &[(String, ValueId)] {
+        &self.outputs
+    }
+
+    /// The sequences.
+    pub fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    /// The axis along which chunks come.
+    pub fn time(&self) -> TimeId {
+        self.stream.executable().program().chunks.expect("it was compiled to take chunks")
+    }
+
+    /// Runs the next positions of some sequences; inputs are named by the model's numbers.
+    ///
+    /// # Errors
+    /// A chunk that does not fit, or a sequence that becomes longer than the model allows.
+    pub fn run(&mut self, chunk: &Chunk) -> Result<Vec<NewRows>, Failure> {
+        let mut moved = chunk.clone();
+        moved.inputs = program_inputs(self.stream.executable().program(), &self.model, &chunk.inputs);
+        self.stream.run(&moved).map_err(|error| run_failure(error, &self.model, &self.sources))
     }
 }
 

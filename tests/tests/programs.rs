@@ -4,13 +4,10 @@
 //!
 //! Adding a case is adding a file to `fixtures/programs`.
 
-use seqwright::batch::Batch;
 use seqwright::session::{Backend, Checked, Request, Runner, check};
 use seqwright::tiles::Instructions;
-use seqwright::weights::Loaded;
-use seqwright_compiler::model::{Value, ValueKind};
-use seqwright_compiler::term::Axis;
 use seqwright_tests::goldens::shown;
+use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::{files_in, repository};
 use std::path::Path;
 
@@ -21,59 +18,8 @@ const TOLERANCE: f32 = 2e-5;
 /// range is off by the order of the numbers themselves, far more than this.
 const DAMAGED_TOLERANCE: f32 = 1e-3;
 
-/// Numbers that are the same in every run (a linear congruential generator, constants of Knuth's MMIX).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// About normal: the sum of four.
-    fn number(&mut self) -> f32 {
-        ((0..4).map(|_| self.next()).sum::<f64>() - 2.0) as f32
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() * bound as f64) as usize
-    }
-}
-
 fn checked(file: &Path) -> Result<Checked, String> {
     check(&Request { file: file.to_path_buf(), ..Request::default() }, None).map_err(|failure| failure.render(false))
-}
-
-fn row(value: &Value) -> usize {
-    value.axes.iter().filter_map(Axis::size).product()
-}
-
-/// Random weights, and a random batch whose sequences have these lengths.
-fn random_inputs(checked: &Checked, lengths: &[usize], random: &mut Random) -> (Loaded, Batch) {
-    let model = &checked.model;
-    let mut loaded = Loaded::default();
-    for (id, value) in model.weights() {
-        loaded.values.insert(id, (0..row(value)).map(|_| random.number() * 0.5).collect());
-    }
-    let mut batch = Batch { sequences: lengths.len(), ..Batch::default() };
-    for shift in 0..model.times.len() {
-        let mut lengths = lengths.to_vec();
-        lengths.rotate_left(shift);
-        batch.lengths.push(lengths);
-    }
-    for (id, value) in model.inputs() {
-        let rows: usize = (0..batch.sequences).map(|sequence| batch.rows_of(&value.axes, sequence)).sum();
-        let below = match value.kind {
-            ValueKind::Input { below } => below,
-            ValueKind::Weight { .. } | ValueKind::Constant(_) | ValueKind::Equation(_) => None,
-        };
-        let mut number = || match below {
-            Some(below) => random.below(below) as f32,
-            None => random.number(),
-        };
-        batch.inputs.insert(id, (0..rows * row(value)).map(|_| number()).collect());
-    }
-    (loaded, batch)
 }
 
 /// The largest error of machine code, relative beyond one, and where it is. Results that are no numbers, or so large that

@@ -22,6 +22,15 @@ fn checked(name: &str) -> Checked {
             ("context", 32.0),
             ("segments", 2.0),
         ]),
+        "g2p" => small(&[("letters", 10.0), ("sounds", 12.0), ("dim", 8.0), ("size", 8.0)]),
+        "annalog" | "hama" | "hama_stepwise" => small(&[
+            ("layers", 1.0),
+            ("dim", 8.0),
+            ("heads", 2.0),
+            ("hidden", 16.0),
+            ("vocab", 20.0),
+            ("context", 32.0),
+        ]),
         _ => BTreeMap::new(),
     };
     shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))

@@ -77,6 +77,11 @@ impl Checker<'_> {
             self.declared_sizes(&mut scope, &definition)?;
         }
         self.model_sizes(&mut scope, &definition, &BTreeMap::new())?;
+        // Where none of the values is said to have positions, all have; else those that are not said to have them have none.
+        let has_positions = definition.parameters.iter().any(|parameter| match &parameter.axes {
+            Some(axes) => axes.entries.iter().any(|entry| names_time(&entry.name.text)),
+            None => true,
+        });
         for parameter in &definition.parameters {
             let names: Vec<String> = match &parameter.axes {
                 Some(axes) => axes.entries.iter().map(|entry| entry.name.text.clone()).collect(),
@@ -84,7 +89,7 @@ impl Checker<'_> {
                 None => vec!["T".to_string(), "features".to_string()],
             };
             let mut axes = Vec::new();
-            if !names.iter().any(|name| names_time(name)) && definition.kind != crate::syntax::tree::Kind::Model {
+            if !has_positions && definition.kind != crate::syntax::tree::Kind::Model {
                 axes.push(self.invented_axis(&mut scope, "T", parameter.name.span));
             }
             for name in names {

@@ -5,11 +5,11 @@
 //! Blocks of keys begin at multiples of their size from the sequence's start and are worked on whole, keys out of reach
 //! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
 
-use super::context::{AttentionScratch, KEY_BLOCK, QUERY_BLOCK, SCORE_ROW, attention_scratch};
+use super::context::{AttentionScratch, QUERY_BLOCK, SCORE_ROW, attention_scratch};
 use super::kernel::{Here, Spelling};
 use super::loops::runs;
 use super::numbers::At;
-use crate::kernel::{Access, Attention, Scalar};
+use crate::kernel::{Access, Attention, KEY_BLOCK, Scalar};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::types::{F32, F32X4};
@@ -33,9 +33,8 @@ pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention:
     // A block of queries of one sequence.
     let zero = spelling.emitter.size(0);
     let here = spelling.here_of_row(zero, first);
-    let own = spelling.kernel.time.map_or(0, |time| time.0 as usize);
-    let (first_row, length) = here.times[own];
-    let last = spelling.emitter.ins().iadd(first_row, length);
+    let own = here.extent(spelling.kernel.rows.expect("an attention runs over positions"));
+    let last = spelling.emitter.ins().iadd(own.first, own.count);
     let block = spelling.emitter.add_size(first, QUERY_BLOCK);
     let next = spelling.least(block, last);
     let next = spelling.least(next, end);

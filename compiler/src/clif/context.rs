@@ -4,7 +4,8 @@
 //! `begin..end` are the rows it works on (positions of all sequences one after the other, or sequences). Both sides of the
 //! call use these functions, so that the layout stands once.
 
-use crate::kernel::{Body, Kernel};
+use crate::kernel::{Body, KEY_BLOCK, Kernel, Program, TrackId};
+use crate::term::TimeId;
 
 /// How many sequences there are.
 pub const SEQUENCES: usize = 0;
@@ -14,35 +15,59 @@ pub const SCRATCH: usize = 1;
 pub const ZEROS: usize = 2;
 const FIRST_TIME: usize = 3;
 
-/// For a time axis, the address of the first row of each sequence, and one past the last row of all.
-pub fn first_rows(time: usize) -> usize {
-    FIRST_TIME + 3 * time
+/// The words of a program with so many time axes and tracks.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    times: usize,
+    tracks: usize,
 }
 
-/// For a time axis, the address of each row's sequence.
-pub fn sequence_of_row(time: usize) -> usize {
-    FIRST_TIME + 3 * time + 1
+/// A table of a track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// For each sequence, the row of the first position that has one, and at the end one past the last row of all.
+    First,
+    /// For each sequence, that position.
+    From,
+    /// For each sequence, how many positions have rows.
+    Count,
+    /// For each row its sequence; only where kernels run over it.
+    Sequence,
+    /// For each row its position; only where kernels run over it.
+    Position,
 }
 
-/// For a time axis, the address of each row's position.
-pub fn position_of_row(time: usize) -> usize {
-    FIRST_TIME + 3 * time + 2
-}
+const TABLES: usize = 5;
 
-/// For a pair of time axes, the address of the first row of each sequence in a buffer over both.
-pub fn first_pairs(times: usize, one: usize, two: usize) -> usize {
-    FIRST_TIME + 3 * times + one * times + two
-}
+impl Words {
+    /// The words of a program.
+    pub fn of(program: &Program) -> Words {
+        Words { times: program.times.len(), tracks: program.tracks.len() }
+    }
 
-/// How many words there are for so many time axes.
-pub fn words(times: usize) -> usize {
-    FIRST_TIME + 3 * times + times * times
+    /// For a time axis, the address of each sequence's length so far.
+    pub fn lengths(self, time: TimeId) -> usize {
+        FIRST_TIME + time.0 as usize
+    }
+
+    /// The address of a table of a track.
+    pub fn table(self, track: TrackId, table: Table) -> usize {
+        FIRST_TIME + self.times + TABLES * track.0 as usize + table as usize
+    }
+
+    /// For a pair of tracks, the address of the first row of each sequence in a buffer over both.
+    pub fn first_pairs(self, one: TrackId, two: TrackId) -> usize {
+        FIRST_TIME + self.times + TABLES * self.tracks + one.0 as usize * self.tracks + two.0 as usize
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        FIRST_TIME + self.times + TABLES * self.tracks + self.tracks * self.tracks
+    }
 }
 
 /// Rows of queries that an attention works on at once.
 pub(super) const QUERY_BLOCK: usize = 32;
-/// Keys that it visits at once: a multiple of every panel's width.
-pub(super) const KEY_BLOCK: usize = 64;
 /// Numbers from one row of scores to the next: the keys, one more for the rescaling, and room.
 pub(super) const SCORE_ROW: usize = 80;
 /// The widest panel of any product tile.

@@ -1,10 +1,9 @@
 //! A kernel as a function: its loop over blocks of rows, over positions, or over queries.
 
 use super::attention;
-use super::context::{self, first_rows, position_of_row, scratch_starts, sequence_of_row};
+use super::context::{self, Table, Words, scratch_starts};
 use super::emitter::Emitter;
-use crate::kernel::{Body, Kernel, Place, Product, Program, Stage};
-use crate::term::TimeId;
+use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, TrackId};
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -64,8 +63,29 @@ pub(super) struct Here {
     pub sequence: Value,
     /// Its position.
     pub position: Value,
-    /// For each time axis of the program, the first row of the sequence and how many it has.
-    pub times: Vec<(Value, Value)>,
+    /// The sequence's rows of each track that the kernel uses.
+    pub extents: Vec<(TrackId, Extent)>,
+    /// The sequence's length so far along each time axis.
+    pub lengths: Vec<Value>,
+}
+
+/// The rows of a sequence along a track.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    /// The first row.
+    pub first: Value,
+    /// Its position.
+    pub from: Value,
+    /// How many rows there are.
+    pub count: Value,
+}
+
+impl Here {
+    /// The rows of the sequence along a track.
+    pub fn extent(&self, track: TrackId) -> Extent {
+        let found = self.extents.iter().find(|(known, _)| *known == track);
+        found.expect("the kernel's tracks were looked up").1
+    }
 }
 
 impl Spelling<'_, '_> {
@@ -201,56 +221,74 @@ impl Spelling<'_, '_> {
 
     /// The row of that number, for a kernel over all rows alike.
     pub fn here_of_row(&mut self, slot: Value, row: Value) -> Here {
-        match self.kernel.time {
+        match self.kernel.rows {
             None => {
                 let position = self.emitter.size(0);
                 self.here(slot, row, row, position)
             }
-            Some(time) => {
-                let sequences = self.context_word(sequence_of_row(time.0 as usize));
-                let sequence = self.word_at(sequences, row);
-                let positions = self.context_word(position_of_row(time.0 as usize));
-                let position = self.word_at(positions, row);
+            Some(track) => {
+                let sequence = self.table(track, Table::Sequence, row);
+                let position = self.table(track, Table::Position, row);
                 self.here(slot, row, sequence, position)
             }
         }
     }
 
     fn here(&mut self, slot: Value, row: Value, sequence: Value, position: Value) -> Here {
-        let times = (0..self.program.times.len()).map(|time| self.extent(time, sequence)).collect();
-        Here { slot, row, sequence, position, times }
+        let mut tracks: Vec<TrackId> = self.kernel.rows.into_iter().collect();
+        for argument in &self.kernel.arguments {
+            if let Space::Tracks(own) = &argument.space {
+                tracks.extend(own);
+            }
+        }
+        tracks.sort();
+        tracks.dedup();
+        let extents = tracks.into_iter().map(|track| (track, self.extent(track, sequence))).collect();
+        let times = (0..self.program.times.len() as u32).map(crate::term::TimeId);
+        let lengths = times
+            .map(|time| {
+                let lengths = self.context_word(Words::of(self.program).lengths(time));
+                self.word_at(lengths, sequence)
+            })
+            .collect();
+        Here { slot, row, sequence, position, extents, lengths }
     }
 
-    /// The first row of a sequence along a time axis, and how many it has.
-    pub fn extent(&mut self, time: usize, sequence: Value) -> (Value, Value) {
-        let firsts = self.context_word(first_rows(time));
-        let first = self.word_at(firsts, sequence);
-        let next = self.emitter.add_size(sequence, 1);
-        let next = self.word_at(firsts, next);
-        let length = self.emitter.ins().isub(next, first);
-        (first, length)
+    /// An entry of a track's table.
+    fn table(&mut self, track: TrackId, table: Table, entry: Value) -> Value {
+        let words = self.context_word(Words::of(self.program).table(track, table));
+        self.word_at(words, entry)
+    }
+
+    /// The rows of a sequence along a track.
+    pub fn extent(&mut self, track: TrackId, sequence: Value) -> Extent {
+        Extent {
+            first: self.table(track, Table::First, sequence),
+            from: self.table(track, Table::From, sequence),
+            count: self.table(track, Table::Count, sequence),
+        }
     }
 
     fn scan(&mut self, begin: Value, end: Value, backward: bool, stages: &[Stage]) {
-        let time = self.kernel.time.unwrap_or(TimeId(0)).0 as usize;
+        let track = self.kernel.rows.expect("a scan runs over positions");
         let sequences = self.emitter.ins().isub(end, begin);
         self.place_scratch(sequences);
         let list = *self.scratch_places.last().expect("the end of the arrays is a place too");
         let zero = self.emitter.size(0);
         let longest = self.count_with(begin, end, 1, &[zero], |spelling, sequence, longest| {
-            let (_, length) = spelling.extent(time, sequence);
-            vec![spelling.emitter.ins().smax(longest[0], length)]
+            let own = spelling.extent(track, sequence);
+            vec![spelling.emitter.ins().smax(longest[0], own.count)]
         })[0];
         self.count(zero, longest, 1, |spelling, step| {
             // The sequences that have this position, one after the other.
             let zero = spelling.emitter.size(0);
             let count = spelling.count_with(begin, end, 1, &[zero], |spelling, sequence, count| {
-                let (_, length) = spelling.extent(time, sequence);
+                let own = spelling.extent(track, sequence);
                 let three = spelling.emitter.size(3);
                 let bytes = spelling.emitter.ins().ishl(count[0], three);
                 let place = spelling.emitter.ins().iadd(list, bytes);
                 spelling.emitter.store(sequence, place, 0);
-                let has = spelling.emitter.compare(IntCC::SignedLessThan, step, length);
+                let has = spelling.emitter.compare(IntCC::SignedLessThan, step, own.count);
                 let pointer = spelling.emitter.pointer;
                 let has = spelling.emitter.ins().uextend(pointer, has);
                 vec![spelling.emitter.ins().iadd(count[0], has)]
@@ -263,15 +301,16 @@ impl Spelling<'_, '_> {
                         let place = spelling.emitter.ins().iadd(list, bytes);
                         let pointer = spelling.emitter.pointer;
                         let sequence = spelling.emitter.load(pointer, place, 0);
-                        let (first, length) = spelling.extent(time, sequence);
-                        let position = if backward {
+                        let own = spelling.extent(track, sequence);
+                        let place = if backward {
                             let one = spelling.emitter.size(1);
-                            let last = spelling.emitter.ins().isub(length, one);
+                            let last = spelling.emitter.ins().isub(own.count, one);
                             spelling.emitter.ins().isub(last, step)
                         } else {
                             step
                         };
-                        let row = spelling.emitter.ins().iadd(first, position);
+                        let row = spelling.emitter.ins().iadd(own.first, place);
+                        let position = spelling.emitter.ins().iadd(own.from, place);
                         let here = spelling.here(slot, row, sequence, position);
                         spelling.loop_stage(stage, &here);
                     }),

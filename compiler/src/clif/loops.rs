@@ -157,7 +157,7 @@ impl Spelling<'_, '_> {
             sum = self.emitter.ins().iadd(sum, position);
         }
         if let Some(time) = bound.length {
-            sum = self.emitter.ins().iadd(sum, here.times[time.0 as usize].1);
+            sum = self.emitter.ins().iadd(sum, here.lengths[time.0 as usize]);
         }
         sum
     }

@@ -1,6 +1,6 @@
 //! Scalars as instructions: one number, or four neighbours at once.
 
-use super::context::first_pairs;
+use super::context::Words;
 use super::kernel::{Here, Spelling};
 use crate::kernel::{Access, Comparison, Offset, Place, Row, Scalar, Space};
 use crate::syntax::tree::Comparator;
@@ -35,7 +35,7 @@ impl Spelling<'_, '_> {
             Scalar::Number(number) => self.constant(*number, at),
             Scalar::Index(index) => self.index(*index, at),
             Scalar::Position => self.whole_number(at.here.position, at),
-            Scalar::Length(time) => self.whole_number(at.here.times[time.0 as usize].1, at),
+            Scalar::Length(time) => self.whole_number(at.here.lengths[time.0 as usize], at),
             Scalar::Read(access) => self.read(access, at),
             Scalar::Dot => {
                 let place = at.dot.expect("only an attention's score has a dot");
@@ -179,48 +179,55 @@ impl Spelling<'_, '_> {
         };
         let base = self.arguments[argument];
         let row_bytes = self.kernel.arguments[argument].row * 4;
-        let times = match &self.kernel.arguments[argument].space {
+        let tracks = match &self.kernel.arguments[argument].space {
             Space::Global => return base,
-            Space::Times(times) => times.clone(),
+            Space::Tracks(tracks) => tracks.clone(),
         };
+        if let ([track], [Row::Here]) = (tracks.as_slice(), access.rows.as_slice())
+            && self.kernel.rows == Some(*track)
+        {
+            let bytes = self.emitter.size(row_bytes);
+            let bytes = self.emitter.ins().imul(at.here.row, bytes);
+            return self.emitter.ins().iadd(base, bytes);
+        }
         let mut inside: Option<Value> = None;
-        let mut positions = Vec::new();
-        for (row, time) in access.rows.iter().zip(&times) {
-            positions.push(match row {
-                Row::Here => at.here.position,
+        // For each track, how far after its first row.
+        let mut places = Vec::new();
+        for (row, track) in access.rows.iter().zip(&tracks) {
+            let extent = at.here.extent(*track);
+            places.push(match row {
+                Row::Here => self.emitter.ins().isub(at.here.position, extent.from),
                 Row::At(offset) => {
                     let position = match self.offset(offset, at) {
                         Some(position) => position,
                         None => self.emitter.size(0),
                     };
-                    let length = at.here.times[time.0 as usize].1;
+                    let place = self.emitter.ins().isub(position, extent.from);
                     // Below zero is far above, taken as unsigned.
-                    let holds = self.emitter.compare(IntCC::UnsignedLessThan, position, length);
+                    let holds = self.emitter.compare(IntCC::UnsignedLessThan, place, extent.count);
                     inside = Some(match inside {
                         None => holds,
                         Some(before) => self.emitter.ins().band(before, holds),
                     });
-                    position
+                    place
                 }
             });
         }
-        let row = match (times.as_slice(), positions.as_slice()) {
+        let row = match (tracks.as_slice(), places.as_slice()) {
             ([], _) => at.here.sequence,
-            ([_], [_]) if matches!(access.rows[0], Row::Here) => at.here.row,
-            ([time], [position]) => {
-                let first = at.here.times[time.0 as usize].0;
-                self.emitter.ins().iadd(first, *position)
+            ([track], [place]) => {
+                let first = at.here.extent(*track).first;
+                self.emitter.ins().iadd(first, *place)
             }
-            ([one, two, ..], [first_position, second_position, ..]) => {
-                let count = self.program.times.len();
-                let firsts = self.context_word(first_pairs(count, one.0 as usize, two.0 as usize));
+            ([one, two, ..], [first_place, second_place, ..]) => {
+                let firsts = self.context_word(Words::of(self.program).first_pairs(*one, *two));
                 let first = self.word_at(firsts, at.here.sequence);
-                let length = at.here.times[two.0 as usize].1;
-                let rows = self.emitter.ins().imul(*first_position, length);
+                let count = at.here.extent(*two).count;
+                let rows = self.emitter.ins().imul(*first_place, count);
                 let row = self.emitter.ins().iadd(first, rows);
-                self.emitter.ins().iadd(row, *second_position)
+                self.emitter.ins().iadd(row, *second_place)
             }
-            _ => unreachable!("an access has a position for each of its buffer's time axes"),
+            _ => unreachable!("an access has a position for each of its buffer's tracks"),
         };
         let bytes = self.emitter.size(row_bytes);
         let bytes = self.emitter.ins().imul(row, bytes);
@@ -234,7 +241,7 @@ impl Spelling<'_, '_> {
                         let base = self.arguments[argument];
                         match &self.kernel.arguments[argument].space {
                             Space::Global => base,
-                            Space::Times(_) => {
+                            Space::Tracks(_) => {
                                 let row = self.emitter.size(self.kernel.arguments[argument].row * 4);
                                 let bytes = self.emitter.ins().imul(at.here.sequence, row);
                                 self.emitter.ins().iadd(base, bytes)
@@ -268,7 +275,7 @@ impl Spelling<'_, '_> {
             add(self, at.here.position, offset.position);
         }
         for (time, times) in &offset.last {
-            let length = at.here.times[time.0 as usize].1;
+            let length = at.here.lengths[time.0 as usize];
             let one = self.emitter.size(1);
             let last = self.emitter.ins().isub(length, one);
             add(self, last, *times);

@@ -82,4 +82,6 @@ codes! {
     Unsupported = "E0801",
     /// A model that unrolls into more equations than any machine should hold.
     TooLarge = "E0802",
+    /// A model that can't run position by position, or chunk by chunk: something looks ahead without a bound.
+    NoStep = "E0901",
 }

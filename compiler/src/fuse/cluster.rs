@@ -4,9 +4,10 @@
 //! reads that kernel's values at its own row only, or begins a new one. A product also joins an earlier kernel whose product
 //! has the same operand: the gates of a cell, or queries, keys and values, become one product.
 
-use super::{AttentionParts, ProductParts};
+use super::{Found, ProductParts};
 use crate::check::recurrence::{Group, reads};
 use crate::graph::Graph;
+use crate::stream::{Part, Plan};
 use crate::term::{IndexId, Subscript, Term, TimeId, ValueId};
 use std::collections::{HashMap, HashSet};
 
@@ -15,10 +16,30 @@ use std::collections::{HashMap, HashSet};
 pub struct Cluster {
     /// How it runs.
     pub kind: ClusterKind,
-    /// What it runs over: positions of a time axis, or sequences.
-    pub time: Option<TimeId>,
+    /// What it runs over.
+    pub rows: Rows,
     /// Its equations, in order.
     pub values: Vec<ValueId>,
+}
+
+/// What a kernel runs over, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Positions of a time axis, or sequences.
+    pub time: Option<TimeId>,
+    /// How many positions later than the inputs.
+    pub lag: usize,
+    /// In a chunk program, when.
+    pub part: Part,
+}
+
+/// The rows that compute a value: positions of its first time axis.
+pub fn rows_of(graph: &Graph, plan: Option<&Plan>, id: ValueId) -> Rows {
+    let time = graph.value(id).axes.iter().find_map(crate::term::Axis::time);
+    match plan {
+        None => Rows { time, lag: 0, part: Part::New },
+        Some(plan) => Rows { time, lag: plan.lag(id), part: plan.part(id) },
+    }
 }
 
 /// How a kernel runs.
@@ -36,11 +57,8 @@ pub enum ClusterKind {
 }
 
 /// The kernels of a graph, in order.
-pub fn gather(
-    graph: &Graph,
-    products: &HashMap<ValueId, ProductParts>,
-    attention: &HashMap<ValueId, AttentionParts>,
-) -> Vec<Cluster> {
+pub(super) fn gather(found: &Found, plan: Option<&Plan>) -> Vec<Cluster> {
+    let Found { graph, attention, .. } = found;
     // What is computed only inside an attention.
     let mut inside: HashSet<ValueId> = HashSet::new();
     for parts in attention.values() {
@@ -61,10 +79,11 @@ pub fn gather(
         match group {
             Group::One(id) if graph.equation(*id).is_none() || inside.contains(id) => {}
             Group::One(id) => {
-                let place = join(graph, products, attention, &inside, &clusters, &place_of, *id);
+                let rows = rows_of(graph, plan, *id);
+                let place = join(found, rows, &inside, &clusters, &place_of, *id);
                 let place = place.unwrap_or_else(|| {
                     let kind = if attention.contains_key(id) { ClusterKind::Attention } else { ClusterKind::Rows };
-                    clusters.push(Cluster { kind, time: row_time(graph, *id), values: Vec::new() });
+                    clusters.push(Cluster { kind, rows, values: Vec::new() });
                     clusters.len() - 1
                 });
                 clusters[place].values.push(*id);
@@ -72,7 +91,8 @@ pub fn gather(
             }
             Group::Scan(scan) => {
                 let kind = ClusterKind::Scan { backward: scan.backward };
-                clusters.push(Cluster { kind, time: Some(scan.time), values: scan.values.clone() });
+                let rows = Rows { time: Some(scan.time), ..rows_of(graph, plan, scan.values[0]) };
+                clusters.push(Cluster { kind, rows, values: scan.values.clone() });
                 place_of.extend(scan.values.iter().map(|value| (*value, clusters.len() - 1)));
             }
         }
@@ -80,25 +100,19 @@ pub fn gather(
     clusters
 }
 
-/// The time axis whose positions are the rows that compute a value: its first.
-pub fn row_time(graph: &Graph, id: ValueId) -> Option<TimeId> {
-    graph.value(id).axes.iter().find_map(crate::term::Axis::time)
-}
-
 /// The kernel that a value joins, if it joins one.
 fn join(
-    graph: &Graph,
-    products: &HashMap<ValueId, ProductParts>,
-    attention: &HashMap<ValueId, AttentionParts>,
+    found: &Found,
+    rows: Rows,
     inside: &HashSet<ValueId>,
     clusters: &[Cluster],
     place_of: &HashMap<ValueId, usize>,
     id: ValueId,
 ) -> Option<usize> {
+    let Found { graph, products, attention } = found;
     if attention.contains_key(&id) {
         return None;
     }
-    let time = row_time(graph, id);
     let mut last: Option<usize> = None;
     let mut sources = reads(&graph.value(id).kind);
     // What an attention computes inside comes with what that reads.
@@ -112,7 +126,7 @@ fn join(
     let fits = |place: usize| {
         let cluster = &clusters[place];
         cluster.kind == ClusterKind::Rows
-            && cluster.time == time
+            && cluster.rows == rows
             && cluster.values.iter().all(|member| reads_here(graph, id, *member))
     };
     let product_of = |place: usize| clusters[place].values.iter().find(|member| products.contains_key(member));

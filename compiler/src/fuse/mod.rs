@@ -3,6 +3,7 @@
 //! - [`attention`](find_attention) finds softmax over products whose scores need never be stored;
 //! - [`product`](find_product) finds products with weights;
 //! - a softmax that is left is taken apart into maximum, exponential, sum and quotient;
+//! - sums run over no more positions than can count;
 //! - equations over the same rows are gathered: each kernel has at most one product (of all weights that meet the same
 //!   operand: gates, or queries, keys and values), with what leads to its operand before it and what follows from its result
 //!   after it. A reduction over a row begins a kernel, so that a norm stands before the product that reads it.
@@ -10,15 +11,18 @@
 mod attention;
 mod cluster;
 mod product;
+mod ranges;
 mod softmax;
 
 pub use attention::{AttentionParts, find_attention};
-pub use cluster::{Cluster, ClusterKind, reads_here, same_operand};
+pub use cluster::{Cluster, ClusterKind, Rows, reads_here, rows_of, same_operand};
 pub use product::{ProductParts, find_product};
 
 use crate::graph::Graph;
-use crate::term::ValueId;
-use std::collections::HashMap;
+use crate::kernel::KEY_BLOCK;
+use crate::stream::{Part, Plan, Refusal, plan};
+use crate::term::{TimeId, ValueId};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// A graph and the kernels it becomes.
@@ -32,18 +36,57 @@ pub struct Fused {
     pub products: HashMap<ValueId, ProductParts>,
     /// Attention.
     pub attention: HashMap<ValueId, AttentionParts>,
+    /// What is kept between chunks; none for a program that takes whole sequences.
+    pub plan: Option<Plan>,
 }
 
-/// Decides which equations become one kernel.
+/// Decides which equations become one kernel, for a program that takes whole sequences.
 pub fn fuse(graph: Graph) -> Fused {
-    let attention = attention::find_all(&graph);
-    let graph = softmax::take_apart(graph, &attention);
-    crate::pass::check(&graph, "taking softmax apart");
-    let attention = attention::find_all(&graph);
-    let products: HashMap<ValueId, ProductParts> =
-        graph.order().into_iter().filter_map(|id| Some((id, find_product(&graph, id)?))).collect();
-    let clusters = cluster::gather(&graph, &products, &attention);
-    Fused { graph, clusters, products, attention }
+    let found = Found::in_graph(graph);
+    let clusters = cluster::gather(&found, None);
+    found.with(clusters, None)
+}
+
+/// The same for a program that takes a sequence chunk by chunk.
+///
+/// # Errors
+/// The equation that keeps the model from running so.
+pub fn fuse_chunks(graph: Graph, time: TimeId) -> Result<Fused, (Refusal, Box<Graph>)> {
+    let found = Found::in_graph(graph);
+    let mut plan = match plan(&found.graph, time) {
+        Ok(plan) => plan,
+        Err(refusal) => return Err((refusal, Box::new(found.graph))),
+    };
+    // An attention visits keys in whole blocks, so that its sums run in the same order however a sequence is cut.
+    let visited: HashSet<ValueId> = found.attention.values().flat_map(|parts| [parts.keys.0, parts.value.0]).collect();
+    visited.into_iter().for_each(|id| plan.keep_more(id, KEY_BLOCK - 1));
+    let clusters = cluster::gather(&found, Some(&plan));
+    Ok(found.with(clusters, Some(plan)))
+}
+
+/// A graph, and what was recognised in it.
+struct Found {
+    graph: Graph,
+    products: HashMap<ValueId, ProductParts>,
+    attention: HashMap<ValueId, AttentionParts>,
+}
+
+impl Found {
+    fn in_graph(graph: Graph) -> Found {
+        let attention = attention::find_all(&graph);
+        let graph = softmax::take_apart(graph, &attention);
+        crate::pass::check(&graph, "taking softmax apart");
+        let attention = attention::find_all(&graph);
+        let graph = ranges::restrict(graph, &attention);
+        crate::pass::check(&graph, "restricting sums");
+        let products = graph.order().into_iter().filter_map(|id| Some((id, find_product(&graph, id)?))).collect();
+        Found { graph, products, attention }
+    }
+
+    fn with(self, clusters: Vec<Cluster>, plan: Option<Plan>) -> Fused {
+        let Found { graph, products, attention } = self;
+        Fused { graph, clusters, products, attention, plan }
+    }
 }
 
 impl Fused {
@@ -51,9 +94,15 @@ impl Fused {
     pub fn print(&self) -> String {
         let mut text = String::new();
         for (place, cluster) in self.clusters.iter().enumerate() {
-            let time = match cluster.time {
+            let time = match cluster.rows.time {
                 Some(time) => format!("positions of {}", self.graph.model.times[time.0 as usize]),
                 None => "sequences".to_string(),
+            };
+            let time = match cluster.rows {
+                Rows { part: Part::Once, .. } => format!("{time}, once"),
+                Rows { part: Part::SoFar, .. } => format!("{time}, so far"),
+                Rows { lag: 0, .. } => time,
+                Rows { lag, .. } => format!("{time}, {lag} later"),
             };
             let kind = match &cluster.kind {
                 ClusterKind::Rows => format!("over {time}"),

@@ -16,6 +16,7 @@ pub use verify::verify;
 use crate::check::recurrence::{Group, reads};
 use crate::model::{Equation, Model, Value, ValueKind};
 use crate::term::{Term, ValueId};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// A graph.
@@ -76,6 +77,18 @@ impl Graph {
         }
         order.retain(|value| self.equation(*value).is_some());
         order
+    }
+
+    /// The values that the outputs depend on, and the outputs.
+    pub fn needed(&self) -> HashSet<ValueId> {
+        let mut needed = HashSet::new();
+        let mut work: Vec<ValueId> = self.outputs.iter().map(|(_, value)| *value).collect();
+        while let Some(value) = work.pop() {
+            if needed.insert(value) {
+                work.extend(reads(&self.value(value).kind));
+            }
+        }
+        needed
     }
 
     /// How many times each value is read, by equations and as an output.

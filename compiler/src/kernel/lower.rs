@@ -8,16 +8,16 @@ mod attention;
 mod memory;
 mod product;
 
-use super::index::{Indices, Layout, bounds, dense, features, space_of, whole_range};
+use super::index::{Indices, Layout, dense, features, is_global, whole_range};
 use super::scalar::Context;
 use super::{
-    Access, Argument, Body, Buffer, BufferId, Call, Kernel, Limit, Loop, Offset, Output, Place, Program, Range, Role,
-    Row, Scalar, Scratch, Space, Stage,
+    Access, Argument, Body, Buffer, BufferId, Call, Keep, Kernel, Limit, Loop, Offset, Output, Part, Place, Program,
+    Range, Role, Row, Scalar, Scratch, Space, Stage, Track, TrackId,
 };
-use crate::fuse::{Cluster, ClusterKind, Fused};
+use crate::fuse::{Cluster, ClusterKind, Fused, Rows};
 use crate::graph::Graph;
 use crate::model::{Equation, ValueKind};
-use crate::term::{Condition, IndexId, Reduction, Term, ValueId};
+use crate::term::{Condition, IndexId, Reduction, Term, TimeId, ValueId, bounds};
 use std::collections::{HashMap, HashSet};
 
 /// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
@@ -33,6 +33,8 @@ pub fn lower(fused: &Fused) -> Program {
         program: Program {
             name: graph.model.name.clone(),
             times: graph.model.times.clone(),
+            tracks: Vec::new(),
+            chunks: fused.plan.as_ref().map(|plan| plan.time),
             buffers: Vec::new(),
             kernels: Vec::new(),
             calls: Vec::new(),
@@ -43,6 +45,9 @@ pub fn lower(fused: &Fused) -> Program {
         packed: HashMap::new(),
         known: HashMap::new(),
     };
+    for time in 0..graph.model.times.len() {
+        lowering.track(Track { time: TimeId(time as u32), lag: 0, keep: Keep::New });
+    }
     for (id, value) in graph.model.ids() {
         if matches!(value.kind, ValueKind::Input { .. }) {
             lowering.buffer(id);
@@ -106,7 +111,7 @@ struct Lowering<'a> {
 
 /// A kernel in the making.
 struct Making {
-    time: Option<crate::term::TimeId>,
+    rows: Rows,
     arguments: Vec<(BufferId, Argument)>,
     scratch: Vec<Scratch>,
     layouts: HashMap<ValueId, Layout>,
@@ -136,19 +141,64 @@ impl Lowering<'_> {
         self.graph.equation(id).expect("kernels compute equations")
     }
 
+    /// The number of a track.
+    fn track(&mut self, track: Track) -> TrackId {
+        let tracks = &mut self.program.tracks;
+        let place = tracks.iter().position(|known| *known == track).unwrap_or_else(|| {
+            tracks.push(track);
+            tracks.len() - 1
+        });
+        TrackId(place as u32)
+    }
+
+    /// The positions that a kernel runs over; none for one over sequences.
+    pub(super) fn track_of(&mut self, rows: Rows) -> Option<TrackId> {
+        rows.time.map(|time| self.track(Track { time, lag: rows.lag, keep: Keep::New }))
+    }
+
+    /// The rows of a value's memory.
+    pub(super) fn space(&mut self, id: ValueId) -> Space {
+        if is_global(self.graph, id) {
+            return Space::Global;
+        }
+        let (lag, keep, chunks) = match &self.fused.plan {
+            None => (0, Keep::New, false),
+            Some(plan) => (plan.lag(id), plan.keep(id), true),
+        };
+        let times: Vec<TimeId> = self.graph.value(id).axes.iter().filter_map(crate::term::Axis::time).collect();
+        let tracks = times.iter().enumerate().map(|(place, time)| match (place, chunks) {
+            (0, _) => Track { time: *time, lag, keep },
+            // The other positions of pairs: all that there are.
+            (_, true) => Track { time: *time, lag: 0, keep: Keep::All },
+            (_, false) => Track { time: *time, lag: 0, keep: Keep::New },
+        });
+        let tracks: Vec<Track> = tracks.collect();
+        Space::Tracks(tracks.into_iter().map(|track| self.track(track)).collect())
+    }
+
+    /// Whether a chunk program keeps a value where it is: what is computed once for a sequence, and many positions.
+    fn is_kept(&self, id: ValueId, space: &Space) -> bool {
+        let (Some(plan), Space::Tracks(tracks)) = (&self.fused.plan, space) else { return false };
+        match tracks.as_slice() {
+            [] => plan.part(id) == Part::Once,
+            [first, ..] => self.program.track(*first).stays(),
+        }
+    }
+
     /// The buffer of a value.
     pub(super) fn buffer(&mut self, id: ValueId) -> BufferId {
         if let Some(buffer) = self.buffer_of.get(&id) {
             return *buffer;
         }
         let value = self.graph.value(id);
+        let space = self.space(id);
         let role = match &value.kind {
             ValueKind::Input { .. } => Role::Input(id),
             ValueKind::Weight { .. } => Role::Weight(id),
             ValueKind::Constant(_) => Role::Constant(id),
+            ValueKind::Equation(_) if self.is_kept(id, &space) => Role::Kept,
             ValueKind::Equation(_) => Role::Computed { slot: 0 },
         };
-        let space = space_of(self.graph, id);
         let row = features(self.graph, id).iter().product();
         self.program.buffers.push(Buffer { name: value.path.clone(), space, row, role });
         let buffer = BufferId(self.program.buffers.len() as u32 - 1);
@@ -168,7 +218,7 @@ impl Lowering<'_> {
 
     fn cluster(&mut self, cluster: &Cluster) {
         let mut making = Making {
-            time: cluster.time,
+            rows: cluster.rows,
             arguments: Vec::new(),
             scratch: Vec::new(),
             layouts: HashMap::new(),
@@ -214,7 +264,8 @@ impl Lowering<'_> {
         };
         let name = self.graph.value(cluster.values[cluster.values.len() - 1]).path.clone();
         let (buffers, arguments) = making.arguments.into_iter().unzip();
-        let kernel = Kernel { name: name.clone(), time: cluster.time, arguments, scratch: making.scratch, body };
+        let rows = self.track_of(cluster.rows);
+        let kernel = Kernel { name: name.clone(), rows, arguments, scratch: making.scratch, body };
         let key = super::print::without_names(&kernel);
         let number = match self.known.get(&key) {
             Some(number) => *number,
@@ -224,7 +275,7 @@ impl Lowering<'_> {
                 self.program.kernels.len() - 1
             }
         };
-        self.program.calls.push(Call { kernel: number, arguments: buffers, name });
+        self.program.calls.push(Call { kernel: number, arguments: buffers, name, part: cluster.rows.part });
     }
 
     /// Lowers with the context of one equation.
@@ -236,10 +287,10 @@ impl Lowering<'_> {
         dot: Option<ValueId>,
         run: impl FnOnce(&mut Context) -> R,
     ) -> R {
-        let (graph, time) = (self.graph, making.time);
+        let (graph, plan, rows) = (self.graph, self.fused.plan.as_ref(), making.rows);
         let mut limits: Vec<Limit> = std::mem::take(&mut self.program.limits);
         let mut layout = |value: ValueId| self.layout(making, value, false);
-        let mut context = Context { graph, time, indices, ranges, layout: &mut layout, dot, limits: &mut limits };
+        let mut context = Context { graph, plan, rows, indices, ranges, layout: &mut layout, dot, limits: &mut limits };
         let result = run(&mut context);
         self.program.limits = limits;
         result
@@ -273,11 +324,10 @@ impl Lowering<'_> {
         cut_ranges(&mut ranges, &over, &mut domain, &indices);
         let target_layout = self.target(making, id);
         let mut target = self.target_access(id, &target_layout, &indices);
-        target.rows = match space_of(self.graph, id) {
-            Space::Times(times) if matches!(target.place, Place::Argument(_)) => times
-                .iter()
-                .enumerate()
-                .map(|(place, _)| {
+        let times = axes.iter().filter(|axis| axis.time().is_some()).count();
+        target.rows = match target.place {
+            Place::Argument(_) => (0..times)
+                .map(|place| {
                     if place == 0 {
                         Row::Here
                     } else {
@@ -285,7 +335,7 @@ impl Lowering<'_> {
                     }
                 })
                 .collect(),
-            Space::Times(_) | Space::Global => Vec::new(),
+            Place::Scratch(_) => Vec::new(),
         };
         let pieces: Vec<(Vec<Range>, Term)> = match &body {
             Term::Pieces(along, pieces) => {
@@ -351,7 +401,7 @@ fn cut_ranges(ranges: &mut [Range], over: &[IndexId], domain: &mut Vec<Condition
 }
 
 fn cut_one(range: &mut Range, index: IndexId, domain: &mut Vec<Condition>, indices: &Indices) {
-    domain.retain(|condition| match bounds(condition, index, indices) {
+    domain.retain(|condition| match bounds(condition, index, indices.row) {
         Some((from, to)) => {
             range.from.extend(from);
             range.to.extend(to);

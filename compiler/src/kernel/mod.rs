@@ -16,16 +16,41 @@ mod scalar;
 pub use lower::lower;
 
 use crate::source::Span;
+pub use crate::stream::{Keep, Part};
 use crate::syntax::tree::Comparator;
+pub use crate::term::Bound;
 use crate::term::{Binary, Reduction, TimeId, Unary, ValueId};
 
-/// The time axes that tell a buffer's rows.
+/// Keys that an attention visits at once: blocks begin at multiples of it from a sequence's first position, so that sums run
+/// in the same order whatever the queries.
+pub const KEY_BLOCK: usize = 64;
+
+/// So many earlier positions at most are copied before each chunk and after it; more stay where they are.
+pub const COPIED: usize = 32;
+
+/// Positions of a time axis for which there are rows. A program for whole sequences has one track for each axis, of all its
+/// positions; a chunk program has those of new positions, which kernels run over, and those that reach back to earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Track {
+    /// The axis.
+    pub time: TimeId,
+    /// How many positions later than the inputs.
+    pub lag: usize,
+    /// Which earlier positions have rows before those of the new ones.
+    pub keep: Keep,
+}
+
+/// A track, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub u32);
+
+/// The tracks that tell a buffer's rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Space {
     /// One row, whatever the batch: weights and constants.
     Global,
-    /// A row for each sequence (no axes), for each position (one), or for each pair of positions (two).
-    Times(Vec<TimeId>),
+    /// A row for each sequence (no tracks), for each position (one), or for each pair of positions (two).
+    Tracks(Vec<TrackId>),
 }
 
 /// A whole program.
@@ -35,6 +60,10 @@ pub struct Program {
     pub name: String,
     /// The names of the time axes.
     pub times: Vec<String>,
+    /// Their positions that have rows.
+    pub tracks: Vec<Track>,
+    /// The axis along which chunks come; none for a program that takes whole sequences.
+    pub chunks: Option<TimeId>,
     /// All buffers.
     pub buffers: Vec<Buffer>,
     /// All different kernels.
@@ -104,6 +133,8 @@ pub enum Role {
         /// The memory, by number.
         slot: usize,
     },
+    /// Kernels, and it is kept between chunks.
+    Kept,
 }
 
 /// Columns of a packed matrix that come from one weight.
@@ -130,6 +161,8 @@ pub struct Call {
     pub arguments: Vec<BufferId>,
     /// The values it computes, for people.
     pub name: String,
+    /// In a chunk program, when it runs.
+    pub part: Part,
 }
 
 /// A kernel.
@@ -137,8 +170,8 @@ pub struct Call {
 pub struct Kernel {
     /// For people: the first value that the first call computes.
     pub name: String,
-    /// What it runs over: positions of a time axis, or sequences.
-    pub time: Option<TimeId>,
+    /// What it runs over: new positions, or sequences.
+    pub rows: Option<TrackId>,
     /// The buffers it takes, in order.
     pub arguments: Vec<Argument>,
     /// Numbers that each row keeps while a kernel works on it.
@@ -229,17 +262,6 @@ pub struct Range {
     pub from: Vec<Bound>,
     /// One past the last, at most each of these.
     pub to: Vec<Bound>,
-}
-
-/// `fixed + position * own position + length of a time axis`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// A number.
-    pub fixed: i64,
-    /// Times the row's own position.
-    pub position: i64,
-    /// The time axis whose length in this sequence is added.
-    pub length: Option<TimeId>,
 }
 
 /// `rows[m, :] · weights` for each row of the block.
@@ -387,7 +409,23 @@ pub struct Comparison {
     pub right: Scalar,
 }
 
+impl Track {
+    /// Whether its rows stay in one place from chunk to chunk.
+    pub fn stays(self) -> bool {
+        match self.keep {
+            Keep::New => false,
+            Keep::Last(count) => count > COPIED,
+            Keep::All => true,
+        }
+    }
+}
+
 impl Program {
+    /// The track of that number.
+    pub fn track(&self, id: TrackId) -> Track {
+        self.tracks[id.0 as usize]
+    }
+
     /// The buffer of that number.
     pub fn buffer(&self, id: BufferId) -> &Buffer {
         &self.buffers[id.0 as usize]

@@ -1,8 +1,8 @@
 //! Kernels as text.
 
 use super::{
-    Access, Attention, Body, Bound, Comparison, Kernel, Loop, Offset, Place, Product, Program, Range, Role, Row,
-    Scalar, Space, Stage,
+    Access, Attention, Body, Bound, Comparison, Keep, Kernel, Loop, Offset, Part, Place, Product, Program, Range, Role,
+    Row, Scalar, Space, Stage, Track, TrackId,
 };
 use crate::term::{Binary, TimeId, Unary, print_number};
 use std::fmt::Write;
@@ -22,6 +22,7 @@ impl Program {
                 Role::Packed(_) => "packed weights".to_string(),
                 Role::Constant(_) => "constant".to_string(),
                 Role::Computed { slot } => format!("slot {slot}"),
+                Role::Kept => "kept".to_string(),
             };
             let rows = self.space(&buffer.space);
             let _ = writeln!(text, "buffer {place} {} {rows}{} {role}", buffer.name, buffer.row);
@@ -32,7 +33,12 @@ impl Program {
         let _ = writeln!(text);
         for call in &self.calls {
             let arguments: Vec<String> = call.arguments.iter().map(|buffer| buffer.0.to_string()).collect();
-            let _ = writeln!(text, "call kernel {} ({}) // {}", call.kernel, arguments.join(", "), call.name);
+            let part = match call.part {
+                Part::New => "",
+                Part::Once => "once ",
+                Part::SoFar => "so far ",
+            };
+            let _ = writeln!(text, "{part}call kernel {} ({}) // {}", call.kernel, arguments.join(", "), call.name);
         }
         for output in &self.outputs {
             let _ = writeln!(text, "output {} = buffer {}", output.name, output.buffer.0);
@@ -44,11 +50,23 @@ impl Program {
         &self.times[time.0 as usize]
     }
 
+    /// A track as text: `T`, `T 2 later`, `T and the last 3`, `T and all before`.
+    fn track_name(&self, track: TrackId) -> String {
+        let Track { time, lag, keep } = self.track(track);
+        let lag = if lag == 0 { String::new() } else { format!(" {lag} later") };
+        let keep = match keep {
+            Keep::New => String::new(),
+            Keep::Last(count) => format!(" and the last {count}"),
+            Keep::All => " and all before".to_string(),
+        };
+        format!("{}{lag}{keep}", self.time(time))
+    }
+
     fn space(&self, space: &Space) -> String {
         match space {
             Space::Global => String::new(),
-            Space::Times(times) if times.is_empty() => "sequences x ".to_string(),
-            Space::Times(times) => times.iter().map(|time| format!("{} x ", self.time(*time))).collect(),
+            Space::Tracks(tracks) if tracks.is_empty() => "sequences x ".to_string(),
+            Space::Tracks(tracks) => tracks.iter().map(|track| format!("{} x ", self.track_name(*track))).collect(),
         }
     }
 
@@ -56,8 +74,8 @@ impl Program {
     pub fn print_kernel(&self, place: usize, kernel: &Kernel) -> String {
         let mut text = String::new();
         let printer = Printer { program: self, kernel };
-        let rows = match kernel.time {
-            Some(time) => format!("positions of {}", self.time(time)),
+        let rows = match kernel.rows {
+            Some(track) => format!("positions of {}", self.track_name(track)),
             None => "sequences".to_string(),
         };
         let how = match &kernel.body {

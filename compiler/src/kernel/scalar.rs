@@ -1,16 +1,20 @@
 //! Terms to scalars: reads become addresses.
 
-use super::index::{Indices, Layout, Part, part, space_of};
-use super::{Access, Comparison, Computed, Limit, Offset, Place, Range, Row, Scalar, Space};
+use super::index::{Indices, Layout, Part, is_global, part};
+use super::{Access, Comparison, Computed, Limit, Offset, Place, Range, Row, Scalar};
+use crate::fuse::{Rows, rows_of};
 use crate::graph::Graph;
+use crate::stream::Plan;
 use crate::syntax::tree::Comparator;
-use crate::term::{Condition, Subscript, Term, TimeId, ValueId};
+use crate::term::{Condition, Subscript, Term, ValueId};
 
 /// What lowering a term needs to know of the kernel around it.
 pub(super) struct Context<'a> {
     pub graph: &'a Graph,
-    /// The time axis whose positions are the kernel's rows.
-    pub time: Option<TimeId>,
+    /// What is kept between chunks, in a chunk program.
+    pub plan: Option<&'a Plan>,
+    /// What the kernel runs over.
+    pub rows: Rows,
     pub indices: Indices,
     /// The ranges of the loops, where they are known, to tell what may lie outside.
     pub ranges: Vec<Range>,
@@ -72,13 +76,15 @@ impl Context<'_> {
         let mut offset = Offset { fixed: layout.base as i64, ..Offset::default() };
         let mut inside = Vec::new();
         let mut feature = 0;
-        let has_rows = matches!(space_of(self.graph, value), Space::Times(_));
+        let has_rows = !is_global(self.graph, value);
+        let theirs = rows_of(self.graph, self.plan, value);
         for (axis, subscript) in axes.iter().zip(subscripts) {
             match axis.size() {
                 None => {
                     let here = self.indices.row.is_some()
                         && subscript.as_index() == self.indices.row
-                        && axis.time() == self.time
+                        && axis.time() == self.rows.time
+                        && theirs.lag == self.rows.lag
                         && rows.is_empty();
                     rows.push(if here { Row::Here } else { Row::At(self.position(subscript)) });
                 }
@@ -157,7 +163,7 @@ impl Context<'_> {
         if sum.position == 1
             && sum.indices.is_empty()
             && sum.fixed >= 0
-            && let Some(time) = self.time
+            && let Some(time) = self.rows.time
         {
             let most = size.saturating_sub(sum.fixed as usize);
             let known = self.limits.iter().any(|limit| limit.time == time && limit.most <= most);

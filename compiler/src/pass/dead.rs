@@ -3,7 +3,6 @@
 //! Inputs stay, whether read or not: they belong to what the program takes. So do weights: a checkpoint is read whole.
 
 use super::inline::rewrite_reads;
-use crate::check::recurrence::reads;
 use crate::graph::Graph;
 use crate::model::ValueKind;
 use crate::term::{Subscript, Term, ValueId};
@@ -11,18 +10,12 @@ use crate::term::{Subscript, Term, ValueId};
 /// Drops what nothing depends on.
 pub fn run(mut graph: Graph) -> Graph {
     let count = graph.model.values.len();
-    let mut live = vec![false; count];
-    let mut work: Vec<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
-    while let Some(value) = work.pop() {
-        if !std::mem::replace(&mut live[value.0 as usize], true) {
-            work.extend(reads(&graph.value(value).kind));
-        }
-    }
+    let needed = graph.needed();
     let mut numbers: Vec<Option<ValueId>> = vec![None; count];
     let mut kept = Vec::new();
     for (place, value) in std::mem::take(&mut graph.model.values).into_iter().enumerate() {
         let is_equation = matches!(value.kind, ValueKind::Equation(_));
-        if live[place] || !is_equation {
+        if needed.contains(&ValueId(place as u32)) || !is_equation {
             numbers[place] = Some(ValueId(kept.len() as u32));
             kept.push(value);
         }

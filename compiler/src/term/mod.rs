@@ -7,9 +7,12 @@
 //!
 //! Reading outside a value gives 0 (or, along the axis of a recurrence, the value before the first position).
 
+mod linear;
 mod print;
 mod substitute;
 
+pub use linear::Bound;
+pub(crate) use linear::{bounds, linear};
 pub use print::{Names, print_condition, print_conditions, print_number, print_term};
 
 use crate::syntax::tree::Comparator;

@@ -76,11 +76,20 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
     }
     let saved = tensors.iter().map(|(name, tensor)| (name, Saved(tensor)));
     let bytes = safetensors::serialize(saved, None).map_err(|error| WeightError::writing(path, error))?;
+    write_file(path, &bytes)
+}
+
+/// Writes a file that takes the place of an old one whole or not at all.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WeightError> {
     let written = match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => fs::write(path, &bytes),
+        Ok(metadata) if !metadata.is_file() => fs::write(path, bytes),
         // A link is followed: what it points to is replaced, and the link stays.
-        Ok(_) => fs::canonicalize(path).and_then(|path| replace_file(&path, &bytes)),
-        Err(_) => replace_file(path, &bytes),
+        Ok(_) => fs::canonicalize(path).and_then(|path| replace_file(&path, bytes)),
+        Err(_) => replace_file(path, bytes),
     };
     written.map_err(|error| WeightError::writing(path, error))
 }

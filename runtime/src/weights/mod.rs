@@ -32,6 +32,7 @@ pub(crate) mod testing;
 pub use self::bind::{BindError, Loaded, config_setting, export, load};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
+pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
 pub use self::safetensors::SafetensorsFile;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};

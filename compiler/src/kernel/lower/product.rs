@@ -1,7 +1,8 @@
 //! Products with weights: one stage for all that meet the same operand, which is gathered first unless its numbers lie in
 //! order where they are.
 
-use super::super::index::{Indices, Layout, dense, features, space_of, whole_range};
+use super::super::TrackId;
+use super::super::index::{Indices, Layout, dense, features, whole_range};
 use super::super::{
     Access, Buffer, BufferId, Loop, Offset, PackedPart, Place, Product, Range, Role, Row, Scalar, Space, Stage,
 };
@@ -51,6 +52,7 @@ impl Lowering<'_> {
         // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
         if let ([only], false) = (same, making.is_scan)
             && self.stored.contains(only)
+            && self.has_own_rows(making, *only)
         {
             let target = self.layout(making, *only, true).place;
             making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
@@ -76,6 +78,12 @@ impl Lowering<'_> {
                 making.layouts.insert(*id, layout);
             }
         }
+    }
+
+    /// Whether a value's memory has the kernel's rows, one after the other, and no others.
+    fn has_own_rows(&mut self, making: &Making, id: ValueId) -> bool {
+        let own: Vec<TrackId> = self.track_of(making.rows).into_iter().collect();
+        self.space(id) == Space::Tracks(own)
     }
 
     /// Copies a product's columns to their own buffer, where the kernel's other stages read them too.
@@ -120,7 +128,7 @@ impl Lowering<'_> {
                 Place::Scratch(scratch) => {
                     making.scratch[scratch].row == features(self.graph, *value).iter().product::<usize>()
                 }
-                Place::Argument(_) => !making.is_scan && matches!(space_of(self.graph, *value), Space::Times(_)),
+                Place::Argument(_) => !making.is_scan && self.has_own_rows(making, *value),
             };
             if is_dense && alone {
                 return layout.place;

@@ -1,0 +1,163 @@
+//! The rows of a run: which row is which position of which sequence, in tables that kernels look up.
+
+use seqwright_compiler::clif::context::{Table, Words};
+use seqwright_compiler::kernel::{Keep, Program, Space, TrackId};
+use seqwright_compiler::term::TimeId;
+
+/// What comes of one sequence along one time axis in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Positions that came before.
+    pub before: usize,
+    /// Positions that came before, and new ones.
+    pub after: usize,
+    /// Whether nothing comes after: values that lag behind catch up.
+    pub last: bool,
+}
+
+impl Step {
+    /// The new positions of values that lag so far behind: the first, and one past the last.
+    pub fn new_positions(self, lag: usize) -> (usize, usize) {
+        let end = if self.last { self.after } else { self.after.saturating_sub(lag) };
+        (self.before.saturating_sub(lag).min(end), end)
+    }
+
+    /// The first position that has a row.
+    pub fn from(self, lag: usize, keep: Keep) -> usize {
+        let (start, _) = self.new_positions(lag);
+        match keep {
+            Keep::New => start,
+            Keep::Last(count) => start.saturating_sub(count),
+            Keep::All => 0,
+        }
+    }
+}
+
+/// The rows of one sequence along one track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The first row.
+    pub first: usize,
+    /// How many rows there are of earlier positions, before those of new ones.
+    pub kept: usize,
+    /// How many new positions there are.
+    pub new: usize,
+}
+
+/// The rows of all sequences.
+pub struct Rows {
+    /// How many sequences there are.
+    pub sequences: usize,
+    /// For each track, those of each sequence.
+    tracks: Vec<Vec<Extent>>,
+    /// For each pair of tracks, how many rows a buffer over both has.
+    pairs: Vec<usize>,
+    /// What kernels look up.
+    pub words: Vec<usize>,
+    /// What the words point to.
+    _tables: Vec<Vec<usize>>,
+}
+
+impl Rows {
+    /// The rows of a run. `steps` are those of each time axis and sequence; `region` tells where rows begin that stay in
+    /// their place.
+    pub fn new(
+        program: &Program,
+        sequences: usize,
+        steps: &[Vec<Step>],
+        region: &dyn Fn(TrackId, usize) -> usize,
+    ) -> Rows {
+        let layout = Words::of(program);
+        let mut words = vec![0; layout.count()];
+        let mut tables: Vec<Vec<usize>> = Vec::new();
+        let mut keep = |place: usize, table: Vec<usize>| {
+            words[place] = table.as_ptr() as usize;
+            tables.push(table);
+        };
+        for (time, steps) in steps.iter().enumerate() {
+            keep(layout.lengths(TimeId(time as u32)), steps.iter().map(|step| step.after).collect());
+        }
+        let mut tracks: Vec<Vec<Extent>> = Vec::new();
+        for (number, track) in program.tracks.iter().enumerate() {
+            let id = TrackId(number as u32);
+            let (mut next, mut extents) = (0, Vec::new());
+            let (mut sequence_of, mut position_of) = (Vec::new(), Vec::new());
+            for (sequence, step) in steps[track.time.0 as usize].iter().enumerate() {
+                let (start, end) = step.new_positions(track.lag);
+                let (kept, new) = (start - step.from(track.lag, track.keep), end - start);
+                let first = if track.stays() { region(id, sequence) } else { next };
+                extents.push(Extent { first, kept, new });
+                next += kept + new;
+                if track.keep == Keep::New {
+                    sequence_of.extend(std::iter::repeat_n(sequence, new));
+                    position_of.extend(start..end);
+                }
+            }
+            keep(layout.table(id, Table::First), extents.iter().map(|extent| extent.first).collect());
+            let from = steps[track.time.0 as usize].iter().map(|step| step.from(track.lag, track.keep));
+            keep(layout.table(id, Table::From), from.collect());
+            keep(layout.table(id, Table::Count), extents.iter().map(|extent| extent.kept + extent.new).collect());
+            keep(layout.table(id, Table::Sequence), sequence_of);
+            keep(layout.table(id, Table::Position), position_of);
+            tracks.push(extents);
+        }
+        let mut pairs = Vec::new();
+        for (one, rows) in tracks.iter().enumerate() {
+            for (two, columns) in tracks.iter().enumerate() {
+                let (mut next, mut first) = (0, Vec::new());
+                for (rows, columns) in rows.iter().zip(columns) {
+                    first.push(next);
+                    next += (rows.kept + rows.new) * (columns.kept + columns.new);
+                }
+                pairs.push(next);
+                keep(layout.first_pairs(TrackId(one as u32), TrackId(two as u32)), first);
+            }
+        }
+        Rows { sequences, tracks, pairs, words, _tables: tables }
+    }
+
+    /// The rows of each sequence along a track.
+    pub fn extents(&self, track: TrackId) -> &[Extent] {
+        &self.tracks[track.0 as usize]
+    }
+
+    /// How many rows kernels over a track run over.
+    pub fn count(&self, track: TrackId) -> usize {
+        self.extents(track).iter().map(|extent| extent.kept + extent.new).sum()
+    }
+
+    /// How many rows a buffer has, unless they stay in their place.
+    pub fn of(&self, space: &Space) -> usize {
+        match space {
+            Space::Global => 1,
+            Space::Tracks(tracks) => match tracks.as_slice() {
+                [] => self.sequences,
+                [track] => self.count(*track),
+                [one, two, ..] => self.pairs[one.0 as usize * self.tracks.len() + two.0 as usize],
+            },
+        }
+    }
+
+    /// The rows of a buffer's new positions, sequence by sequence: the first and how many.
+    pub fn new_rows(&self, space: &Space) -> Vec<(usize, usize)> {
+        match space {
+            Space::Global => vec![(0, 1); self.sequences],
+            Space::Tracks(tracks) => match tracks.as_slice() {
+                [] => (0..self.sequences).map(|sequence| (sequence, 1)).collect(),
+                [track] => self.extents(*track).iter().map(|extent| (extent.first + extent.kept, extent.new)).collect(),
+                [one, two, ..] => {
+                    let mut next = 0;
+                    let sizes = self.extents(*one).iter().zip(self.extents(*two));
+                    sizes
+                        .map(|(rows, columns)| {
+                            let columns = columns.kept + columns.new;
+                            let (first, all) = (next, (rows.kept + rows.new) * columns);
+                            next += all;
+                            (first + rows.kept * columns, rows.new * columns)
+                        })
+                        .collect()
+                }
+            },
+        }
+    }
+}
