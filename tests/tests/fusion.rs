@@ -59,10 +59,9 @@ fn both_directions_of_a_recurrence_share_the_product_over_all_positions() {
 fn attention_never_stores_the_scores() {
     let stages = fixture("attention.seq", &[]);
     assert_eq!(shape(&stages), ["product", "attention", "product"], "{}", stages.fused.print());
-    let pairs =
-        stages.program.buffers.iter().filter(
-            |buffer| matches!(&buffer.space, seqwright_compiler::kernel::Space::Times(times) if times.len() == 2),
-        );
+    let pairs = stages.program.buffers.iter().filter(
+        |buffer| matches!(&buffer.space, seqwright_compiler::kernel::Space::Tracks(tracks) if tracks.len() == 2),
+    );
     assert_eq!(pairs.count(), 0, "a buffer over pairs of positions");
 }
 

@@ -7,7 +7,7 @@
 use seqwright::session::{Backend, Checked, Request, Runner, check};
 use seqwright::tiles::Instructions;
 use seqwright_tests::goldens::shown;
-use seqwright_tests::random::{Random, random_inputs};
+use seqwright_tests::random::{Random, random_inputs, row};
 use seqwright_tests::sources::{files_in, repository};
 use std::path::Path;
 
