@@ -20,7 +20,7 @@ const LOWEST: f32 = f32::MIN;
 
 /// The kernel's whole body.
 pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention: &Attention) {
-    let places = attention_scratch(attention.depth, attention.width);
+    let places = attention_scratch(attention);
     let (head, inside, after) =
         (spelling.emitter.block(&[spelling.emitter.pointer]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
     let arguments = super::emitter::arguments(&[begin]);
@@ -65,7 +65,7 @@ impl Making<'_, '_, '_> {
                 let here = self.here.clone();
                 let (from, to) = self.spelling.range(range, &here);
                 let (places, first, count) =
-                    (attention_scratch(attention.depth, attention.width), self.first, self.count);
+                    (attention_scratch(attention), self.first, self.count);
                 self.spelling.count(from, to, 1, |spelling, index| {
                     let mut indices = indices.clone();
                     indices.push(index);
@@ -116,7 +116,7 @@ impl Making<'_, '_, '_> {
         let pointer = self.spelling.emitter.pointer;
         let whole_blocks = self.spelling.emitter.ins().iconst(pointer, !(KEY_BLOCK as i64 - 1));
         let start = self.spelling.emitter.ins().band(low, whole_blocks);
-        let places = attention_scratch(attention.depth, attention.width);
+        let places = attention_scratch(attention);
         let first = self.first;
         let heads = heads.to_vec();
         let heads_again = heads.clone();
@@ -129,11 +129,19 @@ impl Making<'_, '_, '_> {
             indices.push(key);
             let here = making.here.clone();
             let at = making.at(&here, &indices);
-            let depth = making.spelling.emitter.size(attention.depth);
+            let depth = making.spelling.emitter.size(attention.numbers());
             let key_address = making.spelling.address(&attention.key, &at);
             let key_row = making.row_of(&attention.key);
-            let key_row = making.spelling.emitter.size(key_row);
-            let key_step = making.spelling.emitter.size(attention.steps[1]);
+            let (key_address, key_row, key_step) = match attention.depth.as_slice() {
+                [axis] => (key_address, making.spelling.emitter.size(key_row), axis.key_step),
+                axes => {
+                    let gathered = making.scratch(making.places.gathered);
+                    let axes: Vec<(usize, usize)> = axes.iter().map(|axis| (axis.size, axis.key_step)).collect();
+                    gather(making.spelling, seen, key_address, key_row, &axes, gathered);
+                    (gathered, depth, 1)
+                }
+            };
+            let key_step = making.spelling.emitter.size(key_step);
             making.spelling.tile(Tile::Pack, &[seen, depth, key_address, key_row, key_step, keys]);
             let score_row = making.spelling.emitter.size(SCORE_ROW);
             let fresh = making.spelling.emitter.size(0);
@@ -145,7 +153,7 @@ impl Making<'_, '_, '_> {
             let value_address = making.spelling.address(&attention.value, &at);
             let value_row = making.row_of(&attention.value);
             let value_row = making.spelling.emitter.size(value_row);
-            let value_step = making.spelling.emitter.size(attention.steps[2]);
+            let value_step = making.spelling.emitter.size(attention.value_step);
             making.spelling.tile(Tile::Pack, &[width, seen, value_address, value_step, value_row, values]);
             let add = making.spelling.emitter.size(1);
             making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, add]);
@@ -160,26 +168,15 @@ impl Making<'_, '_, '_> {
         let at = self.at(&here, heads);
         let address = self.spelling.address(&attention.query, &at);
         let row = self.row_of(&attention.query);
-        if attention.steps[0] == 1 {
+        if let [axis] = attention.depth.as_slice()
+            && axis.query_step == 1
+        {
             return (address, self.spelling.emitter.size(row));
         }
         let queries = self.scratch(self.places.queries);
-        let zero = self.spelling.emitter.size(0);
-        let depth = self.spelling.emitter.size(attention.depth);
-        let count = self.count;
-        self.spelling.count(zero, count, 1, |spelling, slot| {
-            spelling.count(zero, depth, 1, |spelling, along| {
-                let row = spelling.emitter.size(row);
-                let from = spelling.emitter.ins().imul(slot, row);
-                let step = spelling.emitter.size(attention.steps[0]);
-                let step = spelling.emitter.ins().imul(along, step);
-                let from = spelling.emitter.ins().iadd(from, step);
-                let number = load_at(spelling, F32, address, from);
-                let to = spelling.emitter.ins().imul(slot, depth);
-                let to = spelling.emitter.ins().iadd(to, along);
-                store_at(spelling, number, queries, to);
-            });
-        });
+        let axes: Vec<(usize, usize)> = attention.depth.iter().map(|axis| (axis.size, axis.query_step)).collect();
+        gather(self.spelling, self.count, address, row, &axes, queries);
+        let depth = self.spelling.emitter.size(attention.numbers());
         (queries, depth)
     }
 
@@ -201,7 +198,7 @@ impl Making<'_, '_, '_> {
     /// Scores to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
     fn weigh(&mut self, heads: &[Value], key: Value, scores: Value, [highest, total, mix]: [Value; 3]) {
         let attention = self.attention;
-        let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+        let (places, first, count) = (attention_scratch(attention), self.first, self.count);
         let here = self.here.clone();
         let zero = self.spelling.emitter.size(0);
         self.spelling.count(zero, count, 1, |spelling, slot| {
@@ -351,7 +348,7 @@ impl Making<'_, '_, '_> {
     /// The mix divided by the sum of weights, or zero where nothing was seen.
     fn finish(&mut self, heads: &[Value], mix: Value, total: Value) {
         let attention = self.attention;
-        let (places, first, count) = (attention_scratch(attention.depth, attention.width), self.first, self.count);
+        let (places, first, count) = (attention_scratch(attention), self.first, self.count);
         let here = self.here.clone();
         let zero = self.spelling.emitter.size(0);
         self.spelling.count(zero, count, 1, |spelling, slot| {
@@ -389,6 +386,37 @@ impl Making<'_, '_, '_> {
             }
         });
     }
+}
+
+/// Copies vectors that lie `row` numbers apart to lie one after the other. Their numbers lie along axes, each with its size
+/// and how far apart neighbours are.
+fn gather(spelling: &mut Spelling, count: Value, from: Value, row: usize, axes: &[(usize, usize)], to: Value) {
+    let all = axes.iter().map(|(size, _)| size).product();
+    let zero = spelling.emitter.size(0);
+    spelling.count(zero, count, 1, |spelling, slot| {
+        let (row, all) = (spelling.emitter.size(row), spelling.emitter.size(all));
+        let from_place = spelling.emitter.ins().imul(slot, row);
+        let to_place = spelling.emitter.ins().imul(slot, all);
+        gather_one(spelling, axes, (from, from_place), (to, to_place));
+    });
+}
+
+/// One vector, its outermost axis first: from and to are an address and the place of a number.
+fn gather_one(spelling: &mut Spelling, axes: &[(usize, usize)], from: (Value, Value), to: (Value, Value)) {
+    let [(size, step), inner @ ..] = axes else {
+        let number = load_at(spelling, F32, from.0, from.1);
+        return store_at(spelling, number, to.0, to.1);
+    };
+    let (zero, end) = (spelling.emitter.size(0), spelling.emitter.size(*size));
+    spelling.count(zero, end, 1, |spelling, index| {
+        let step = spelling.emitter.size(*step);
+        let apart = spelling.emitter.size(inner.iter().map(|(size, _)| size).product());
+        let from_place = spelling.emitter.ins().imul(index, step);
+        let from_place = spelling.emitter.ins().iadd(from.1, from_place);
+        let to_place = spelling.emitter.ins().imul(index, apart);
+        let to_place = spelling.emitter.ins().iadd(to.1, to_place);
+        gather_one(spelling, inner, (from.0, from_place), (to.0, to_place));
+    });
 }
 
 fn load_at(spelling: &mut Spelling, type_: cranelift_codegen::ir::Type, address: Value, index: Value) -> Value {

@@ -4,7 +4,7 @@
 //! `begin..end` are the rows it works on (positions of all sequences one after the other, or sequences). Both sides of the
 //! call use these functions, so that the layout stands once.
 
-use crate::kernel::{Body, KEY_BLOCK, Kernel, Program, TrackId};
+use crate::kernel::{Attention, Body, KEY_BLOCK, Kernel, Program, TrackId};
 use crate::term::TimeId;
 
 /// How many sequences there are.
@@ -80,6 +80,7 @@ pub(super) struct AttentionScratch {
     pub queries: usize,
     pub scores: usize,
     pub keys: usize,
+    pub gathered: usize,
     pub values: usize,
     pub mix: usize,
     pub highest: usize,
@@ -87,7 +88,8 @@ pub(super) struct AttentionScratch {
     pub end: usize,
 }
 
-pub(super) fn attention_scratch(depth: usize, width: usize) -> AttentionScratch {
+pub(super) fn attention_scratch(attention: &Attention) -> AttentionScratch {
+    let (depth, width) = (attention.numbers(), attention.width);
     let mut next = 0;
     let mut take = |floats: usize| {
         let start = next;
@@ -98,6 +100,7 @@ pub(super) fn attention_scratch(depth: usize, width: usize) -> AttentionScratch 
         queries: take(QUERY_BLOCK * depth),
         scores: take(QUERY_BLOCK * SCORE_ROW),
         keys: take(depth * KEY_BLOCK),
+        gathered: take(if attention.depth.len() > 1 { depth * KEY_BLOCK } else { 0 }),
         values: take(KEY_BLOCK * width.next_multiple_of(WIDEST_PANEL)),
         mix: take(QUERY_BLOCK * width),
         highest: take(QUERY_BLOCK),
@@ -126,6 +129,6 @@ pub fn scratch_floats(kernel: &Kernel, sequences: usize) -> usize {
         Body::Rows { block, .. } => per_row * block + gaps,
         // Besides the arrays, the list of sequences that are not at their end yet: two numbers for a word.
         Body::Scan { .. } => per_row * sequences + gaps + GAP + 2 * sequences,
-        Body::Attention(attention) => attention_scratch(attention.depth, attention.width).end,
+        Body::Attention(attention) => attention_scratch(attention).end,
     }
 }

@@ -1,7 +1,7 @@
 //! Attention: softmax over products whose scores are only summed against values.
 //!
 //! ```text
-//! dot[i, j, h]    = sum over d (q[i, h, d] * k[j, h, d])
+//! dot[i, j, h]    = sum over d… (q[i, h, d…] * k[j, h, d…])
 //! weight[i, j, h] = softmax over j (score(dot[i, j, h], i, j, h) where …)
 //! mix[i, h, e]    = sum over j (weight[i, j, h] * v[j, h, e])
 //! ```
@@ -36,8 +36,8 @@ pub struct AttentionParts {
     pub query: (ValueId, Vec<Subscript>),
     /// The key.
     pub keys: (ValueId, Vec<Subscript>),
-    /// The index of `dot` that is summed over.
-    pub depth: IndexId,
+    /// The indices of `dot` that are summed over.
+    pub depth: Vec<IndexId>,
 }
 
 /// Every attention of a graph.
@@ -48,15 +48,12 @@ pub fn find_all(graph: &Graph) -> HashMap<ValueId, AttentionParts> {
 /// A value and where it is read.
 type ReadAt<'a> = (ValueId, &'a [Subscript]);
 
-/// The two reads that a sum over one index multiplies.
-fn product_of_reads(equation: &Equation) -> Option<(IndexId, [ReadAt<'_>; 2])> {
+/// The two reads that a sum multiplies, and what it runs over.
+fn product_of_reads(equation: &Equation) -> Option<(&[IndexId], [ReadAt<'_>; 2])> {
     let Term::Reduce { reduction: Reduction::Sum, over, domain, body } = &equation.term else { return None };
-    let ([over], true, Term::Binary(Binary::Multiply, left, right)) = (over.as_slice(), domain.is_empty(), &**body)
-    else {
-        return None;
-    };
+    let (true, Term::Binary(Binary::Multiply, left, right)) = (domain.is_empty(), &**body) else { return None };
     match (&**left, &**right) {
-        (Term::Read(one, at_one), Term::Read(two, at_two)) => Some((*over, [(*one, at_one), (*two, at_two)])),
+        (Term::Read(one, at_one), Term::Read(two, at_two)) => Some((over, [(*one, at_one), (*two, at_two)])),
         _ => None,
     }
 }
@@ -71,7 +68,8 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
         return None;
     }
     let equation = graph.equation(id)?;
-    let (key, reads) = product_of_reads(equation)?;
+    let ([key], reads) = product_of_reads(equation)? else { return None };
+    let key = *key;
     let is_softmax =
         |value: ValueId| graph.equation(value).is_some_and(|equation| matches!(equation.term, Term::Softmax { .. }));
     let ((weight, at_weight), (value, at_value)) = match reads {
@@ -124,7 +122,7 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
         return None;
     }
     let (depth, [one, two]) = product_of_reads(dot_equation)?;
-    if dot_equation.indices[depth.0 as usize].axis.time().is_some() {
+    if depth.iter().any(|index| dot_equation.indices[index.0 as usize].axis.time().is_some()) {
         return None;
     }
     let (row_index, key_index) = (IndexId(row_of_softmax as u32), *over);
@@ -139,6 +137,10 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
     if mentions(query.1, key_index) || mentions(keys.1, row_index) {
         return None;
     }
+    // What one of them lacks would be summed over it alone: a loop's work.
+    if depth.iter().any(|index| !mentions(query.1, *index) || !mentions(keys.1, *index)) {
+        return None;
+    }
     Some(AttentionParts {
         weight,
         dot: *dot,
@@ -149,6 +151,6 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
         value: (value, at_value.to_vec()),
         query: (query.0, query.1.to_vec()),
         keys: (keys.0, keys.1.to_vec()),
-        depth,
+        depth: depth.to_vec(),
     })
 }

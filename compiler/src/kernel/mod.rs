@@ -292,18 +292,19 @@ pub struct Attention {
     pub over: TimeId,
     /// The head indices and their sizes.
     pub heads: Vec<Range>,
-    /// The query's numbers: a read that varies with the heads; `depth` of them lie `query_step` apart.
+    /// The query's first number: a read that varies with the heads.
     pub query: Access,
     /// The key's, at position `j`.
     pub key: Access,
-    /// The value's, at position `j`.
+    /// The numbers that a query and a key have, along each axis that their product sums over; one axis wherever they lie
+    /// the same distance apart throughout.
+    pub depth: Vec<Depth>,
+    /// The value's first number, at position `j`.
     pub value: Access,
-    /// How far apart neighbours of a query, key and value lie.
-    pub steps: [usize; 3],
-    /// Numbers in a query and key.
-    pub depth: usize,
     /// Numbers in a value.
     pub width: usize,
+    /// How far apart they lie.
+    pub value_step: usize,
     /// The score: indices are the heads, then `j`; [`Scalar::Dot`] is the product of query and key.
     pub score: Scalar,
     /// The positions `j` that a row sees.
@@ -314,6 +315,24 @@ pub struct Attention {
     pub target: Access,
     /// How far apart neighbours of the result lie.
     pub target_step: usize,
+}
+
+/// An axis along which queries and keys are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depth {
+    /// Its numbers.
+    pub size: usize,
+    /// How far apart neighbours of a query lie.
+    pub query_step: usize,
+    /// How far apart neighbours of a key lie.
+    pub key_step: usize,
+}
+
+impl Attention {
+    /// Numbers in a query and key.
+    pub fn numbers(&self) -> usize {
+        self.depth.iter().map(|axis| axis.size).product()
+    }
 }
 
 /// Memory that a kernel reads or writes.

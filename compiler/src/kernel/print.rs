@@ -1,7 +1,7 @@
 //! Kernels as text.
 
 use super::{
-    Access, Attention, Body, Bound, Comparison, Keep, Kernel, Loop, Offset, Part, Place, Product, Program, Range, Role,
+    Access, Attention, Body, Bound, Comparison, Depth, Keep, Kernel, Loop, Offset, Part, Place, Product, Program, Range, Role,
     Row, Scalar, Space, Stage, Track, TrackId,
 };
 use crate::term::{Binary, TimeId, Unary, print_number};
@@ -186,7 +186,6 @@ impl Printer<'_> {
             let _ = writeln!(text, "{:depth$}for {}", "", self.range(range));
             depth += 2;
         }
-        let [query_step, key_step, value_step] = attention.steps;
         let along = |step: usize, count: usize| {
             if step == 1 { format!("{count}") } else { format!("{count} by {step}") }
         };
@@ -197,15 +196,14 @@ impl Printer<'_> {
             [] => String::new(),
             all => format!(" where {}", self.comparisons(all, &names)),
         };
-        let _ = writeln!(
-            text,
-            "{:depth$}  dot = {query}[{}] . {key}[{}]",
-            "",
-            along(query_step, attention.depth),
-            along(key_step, attention.depth)
-        );
+        let axes = |step: fn(&Depth) -> usize| {
+            let axes: Vec<String> = attention.depth.iter().map(|axis| along(step(axis), axis.size)).collect();
+            axes.join(", ")
+        };
+        let (of_query, of_key) = (axes(|axis| axis.query_step), axes(|axis| axis.key_step));
+        let _ = writeln!(text, "{:depth$}  dot = {query}[{of_query}] . {key}[{of_key}]", "");
         let _ = writeln!(text, "{:depth$}  weight = softmax({}{domain})", "", self.scalar(&attention.score, &names));
-        let _ = writeln!(text, "{:depth$}  mix += weight * {value}[{}]", "", along(value_step, attention.width));
+        let _ = writeln!(text, "{:depth$}  mix += weight * {value}[{}]", "", along(attention.value_step, attention.width));
         let target = self.access(&attention.target, &names);
         let _ = writeln!(text, "{:depth$}{target}[{}] = mix", "", along(attention.target_step, attention.width));
     }

@@ -1,7 +1,7 @@
 //! Attention: its indices, and where queries, keys and values lie.
 
 use super::super::index::{Indices, whole_range};
-use super::super::{Attention, Row};
+use super::super::{Attention, Depth, Row};
 use super::{Lowering, Making, cut_one};
 use crate::fuse::AttentionParts;
 use crate::term::{IndexId, Term, ValueId};
@@ -44,15 +44,20 @@ impl Lowering<'_> {
         let keys = cut.remove(0);
         let along = key_loop + 1;
         let mut dot_indices = indices.clone();
-        dot_indices.loops.insert(parts.depth, along);
         let mut dot_ranges = ranges.clone();
-        dot_ranges.push(whole_range(&dot, parts.depth));
-        let depth = dot.indices[parts.depth.0 as usize].axis.size().unwrap_or(1);
+        for (place, index) in parts.depth.iter().enumerate() {
+            dot_indices.loops.insert(*index, along + place);
+            dot_ranges.push(whole_range(&dot, *index));
+        }
         let (mut query, mut key_access) = self.with(making, dot_indices, dot_ranges, None, |context| {
             (context.access(parts.query.0, &parts.query.1).0, context.access(parts.keys.0, &parts.keys.1).0)
         });
-        let query_step = query.offset.take(along) as usize;
-        let key_step = key_access.offset.take(along) as usize;
+        let axes = parts.depth.iter().enumerate().map(|(place, index)| Depth {
+            size: dot.indices[index.0 as usize].axis.size().unwrap_or(1),
+            query_step: query.offset.take(along + place) as usize,
+            key_step: key_access.offset.take(along + place) as usize,
+        });
+        let depth = merged(axes.collect());
         let mut value_ranges = ranges.clone();
         let width = match parts.width {
             None => 1,
@@ -81,10 +86,10 @@ impl Lowering<'_> {
             heads,
             query,
             key: key_access,
-            value,
-            steps: [query_step, key_step, value_step],
             depth,
+            value,
             width,
+            value_step,
             score,
             keys,
             domain,
@@ -92,4 +97,22 @@ impl Lowering<'_> {
             target_step,
         }
     }
+}
+
+/// The same axes, those as one along which neighbours lie the same distance apart: a sum may run in any order, and runs as
+/// the keys lie.
+fn merged(mut axes: Vec<Depth>) -> Vec<Depth> {
+    axes.sort_by_key(|axis| std::cmp::Reverse(axis.key_step));
+    let mut merged: Vec<Depth> = Vec::new();
+    for axis in axes {
+        match merged.last_mut() {
+            Some(outer)
+                if outer.query_step == axis.size * axis.query_step && outer.key_step == axis.size * axis.key_step =>
+            {
+                *outer = Depth { size: outer.size * axis.size, ..axis };
+            }
+            Some(_) | None => merged.push(axis),
+        }
+    }
+    merged
 }
