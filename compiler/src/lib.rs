@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod library;
 pub mod model;
 pub mod pass;
+pub mod recurrence;
 pub mod source;
 pub mod stream;
 pub mod syntax;

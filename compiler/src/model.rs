@@ -26,6 +26,8 @@ pub struct Model {
     pub results: Vec<(String, ValueId)>,
     /// Its parameters and their values.
     pub parameters: Vec<(String, f64)>,
+    /// The values that the file asserts to be computed for many positions at once, and where it does.
+    pub parallel: Vec<(ValueId, Span)>,
     /// Labels of axes' entries.
     pub labels: BTreeMap<String, Vec<String>>,
 }

@@ -55,6 +55,7 @@ impl Checker<'_> {
                 let made = self.constant(scope, name, axes, literal);
                 self.define(scope, name, made.map(Binding::Value))
             }
+            Statement::Parallel(paths) => paths.iter().try_for_each(|path| self.assert_parallel(scope, path)),
             Statement::Repeat { counter, from, to, body } => self.repeat(scope, counter, from, to, body),
             Statement::Equation(equation) => self.equation(scope, equation),
         }
@@ -173,6 +174,26 @@ impl Checker<'_> {
             wanted.iter().map(|axis| self.current(&mut draft, axis, expression.span)).collect::<Checked<_>>()?;
         let path = draft.path.clone();
         Ok(Some(self.add_equation(&draft, path, typed, order, false, None)))
+    }
+
+    /// Notes a value that the file asserts to be parallel; whether it is, is told when the model is whole.
+    fn assert_parallel(&mut self, scope: &Scope, path: &[Name]) -> Checked<()> {
+        let span = path[0].span.to(path[path.len() - 1].span);
+        let value = match self.lookup(scope, path) {
+            None => return Err(self.unknown(scope, path, None)),
+            Some(Binding::Broken) => return Err(super::Failed),
+            Some(Binding::Value(value)) => value,
+            Some(Binding::Instance(instance)) => instance.result,
+            Some(Binding::Size(_) | Binding::Time(_)) => {
+                return Err(self.report(
+                    Diagnostic::new(Code::WrongKind, span, "a size stands where a value is wanted")
+                        .label("a size has no recurrence")
+                        .help("name a value, or the state of a cell: `assert parallel cell.h`"),
+                ));
+            }
+        };
+        self.model.parallel.push((value, span));
+        Ok(())
     }
 
     fn constant(&mut self, scope: &mut Scope, name: &Name, axes: &Axes, literal: &Literal) -> Checked<ValueId> {
@@ -405,7 +426,10 @@ impl Checker<'_> {
             ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => None,
         };
         let made = renumber(draft, &declared, typed.term, typed.domain, true, before);
-        self.model.values[state.0 as usize].kind = ValueKind::Equation(made);
+        let value = &mut self.model.values[state.0 as usize];
+        value.kind = ValueKind::Equation(made);
+        // From here on it is its equation that messages speak of.
+        value.span = equation.name.span;
         self.pending.remove(&state);
         Ok(Binding::Value(state))
     }
@@ -427,7 +451,11 @@ fn note_later(scope: &mut Scope, statement: &Statement) {
                 scope.later.insert(equation.name.text.clone(), equation.name.span);
             }
         }
-        Statement::Repeat { .. } | Statement::State { .. } | Statement::Weight { .. } | Statement::Constant { .. } => {}
+        Statement::Repeat { .. }
+        | Statement::State { .. }
+        | Statement::Weight { .. }
+        | Statement::Constant { .. }
+        | Statement::Parallel(_) => {}
     }
 }
 
@@ -436,6 +464,7 @@ fn first_span(statement: &Statement) -> Span {
         Statement::State { names, .. } | Statement::Weight { names, .. } => names[0].span,
         Statement::Constant { name, .. } => name.span,
         Statement::Repeat { counter, .. } => counter.span,
+        Statement::Parallel(paths) => paths[0][0].span,
         Statement::Equation(equation) => equation.name.span,
     }
 }

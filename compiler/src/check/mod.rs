@@ -25,6 +25,7 @@ mod subscript;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
+use crate::recurrence::kind;
 use crate::source::Span;
 use crate::syntax::tree::Kind;
 use program::{ItemKind, Program};
@@ -154,10 +155,10 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
 
 /// What can be told of a model only when it is whole: recurrences that no order computes, and values that no buffer holds.
 fn whole_model(model: &Model) -> Vec<Diagnostic> {
-    if let Err(diagnostics) = recurrence::groups(model) {
-        return diagnostics;
-    }
-    let mut diagnostics: Vec<Diagnostic> = Vec::new();
+    let mut diagnostics: Vec<Diagnostic> = match recurrence::groups(model) {
+        Err(diagnostics) => return diagnostics,
+        Ok(groups) => not_parallel(model, &groups),
+    };
     // Taken apart, an equation's own parts are values too.
     for value in &crate::graph::build(model, &[]).model.values {
         let times = value.axes.iter().filter(|axis| axis.time().is_some()).count();
@@ -169,6 +170,31 @@ fn whole_model(model: &Model) -> Vec<Diagnostic> {
                     .help("reduce over one of them first: `sum over j (…)`, in the equation that makes it"),
             );
         }
+    }
+    diagnostics
+}
+
+/// Recurrences that are asserted to be parallel, and are not.
+fn not_parallel(model: &Model, groups: &[recurrence::Group]) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for (value, span) in &model.parallel {
+        let scan = groups.iter().find_map(|group| match group {
+            recurrence::Group::Scan(scan) if scan.values.contains(value) => Some(scan),
+            recurrence::Group::Scan(_) | recurrence::Group::One(_) => None,
+        });
+        // What depends on no earlier position of itself is computed for all positions at once anyway.
+        let Some((kind, cause)) = scan.map(|scan| kind(model, scan)).and_then(|kind| Some((kind, kind.cause()?))) else {
+            continue;
+        };
+        let path = &model.value(*value).path;
+        let blamed = model.value(cause.value);
+        let message = format!("`{path}` is computed position by position: its recurrence is {}", kind.name());
+        diagnostics.push(
+            Diagnostic::new(Code::NotParallel, *span, message)
+                .label("asserted to be parallel")
+                .also(blamed.span, format!("`{}` {}", blamed.path, cause.text(model)))
+                .help("a recurrence is parallel where each element of the state is `a * h[t-1] + b`, with `a` and `b` free of the state"),
+        );
     }
     diagnostics
 }

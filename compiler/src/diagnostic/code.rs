@@ -50,6 +50,8 @@ codes! {
     StateWithoutEquation = "E0302",
     /// A value that depends on itself at the same position, or on both earlier and later positions of itself.
     Circular = "E0303",
+    /// A recurrence that is asserted to be parallel, and is not affine in its state, element by element.
+    NotParallel = "E0304",
     /// Two values whose axes do not meet.
     Axes = "E0401",
     /// One axis with two sizes.

@@ -198,6 +198,15 @@ fn statement(at: Place, pair: Pair<Rule>) -> Statement {
             let axes = axes(at, inner.next());
             Statement::Constant { name, axes, literal: literal(at, inner.next()) }
         }
+        Rule::assertion => {
+            inner.skip(Rule::assert_word);
+            inner.skip(Rule::parallel_word);
+            let mut paths = Vec::new();
+            while let Some(pair) = inner.take(Rule::path) {
+                paths.push(at.names(pair));
+            }
+            Statement::Parallel(paths)
+        }
         Rule::repeat => {
             inner.skip(Rule::repeat_word);
             let counter = at.name(inner.next());

@@ -234,12 +234,15 @@ fn words_for(rule: Rule) -> &'static str {
         | Rule::weight
         | Rule::embedding
         | Rule::constant
+        | Rule::assertion
         | Rule::repeat
         | Rule::equation
         | Rule::state_word
         | Rule::weight_word
         | Rule::embedding_word
         | Rule::constant_word
+        | Rule::assert_word
+        | Rule::parallel_word
         | Rule::gate_word
         | Rule::repeat_word => "an equation or `}`",
         Rule::entry

@@ -97,6 +97,13 @@ fn statement(text: &mut String, depth: usize, item: &Statement) {
             let axes = sizes(&axes.entries);
             line(text, depth, format_args!("constant {}: [{axes}] = {}", name.text, literal(numbers)));
         }
+        Statement::Parallel(paths) => {
+            let paths: Vec<String> = paths
+                .iter()
+                .map(|path| path.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join("."))
+                .collect();
+            line(text, depth, format_args!("assert parallel {}", paths.join(", ")));
+        }
         Statement::Repeat { counter, from, to, body } => {
             let (from, to) = (expression(from), expression(to));
             line(text, depth, format_args!("repeat {} in {from}..{to} {{", counter.text));

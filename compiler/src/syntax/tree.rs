@@ -146,6 +146,8 @@ pub enum Statement {
         /// Its numbers.
         literal: Literal,
     },
+    /// `assert parallel h, lstm.c`.
+    Parallel(Vec<Vec<Name>>),
     /// `repeat layer in 0..layers { … }`.
     Repeat {
         /// The counter.

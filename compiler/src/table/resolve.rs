@@ -90,6 +90,7 @@ fn repeated(program: &Program) -> BTreeSet<&str> {
                 Statement::State { .. }
                 | Statement::Weight { .. }
                 | Statement::Constant { .. }
+                | Statement::Parallel(_)
                 | Statement::Equation(_) => {}
             }
         }
