@@ -8,7 +8,7 @@ use crate::rows::{Rows, Step};
 use crate::tiles::{AlignedFloats, Tiles, pack, packed_length};
 use rayon::prelude::*;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, BufferId, PackedPart, Part, Program, Role};
+use seqwright_compiler::kernel::{Body, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::collections::BTreeMap;
@@ -163,6 +163,10 @@ impl Executable {
                 (Some(track), Body::Rows { .. } | Body::Attention(_)) => {
                     self.call(call.kernel, &arguments, rows, (0, rows.count(track)));
                 }
+                (Some(track), Body::Scan { steps: Steps::Blocks { slices: Some(slices), .. }, .. }) => {
+                    let slices = self.slices(kernel, rows, track, *slices);
+                    self.sliced(call.kernel, &arguments, rows, (0, rows.sequences), &slices);
+                }
                 (Some(_), Body::Scan { .. }) => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
                 (None, _) => match call.part {
                     Part::Once => fresh.iter().for_each(|range| self.call(call.kernel, &arguments, rows, *range)),
@@ -173,8 +177,33 @@ impl Executable {
         }
     }
 
+    /// How the entries of a scan's axis are shared out: as few slices as keep all threads at work, and one where there is
+    /// little to do.
+    fn slices(&self, kernel: &Kernel, rows: &Rows, track: TrackId, entries: usize) -> Vec<(usize, usize)> {
+        let widest = kernel.arguments.iter().filter(|argument| argument.written).map(|argument| argument.row).max();
+        let numbers = rows.count(track).saturating_mul(widest.unwrap_or(0));
+        let threads = self.threads.current_num_threads();
+        if numbers < SHARED_OUT || rows.sequences >= threads {
+            return vec![(0, entries)];
+        }
+        let slice = entries.div_ceil(threads.div_ceil(rows.sequences.max(1))).next_multiple_of(SLICE).max(1);
+        (0..entries).step_by(slice).map(|from| (from, (from + slice).min(entries))).collect()
+    }
+
     /// Runs one kernel on some rows, shared out over the threads.
-    fn call(&self, number: usize, arguments: &[*mut f32], rows: &Rows, (first, end): (usize, usize)) {
+    fn call(&self, number: usize, arguments: &[*mut f32], rows: &Rows, range: (usize, usize)) {
+        self.sliced(number, arguments, rows, range, &[(0, 0)]);
+    }
+
+    /// The same, each part of the rows for each slice.
+    fn sliced(
+        &self,
+        number: usize,
+        arguments: &[*mut f32],
+        rows: &Rows,
+        (first, end): (usize, usize),
+        slices: &[(usize, usize)],
+    ) {
         let kernel = &self.program.kernels[number];
         let count = end - first;
         let least = match &kernel.body {
@@ -186,22 +215,23 @@ impl Executable {
         // Parts are whole blocks, but smaller ones where there would be too few for all threads.
         let least = least.min(count.div_ceil(threads)).max(1);
         let part = count.div_ceil(threads).next_multiple_of(least).max(1);
-        let parts: Vec<(usize, usize)> =
-            (first..end).step_by(part).map(|begin| (begin, (begin + part).min(end))).collect();
+        let ranges = (first..end).step_by(part).map(|begin| (begin, (begin + part).min(end)));
+        let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
         let function = self.linked.function(number);
         let arguments = SharedArguments(arguments);
         let zeros = self.zeros.as_ptr() as usize;
-        let run = |(begin, end): &(usize, usize)| {
+        let run = |((begin, end), slice): &Share| {
             let floats = context::scratch_floats(kernel, end - begin);
             let mut scratch = AlignedFloats::zeroed(floats.max(1));
             let mut words = rows.words.clone();
             words[context::SEQUENCES] = rows.sequences;
             words[context::SCRATCH] = scratch.as_mut_ptr() as usize;
             words[context::ZEROS] = zeros;
+            (words[context::SLICE_FROM], words[context::SLICE_TO]) = *slice;
             let arguments = arguments.get();
             // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row
-            // say), reads and writes only its rows in `begin..end` of those it writes, and its scratch has the size asked
-            // for. Parts do not overlap.
+            // say), reads and writes only its rows in `begin..end` of those it writes (of a scan that is shared out, its
+            // entries of them), and its scratch has the size asked for. Parts do not overlap.
             unsafe { function(words.as_ptr(), arguments.as_ptr(), *begin, *end) }
         };
         if parts.len() <= 1 {
@@ -233,6 +263,14 @@ impl Executable {
         read
     }
 }
+
+/// Numbers that a scan computes at least where it is shared out: below, waking a thread takes longer.
+const SHARED_OUT: usize = 1 << 15;
+/// Slices have a multiple of so many entries, so that threads do not share cache lines.
+const SLICE: usize = 16;
+
+/// What a thread computes: a range of rows, and a slice.
+type Share = ((usize, usize), (usize, usize));
 
 /// Around a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! nothing here; a kernel too many does.
 
 use seqwright::session::{Request, Stages, check, lower};
-use seqwright_compiler::kernel::{Body, Stage};
+use seqwright_compiler::kernel::{Body, Stage, Steps};
 use seqwright_tests::goldens::{case, shown};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ fn shape(stages: &Stages) -> Vec<String> {
             Body::Rows { stages, .. } if products(stages) == 0 => "rows".to_string(),
             Body::Rows { stages, .. } if products(stages) == 1 => "product".to_string(),
             Body::Rows { stages, .. } => format!("{} products", products(stages)),
+            Body::Scan { steps: Steps::Blocks { .. }, .. } => "scan in blocks".to_string(),
             Body::Scan { stages, .. } => format!("scan with {} product(s)", products(stages)),
             Body::Attention(_) => "attention".to_string(),
         })

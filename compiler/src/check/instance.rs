@@ -388,9 +388,8 @@ fn last_equation(body: &[Statement]) -> Option<crate::syntax::tree::Name> {
     body.iter().rev().find_map(|statement| match statement {
         Statement::Equation(equation) => Some(equation.name.clone()),
         Statement::Repeat { body, .. } => last_equation(body),
-        Statement::State { .. }
-        | Statement::Weight { .. }
-        | Statement::Constant { .. }
-        | Statement::Parallel(_) => None,
+        Statement::State { .. } | Statement::Weight { .. } | Statement::Constant { .. } | Statement::Parallel(_) => {
+            None
+        }
     })
 }

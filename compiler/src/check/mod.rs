@@ -183,7 +183,8 @@ fn not_parallel(model: &Model, groups: &[recurrence::Group]) -> Vec<Diagnostic> 
             recurrence::Group::Scan(_) | recurrence::Group::One(_) => None,
         });
         // What depends on no earlier position of itself is computed for all positions at once anyway.
-        let Some((kind, cause)) = scan.map(|scan| kind(model, scan)).and_then(|kind| Some((kind, kind.cause()?))) else {
+        let Some((kind, cause)) = scan.map(|scan| kind(model, scan)).and_then(|kind| Some((kind, kind.cause()?)))
+        else {
             continue;
         };
         let path = &model.value(*value).path;

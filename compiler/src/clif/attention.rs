@@ -64,8 +64,7 @@ impl Making<'_, '_, '_> {
             Some(range) => {
                 let here = self.here.clone();
                 let (from, to) = self.spelling.range(range, &here);
-                let (places, first, count) =
-                    (attention_scratch(attention), self.first, self.count);
+                let (places, first, count) = (attention_scratch(attention), self.first, self.count);
                 self.spelling.count(from, to, 1, |spelling, index| {
                     let mut indices = indices.clone();
                     indices.push(index);

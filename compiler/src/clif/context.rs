@@ -4,7 +4,7 @@
 //! `begin..end` are the rows it works on (positions of all sequences one after the other, or sequences). Both sides of the
 //! call use these functions, so that the layout stands once.
 
-use crate::kernel::{Attention, Body, KEY_BLOCK, Kernel, Program, TrackId};
+use crate::kernel::{Attention, Body, KEY_BLOCK, Kernel, Program, Steps, TrackId};
 use crate::term::TimeId;
 
 /// How many sequences there are.
@@ -13,7 +13,11 @@ pub const SEQUENCES: usize = 0;
 pub const SCRATCH: usize = 1;
 /// The address of zeros, as many as the longest row has.
 pub const ZEROS: usize = 2;
-const FIRST_TIME: usize = 3;
+/// For a scan that is shared out, the first entry of the axis that a call computes.
+pub const SLICE_FROM: usize = 3;
+/// One past the last.
+pub const SLICE_TO: usize = 4;
+const FIRST_TIME: usize = 5;
 
 /// The words of a program with so many time axes and tracks.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +132,8 @@ pub fn scratch_floats(kernel: &Kernel, sequences: usize) -> usize {
     match &kernel.body {
         Body::Rows { block, .. } => per_row * block + gaps,
         // Besides the arrays, the list of sequences that are not at their end yet: two numbers for a word.
-        Body::Scan { .. } => per_row * sequences + gaps + GAP + 2 * sequences,
+        Body::Scan { steps: Steps::Blocks { block, .. }, .. } => per_row * block + gaps,
+        Body::Scan { steps: Steps::Positions, .. } => per_row * sequences + gaps + GAP + 2 * sequences,
         Body::Attention(attention) => attention_scratch(attention).end,
     }
 }

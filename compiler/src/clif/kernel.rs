@@ -3,7 +3,7 @@
 use super::attention;
 use super::context::{self, Table, Words, scratch_starts};
 use super::emitter::Emitter;
-use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, TrackId};
+use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, Steps, TrackId};
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -102,7 +102,10 @@ impl Spelling<'_, '_> {
         let kernel = self.kernel;
         match &kernel.body {
             Body::Rows { block, stages } => self.rows(begin, end, *block, stages),
-            Body::Scan { backward, stages } => self.scan(begin, end, *backward, stages),
+            Body::Scan { backward, steps: Steps::Positions, stages } => self.scan(begin, end, *backward, stages),
+            Body::Scan { backward, steps: Steps::Blocks { block, .. }, stages } => {
+                self.scan_in_blocks(begin, end, *backward, *block, stages);
+            }
             Body::Attention(attention) => attention::emit(self, begin, end, attention),
         }
         self.emitter.ins().return_(&[]);
@@ -302,22 +305,51 @@ impl Spelling<'_, '_> {
                         let pointer = spelling.emitter.pointer;
                         let sequence = spelling.emitter.load(pointer, place, 0);
                         let own = spelling.extent(track, sequence);
-                        let place = if backward {
-                            let one = spelling.emitter.size(1);
-                            let last = spelling.emitter.ins().isub(own.count, one);
-                            spelling.emitter.ins().isub(last, step)
-                        } else {
-                            step
-                        };
-                        let row = spelling.emitter.ins().iadd(own.first, place);
-                        let position = spelling.emitter.ins().iadd(own.from, place);
-                        let here = spelling.here(slot, row, sequence, position);
+                        let here = spelling.here_of_step(slot, sequence, own, step, backward);
                         spelling.loop_stage(stage, &here);
                     }),
                     Stage::Product(product) => spelling.product(product, count, None),
                 }
             }
         });
+    }
+
+    /// One sequence after the other, block after block, and in a block one stage after the other.
+    fn scan_in_blocks(&mut self, begin: Value, end: Value, backward: bool, block: usize, stages: &[Stage]) {
+        let track = self.kernel.rows.expect("a scan runs over positions");
+        let rows = self.emitter.size(block);
+        self.place_scratch(rows);
+        self.count(begin, end, 1, |spelling, sequence| {
+            let zero = spelling.emitter.size(0);
+            let own = spelling.extent(track, sequence);
+            spelling.count(zero, own.count, block, |spelling, first| {
+                let left = spelling.emitter.ins().isub(own.count, first);
+                let rows = spelling.emitter.size(block);
+                let count = spelling.least(left, rows);
+                for stage in stages {
+                    let Stage::Loop(stage) = stage else { unreachable!("a scan in blocks has no products") };
+                    spelling.count(zero, count, 1, |spelling, slot| {
+                        let step = spelling.emitter.ins().iadd(first, slot);
+                        let here = spelling.here_of_step(slot, sequence, own, step, backward);
+                        spelling.loop_stage(stage, &here);
+                    });
+                }
+            });
+        });
+    }
+
+    /// The row of a sequence that a scan comes to in a step.
+    fn here_of_step(&mut self, slot: Value, sequence: Value, own: Extent, step: Value, backward: bool) -> Here {
+        let place = if backward {
+            let one = self.emitter.size(1);
+            let last = self.emitter.ins().isub(own.count, one);
+            self.emitter.ins().isub(last, step)
+        } else {
+            step
+        };
+        let row = self.emitter.ins().iadd(own.first, place);
+        let position = self.emitter.ins().iadd(own.from, place);
+        self.here(slot, row, sequence, position)
     }
 
     /// Where the short-lived arrays begin, for blocks of so many rows.

@@ -4,6 +4,7 @@
 //! a strip at a time, the function's argument is stored on the stack, the tile is called on the strip, and the next step
 //! reads what it left there.
 
+use super::context;
 use super::kernel::{Here, Spelling};
 use super::numbers::At;
 use crate::kernel::{Bound, Loop, Range, Scalar};
@@ -89,7 +90,7 @@ impl Spelling<'_, '_> {
                 Some(reduction) => self.reduction(stage, reduction, at),
             };
         }
-        let (from, to) = self.range(&stage.ranges[depth], at.here);
+        let (from, to) = self.stage_range(stage, depth, at.here);
         self.count(from, to, 1, |spelling, index| {
             let mut inner = at.clone();
             inner.indices.push(index);
@@ -103,6 +104,16 @@ impl Spelling<'_, '_> {
             None => true,
             Some(_) => stage.lanes.is_some_and(|lanes| lanes < stage.results),
         }
+    }
+
+    /// The ends of a stage's range for a row: of some entries alone, where the work is shared out along it.
+    fn stage_range(&mut self, stage: &Loop, number: usize, here: &Here) -> (Value, Value) {
+        let (from, to) = self.range(&stage.ranges[number], here);
+        if stage.slice != Some(number) {
+            return (from, to);
+        }
+        let (first, end) = (self.context_word(context::SLICE_FROM), self.context_word(context::SLICE_TO));
+        (self.emitter.ins().smax(from, first), self.emitter.ins().smin(to, end))
     }
 
     /// A range's ends for a row.
@@ -171,7 +182,7 @@ impl Spelling<'_, '_> {
             runs(&comparison.right, &mut functions);
         }
         let (from, to) = if at.indices.len() < stage.results {
-            self.range(&stage.ranges[at.indices.len()], at.here)
+            self.stage_range(stage, at.indices.len(), at.here)
         } else {
             (self.emitter.size(0), self.emitter.size(1))
         };
@@ -272,7 +283,7 @@ impl Spelling<'_, '_> {
         };
         if at.indices.len() < stage.results {
             // Four neighbours of the result at once, then the rest.
-            let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+            let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
             let strip = Strip { lanes: stage.lanes, has_index: true, from, to };
             self.strip(&at, &strip, &[], &mut |spelling, at| {
                 let first = spelling.constant(reduction.of_nothing() as f32, at);
@@ -303,7 +314,7 @@ impl Spelling<'_, '_> {
         if at.indices.len() == stage.ranges.len() {
             return self.combine(stage, reduction, at, so_far);
         }
-        let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+        let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
         self.count_with(from, to, 1, &[so_far], |spelling, index, carried| {
             let mut inner = at.clone();
             inner.indices.push(index);
@@ -332,7 +343,7 @@ impl Spelling<'_, '_> {
 
     /// A sum along its last index, four at a time: the four lanes' sums, and that of the rest.
     fn sum_across(&mut self, stage: &Loop, at: &At, four: Value, one: Value) -> (Value, Value) {
-        let (from, to) = self.range(&stage.ranges[at.indices.len()], at.here);
+        let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
         if at.indices.len() + 1 < stage.ranges.len() {
             let sums = self.count_with(from, to, 1, &[four, one], |spelling, index, carried| {
                 let mut inner = at.clone();

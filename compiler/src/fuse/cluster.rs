@@ -4,6 +4,7 @@
 //! reads that kernel's values at its own row only, or begins a new one. A product also joins an earlier kernel whose product
 //! has the same operand: the gates of a cell, or queries, keys and values, become one product.
 
+use super::blocks::{self, Blocks};
 use super::{Found, ProductParts};
 use crate::check::recurrence::{Group, reads};
 use crate::graph::Graph;
@@ -43,7 +44,7 @@ pub fn rows_of(graph: &Graph, plan: Option<&Plan>, id: ValueId) -> Rows {
 }
 
 /// How a kernel runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterKind {
     /// All rows alike.
     Rows,
@@ -51,6 +52,8 @@ pub enum ClusterKind {
     Scan {
         /// Whether from the last to the first.
         backward: bool,
+        /// Whether in blocks of positions, and how those can be shared out.
+        blocks: Option<Blocks>,
     },
     /// One attention.
     Attention,
@@ -90,13 +93,14 @@ pub(super) fn gather(found: &Found, plan: Option<&Plan>) -> Vec<Cluster> {
                 place_of.insert(*id, place);
             }
             Group::Scan(scan) => {
-                let kind = ClusterKind::Scan { backward: scan.backward };
+                let kind = ClusterKind::Scan { backward: scan.backward, blocks: blocks::blocks(graph, scan) };
                 let rows = Rows { time: Some(scan.time), ..rows_of(graph, plan, scan.values[0]) };
                 clusters.push(Cluster { kind, rows, values: scan.values.clone() });
                 place_of.extend(scan.values.iter().map(|value| (*value, clusters.len() - 1)));
             }
         }
     }
+    blocks::take_in(found, &mut clusters);
     clusters
 }
 
@@ -125,9 +129,12 @@ fn join(
     }
     let fits = |place: usize| {
         let cluster = &clusters[place];
-        cluster.kind == ClusterKind::Rows
-            && cluster.rows == rows
-            && cluster.values.iter().all(|member| reads_here(graph, id, *member))
+        let takes = match &cluster.kind {
+            ClusterKind::Rows => true,
+            ClusterKind::Scan { blocks: Some(blocks), .. } => blocks::can_join(found, cluster, blocks, id),
+            ClusterKind::Scan { blocks: None, .. } | ClusterKind::Attention => false,
+        };
+        takes && cluster.rows == rows && cluster.values.iter().all(|member| reads_here(graph, id, *member))
     };
     let product_of = |place: usize| clusters[place].values.iter().find(|member| products.contains_key(member));
     if let Some(parts) = products.get(&id) {

@@ -9,12 +9,14 @@
 //!   after it. A reduction over a row begins a kernel, so that a norm stands before the product that reads it.
 
 mod attention;
+mod blocks;
 mod cluster;
 mod product;
 mod ranges;
 mod softmax;
 
 pub use attention::{AttentionParts, find_attention};
+pub use blocks::Blocks;
 pub use cluster::{Cluster, ClusterKind, Rows, reads_here, rows_of, same_operand};
 pub use product::{ProductParts, find_product};
 
@@ -106,8 +108,11 @@ impl Fused {
             };
             let kind = match &cluster.kind {
                 ClusterKind::Rows => format!("over {time}"),
-                ClusterKind::Scan { backward: false } => format!("scan over {time}"),
-                ClusterKind::Scan { backward: true } => format!("backward scan over {time}"),
+                ClusterKind::Scan { backward, blocks } => {
+                    let backward = if *backward { "backward " } else { "" };
+                    let blocks = if blocks.is_some() { " in blocks" } else { "" };
+                    format!("{backward}scan{blocks} over {time}")
+                }
                 ClusterKind::Attention => format!("attention over {time}"),
             };
             let _ = writeln!(text, "kernel {place} {kind} {{");

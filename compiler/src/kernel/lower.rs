@@ -12,12 +12,12 @@ use super::index::{Indices, Layout, dense, features, is_global, whole_range};
 use super::scalar::Context;
 use super::{
     Access, Argument, Body, Buffer, BufferId, Call, Keep, Kernel, Limit, Loop, Offset, Output, Part, Place, Program,
-    Range, Role, Row, Scalar, Scratch, Space, Stage, Track, TrackId,
+    Range, Role, Row, SCAN_BLOCK, Scalar, Scratch, Space, Stage, Steps, Track, TrackId,
 };
 use crate::fuse::{Cluster, ClusterKind, Fused, Rows};
 use crate::graph::Graph;
 use crate::model::{Equation, ValueKind};
-use crate::term::{Condition, IndexId, Reduction, Term, TimeId, ValueId, bounds};
+use crate::term::{Axis, Condition, IndexId, Reduction, Term, TimeId, ValueId, bounds};
 use std::collections::{HashMap, HashSet};
 
 /// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
@@ -117,6 +117,8 @@ struct Making {
     layouts: HashMap<ValueId, Layout>,
     stages: Vec<Stage>,
     is_scan: bool,
+    /// The axis along which a scan in blocks can be shared out.
+    slices: Option<Axis>,
 }
 
 impl Making {
@@ -165,7 +167,7 @@ impl Lowering<'_> {
             None => (0, Keep::New, false),
             Some(plan) => (plan.lag(id), plan.keep(id), true),
         };
-        let times: Vec<TimeId> = self.graph.value(id).axes.iter().filter_map(crate::term::Axis::time).collect();
+        let times: Vec<TimeId> = self.graph.value(id).axes.iter().filter_map(Axis::time).collect();
         let tracks = times.iter().enumerate().map(|(place, time)| match (place, chunks) {
             (0, _) => Track { time: *time, lag, keep },
             // The other positions of pairs: all that there are.
@@ -224,8 +226,12 @@ impl Lowering<'_> {
             layouts: HashMap::new(),
             stages: Vec::new(),
             is_scan: matches!(cluster.kind, ClusterKind::Scan { .. }),
+            slices: match &cluster.kind {
+                ClusterKind::Scan { blocks: Some(blocks), .. } => blocks.slices.clone(),
+                ClusterKind::Scan { blocks: None, .. } | ClusterKind::Rows | ClusterKind::Attention => None,
+            },
         };
-        let body = match cluster.kind {
+        let body = match &cluster.kind {
             ClusterKind::Attention => {
                 let id = cluster.values[0];
                 Body::Attention(Box::new(self.attention(&mut making, id, &self.fused.attention[&id])))
@@ -253,8 +259,16 @@ impl Lowering<'_> {
                     }
                 }
                 let stages = std::mem::take(&mut making.stages);
-                match cluster.kind {
-                    ClusterKind::Scan { backward } => Body::Scan { backward, stages },
+                match &cluster.kind {
+                    ClusterKind::Scan { backward, blocks } => {
+                        let steps = match blocks {
+                            None => Steps::Positions,
+                            Some(blocks) => {
+                                Steps::Blocks { block: SCAN_BLOCK, slices: blocks.slices.as_ref().and_then(Axis::size) }
+                            }
+                        };
+                        Body::Scan { backward: *backward, steps, stages }
+                    }
                     ClusterKind::Rows | ClusterKind::Attention => {
                         let product = stages.iter().any(|stage| matches!(stage, Stage::Product(_)));
                         Body::Rows { block: if product { PRODUCT_BLOCK } else { 1 }, stages }
@@ -337,6 +351,10 @@ impl Lowering<'_> {
                 .collect(),
             Place::Scratch(_) => Vec::new(),
         };
+        let slice = making
+            .slices
+            .as_ref()
+            .and_then(|slices| order[..results].iter().position(|index| axes[index.0 as usize] == *slices));
         let pieces: Vec<(Vec<Range>, Term)> = match &body {
             Term::Pieces(along, pieces) => {
                 let number = indices.loops[along];
@@ -360,8 +378,8 @@ impl Lowering<'_> {
                 (body, domain)
             });
             let name = self.graph.value(id).path.clone();
-            let mut stage =
-                Loop { name, ranges, results, reduction, domain, body, target: target.clone(), lanes: None };
+            let target = target.clone();
+            let mut stage = Loop { name, ranges, results, reduction, domain, body, target, lanes: None, slice };
             stage.lanes = lanes(&stage, making);
             making.stages.push(Stage::Loop(stage));
         }

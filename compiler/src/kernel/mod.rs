@@ -25,6 +25,9 @@ use crate::term::{Binary, Reduction, TimeId, Unary, ValueId};
 /// in the same order whatever the queries.
 pub const KEY_BLOCK: usize = 64;
 
+/// Positions in a block of a scan in blocks: enough to call functions seldom, few enough to stay in the cache.
+pub const SCAN_BLOCK: usize = 32;
+
 /// So many earlier positions at most are copied before each chunk and after it; more stay where they are.
 pub const COPIED: usize = 32;
 
@@ -212,15 +215,33 @@ pub enum Body {
         /// What is done with a block.
         stages: Vec<Stage>,
     },
-    /// Position after position of each sequence; the stages in turn for each, with a row for each sequence.
+    /// Position after position of each sequence.
     Scan {
         /// Whether from the last position to the first.
         backward: bool,
-        /// What is done at a position.
+        /// How far a stage goes before the next begins.
+        steps: Steps,
+        /// What is done in a step.
         stages: Vec<Stage>,
     },
     /// Attention in one pass that never stores the scores.
     Attention(Box<Attention>),
+}
+
+/// The steps of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps {
+    /// One position of all sequences: the stages in turn, each with a row for each sequence.
+    Positions,
+    /// A block of positions of one sequence: each stage goes through all of them before the next, in order. So a state may
+    /// read its earlier position, and all that is free of it is computed for a block at once.
+    Blocks {
+        /// Positions in a block.
+        block: usize,
+        /// Entries of the axis along which the work can be shared out: no stage reads another entry of what another stage
+        /// computes, so that each can be given some of them alone ([`Loop::slice`]).
+        slices: Option<usize>,
+    },
 }
 
 /// One thing done with a block of rows.
@@ -251,6 +272,8 @@ pub struct Loop {
     pub target: Access,
     /// The index along which four neighbours are computed at once, if any: reads and the result are contiguous along it.
     pub lanes: Option<usize>,
+    /// In a scan whose work is shared out, the index of which a call computes some entries alone.
+    pub slice: Option<usize>,
 }
 
 /// `first..end` of a loop index.

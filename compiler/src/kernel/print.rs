@@ -1,8 +1,8 @@
 //! Kernels as text.
 
 use super::{
-    Access, Attention, Body, Bound, Comparison, Depth, Keep, Kernel, Loop, Offset, Part, Place, Product, Program, Range, Role,
-    Row, Scalar, Space, Stage, Track, TrackId,
+    Access, Attention, Body, Bound, Comparison, Depth, Keep, Kernel, Loop, Offset, Part, Place, Product, Program,
+    Range, Role, Row, Scalar, Space, Stage, Steps, Track, TrackId,
 };
 use crate::term::{Binary, TimeId, Unary, print_number};
 use std::fmt::Write;
@@ -80,8 +80,17 @@ impl Program {
         };
         let how = match &kernel.body {
             Body::Rows { block, .. } => format!("blocks of {block} {rows}"),
-            Body::Scan { backward: false, .. } => format!("scan over {rows}"),
-            Body::Scan { backward: true, .. } => format!("backward scan over {rows}"),
+            Body::Scan { backward, steps, .. } => {
+                let backward = if *backward { "backward " } else { "" };
+                let steps = match steps {
+                    Steps::Positions => String::new(),
+                    Steps::Blocks { block, slices } => {
+                        let apart = slices.map_or(String::new(), |slices| format!(", {slices} entries apart"));
+                        format!(" in blocks of {block}{apart}")
+                    }
+                };
+                format!("{backward}scan over {rows}{steps}")
+            }
             Body::Attention(_) => format!("attention over {rows}"),
         };
         let _ = writeln!(text, "kernel {place} {}: {how}", kernel.name);
@@ -152,7 +161,8 @@ impl Printer<'_> {
                 _ => "for".to_string(),
             };
             let lanes = if stage.lanes == Some(place) { " by 4" } else { "" };
-            let _ = writeln!(text, "{:depth$}{what} {}{lanes}", "", self.range(range));
+            let slice = if stage.slice == Some(place) { ", some of it" } else { "" };
+            let _ = writeln!(text, "{:depth$}{what} {}{lanes}{slice}", "", self.range(range));
             depth += 2;
         }
         let body = self.scalar(&stage.body, &names);
@@ -203,7 +213,8 @@ impl Printer<'_> {
         let (of_query, of_key) = (axes(|axis| axis.query_step), axes(|axis| axis.key_step));
         let _ = writeln!(text, "{:depth$}  dot = {query}[{of_query}] . {key}[{of_key}]", "");
         let _ = writeln!(text, "{:depth$}  weight = softmax({}{domain})", "", self.scalar(&attention.score, &names));
-        let _ = writeln!(text, "{:depth$}  mix += weight * {value}[{}]", "", along(attention.value_step, attention.width));
+        let _ =
+            writeln!(text, "{:depth$}  mix += weight * {value}[{}]", "", along(attention.value_step, attention.width));
         let target = self.access(&attention.target, &names);
         let _ = writeln!(text, "{:depth$}{target}[{}] = mix", "", along(attention.target_step, attention.width));
     }

@@ -161,7 +161,7 @@ fn count_reads(graph: &Graph) -> Vec<usize> {
 }
 
 /// How many operations and reads a term has.
-fn term_size(term: &Term) -> usize {
+pub(super) fn term_size(term: &Term) -> usize {
     let mut size = 0;
     term.walk(&mut |inner| {
         size += usize::from(!matches!(inner, Term::Number(_) | Term::Index(_) | Term::Length(_)));

@@ -1,5 +1,6 @@
 //! Passes over the graph, each from graph to graph, in the order in which [`PIPELINE`] reads aloud.
 
+mod affine;
 mod alias;
 mod common_subexpressions;
 mod dead;
@@ -19,12 +20,14 @@ pub struct Pass {
 }
 
 /// Every pass in turn. Simplification comes again after hoisting and inlining, which bring constants together; equal
-/// equations are merged before inlining, which would hide that they are equal.
-pub const PIPELINE: [Pass; 9] = [
+/// equations are merged before inlining, which would hide that they are equal. Affine recurrences come to their normal form
+/// before hoisting, which takes factor and addend out.
+pub const PIPELINE: [Pass; 10] = [
     Pass { name: "dead code", run: dead::run },
     Pass { name: "simplification", run: simplify::run },
     Pass { name: "aliases", run: alias::run },
     Pass { name: "common subexpressions", run: common_subexpressions::run },
+    Pass { name: "affine recurrences", run: affine::run },
     Pass { name: "hoisting", run: hoist::run },
     Pass { name: "inlining", run: inline::run },
     Pass { name: "simplification", run: simplify::run },

@@ -4,34 +4,27 @@
 //! as it is written, by the rules of sums and products alone; a product over a sum multiplies out, so that results may
 //! differ in the last bits from the equation as written.
 
-use super::kind::{Kind, kind, shift};
-use crate::check::recurrence::Scan;
-use crate::model::{Model, ValueKind};
-use crate::term::{Binary, Subscript, Term, Unary, ValueId};
+use super::kind::shift;
+use crate::model::{Equation, Model};
+use crate::term::{Binary, Subscript, Term, TimeId, Unary, ValueId};
 
 /// `state[t] = factor[t] * state[t-1] + addend[t]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AffineForm {
-    /// The state.
-    pub state: ValueId,
-    /// What its earlier position is multiplied by, over the state's indices.
+    /// What the state's earlier position is multiplied by, over the state's indices.
     pub factor: Term,
     /// What is added.
     pub addend: Term,
 }
 
-/// The parts of a recurrence of one value that is affine in itself, element by element. One whose equation is spread over
-/// several values has none: inlining puts them together first.
-pub fn affine_form(model: &Model, scan: &Scan) -> Option<AffineForm> {
-    let Kind::Elementwise { state } = kind(model, scan) else { return None };
-    let ([only], ValueKind::Equation(equation)) = (scan.values.as_slice(), &model.value(state).kind) else {
-        return None;
-    };
-    if *only != state || matches!(equation.term, Term::Reduce { .. } | Term::Softmax { .. } | Term::Pieces(..)) {
+/// The parts of a state's equation that depends on earlier positions of nothing but itself, and is affine in them, element
+/// by element, as [`kind`](super::kind()) found. An equation that is one reduction has none.
+pub fn affine_form(model: &Model, state: ValueId, time: TimeId, equation: &Equation) -> Option<AffineForm> {
+    if matches!(equation.term, Term::Reduce { .. } | Term::Softmax { .. } | Term::Pieces(..)) {
         return None;
     }
     let is_state = |value: ValueId, subscripts: &[Subscript]| {
-        value == state && shift(&model.value(value).axes, subscripts, scan.time) != 0
+        value == state && shift(&model.value(value).axes, subscripts, time) != 0
     };
     let (factor, addend) = parts(&equation.term, &is_state);
     let absent = |part: Option<Term>| match (part, equation.domain.as_slice()) {
@@ -39,7 +32,7 @@ pub fn affine_form(model: &Model, scan: &Scan) -> Option<AffineForm> {
         (Some(part), []) => part,
         (Some(part), domain) => Term::Select(domain.to_vec(), Box::new(part), Box::new(Term::Number(0.0))),
     };
-    Some(AffineForm { state, factor: absent(factor), addend: absent(addend) })
+    Some(AffineForm { factor: absent(factor), addend: absent(addend) })
 }
 
 /// Factor and addend of a term; none stands for 0.

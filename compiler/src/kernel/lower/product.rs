@@ -102,7 +102,8 @@ impl Lowering<'_> {
         let name = self.graph.value(id).path.clone();
         let body = Scalar::Read(Box::new(source));
         let results = ranges.len();
-        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        let mut stage =
+            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(stage));
     }
@@ -149,7 +150,8 @@ impl Lowering<'_> {
         };
         let target = Access { place, rows: Vec::new(), offset, outside: None };
         let results = ranges.len();
-        let mut stage = Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None };
+        let mut stage =
+            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(stage));
         place
