@@ -70,33 +70,38 @@ impl Machine<'_> {
 
     /// An equation at every combination of its indices.
     fn all(&mut self, value: ValueId) {
-        self.every(value, &mut |_| true);
+        self.every(value, None);
     }
 
     /// An equation at one position of a time axis, and every combination of the other indices.
     fn at_position(&mut self, value: ValueId, time: crate::term::TimeId, position: usize) {
         let axis = self.graph.value(value).axes.iter().position(|axis| axis.time() == Some(time));
-        self.every(value, &mut |place| axis.is_none_or(|axis| place[axis] == position as i64));
+        self.every(value, axis.map(|axis| (axis, position)));
     }
 
-    fn every(&mut self, value: ValueId, wanted: &mut dyn FnMut(&[i64]) -> bool) {
+    /// An equation at every combination of its indices, or at those that have one place along an axis.
+    fn every(&mut self, value: ValueId, only: Option<(usize, usize)>) {
         let Some(equation) = self.graph.equation(value) else { return };
         let sizes = self.sizes(value);
+        let visited: Vec<std::ops::Range<usize>> = (sizes.iter().enumerate())
+            .map(|(axis, size)| match only {
+                Some((fixed, at)) if fixed == axis => at..at + 1,
+                _ => 0..*size,
+            })
+            .collect();
         let mut place = vec![0i64; equation.indices.len()];
-        let count: usize = sizes.iter().product();
-        for flat in 0..count {
-            let mut rest = flat;
+        let count: usize = visited.iter().map(ExactSizeIterator::len).product();
+        for number in 0..count {
+            let mut rest = number;
             for axis in (0..sizes.len()).rev() {
-                place[axis] = (rest % sizes[axis]) as i64;
-                rest /= sizes[axis];
+                place[axis] = (visited[axis].start + rest % visited[axis].len()) as i64;
+                rest /= visited[axis].len();
             }
-            if wanted(&place[..sizes.len()]) {
-                let exists = self.all_hold(&equation.domain, &equation.indices, &mut place.clone());
-                let number =
-                    if exists { self.term(&equation.term, &equation.indices, &mut place.clone()) } else { 0.0 };
-                if let Some(values) = self.made.get_mut(&value) {
-                    values[flat] = number;
-                }
+            let flat = place.iter().zip(&sizes).fold(0, |flat, (at, size)| flat * size + *at as usize);
+            let exists = self.all_hold(&equation.domain, &equation.indices, &mut place.clone());
+            let term = if exists { self.term(&equation.term, &equation.indices, &mut place.clone()) } else { 0.0 };
+            if let Some(values) = self.made.get_mut(&value) {
+                values[flat] = term;
             }
         }
     }
