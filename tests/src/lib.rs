@@ -1,6 +1,9 @@
-//! What the tests share: [`sources`], `.seq` texts of the repository; [`goldens`], cases computed by other frameworks; and
-//! [`random`], weights and batches.
+//! What the tests share: [`sources`], `.seq` texts of the repository; [`goldens`], cases computed by other frameworks;
+//! [`published`], models with their published weights; [`greedy`], continuations token by token; and [`random`], weights and
+//! batches.
 
 pub mod goldens;
+pub mod greedy;
+pub mod published;
 pub mod random;
 pub mod sources;
