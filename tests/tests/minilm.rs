@@ -7,29 +7,8 @@ use seqwright::tiles::Instructions;
 use seqwright::tokenizer::Tokenizer;
 use seqwright::weights::{Checkpoint, Tensor, Values};
 use seqwright_tests::goldens::{example, shown};
+use seqwright_tests::published::folder;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-/// The folder that the script fills.
-fn folder() -> Option<PathBuf> {
-    let cache = std::env::var_os("SEQWRIGHT_CACHE").map(PathBuf::from).or_else(|| {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        base.map(|base| base.join("seqwright"))
-    });
-    let folder = cache?.join("minilm");
-    if folder.join("model.safetensors").exists() {
-        return Some(folder);
-    }
-    assert!(
-        std::env::var("SEQWRIGHT_REQUIRE_MODELS").as_deref() != Ok("1"),
-        "MiniLM is required and not in {}: run scripts/fetch-minilm.sh",
-        folder.display()
-    );
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "skipped: MiniLM is not in {}; run scripts/fetch-minilm.sh", folder.display());
-    None
-}
 
 /// The sentence vectors of texts, as one ragged batch.
 fn vectors(folder: &std::path::Path, texts: &[&str], backend: Backend) -> (Vec<Vec<i64>>, Vec<Vec<f32>>) {
@@ -55,7 +34,7 @@ const TEXTS: [&str; 3] = ["A man is eating food.", "A man is eating a piece of b
 
 #[test]
 fn sentences_have_the_published_vectors() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("minilm") else { return };
     for instructions in Instructions::available() {
         let (ids, vectors) = vectors(&folder, &TEXTS, Backend::Cpu(instructions, 2));
         assert_eq!(ids[0], [101, 1037, 2158, 2003, 5983, 2833, 1012, 102]);
@@ -71,7 +50,7 @@ fn sentences_have_the_published_vectors() {
 
 #[test]
 fn a_sentence_is_the_same_alone() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("minilm") else { return };
     let backend = Backend::Cpu(Instructions::best(), 2);
     let (_, together) = vectors(&folder, &TEXTS, backend);
     for (text, together) in TEXTS.iter().zip(&together) {

@@ -464,6 +464,12 @@ impl Stream {
         if let Some(known) = &mut self.places[place] {
             known.given[time.0 as usize] = positions;
             known.ended = false;
+            // What stays in regions is where it was; of what is copied there must be no more than a next run expects.
+            for (id, numbers) in &mut known.copied {
+                if let Some(kept) = state.values.remove(&program.buffer(*id).name) {
+                    *numbers = kept.numbers;
+                }
+            }
         }
         Ok(())
     }

@@ -250,7 +250,7 @@ impl State {
     /// Takes the state back to so many positions.
     ///
     /// # Errors
-    /// A value of which earlier positions are given up.
+    /// A value of which earlier positions are given up; the state is as it was then.
     pub fn truncate(&mut self, program: &Program, time: TimeId, positions: usize) -> Result<(), StateError> {
         let name = &program.times[time.0 as usize];
         let given = self.given.get(name).copied().unwrap_or(0);
@@ -260,19 +260,28 @@ impl State {
         if positions == given {
             return Ok(());
         }
+        let mut cut = BTreeMap::new();
         for buffer in &program.buffers {
             let Space::Tracks(tracks) = &buffer.space else { continue };
             let Some(first) = tracks.first().map(|first| program.track(*first)) else { continue };
-            let Some(kept) = self.values.get_mut(&buffer.name).filter(|_| first.time == time) else { continue };
+            let Some(kept) = self.values.get(&buffer.name).filter(|_| first.time == time) else { continue };
             let end = positions.saturating_sub(first.lag);
-            match first.keep {
-                Keep::New => {}
-                Keep::All => kept.numbers.truncate(end * kept.row),
-                Keep::Last(count) => {
-                    return Err(StateError::GivenUp { value: buffer.name.clone(), kept: count, positions });
-                }
+            let from = match first.keep {
+                Keep::New => continue,
+                Keep::All => 0,
+                Keep::Last(count) => end.saturating_sub(count),
+            };
+            if kept.from > from {
+                let value = buffer.name.clone();
+                return Err(StateError::GivenUp { value, kept: kept.count(), positions });
             }
+            let rows = (from - kept.from) * kept.row..(end - kept.from) * kept.row;
+            let Some(numbers) = kept.numbers.get(rows) else {
+                return Err(StateError::Damaged(format!("`{}` has only {} rows", buffer.name, kept.count())));
+            };
+            cut.insert(buffer.name.clone(), Kept { from, row: kept.row, numbers: numbers.to_vec() });
         }
+        self.values.extend(cut);
         self.given.insert(name.clone(), positions);
         self.ended = false;
         Ok(())
