@@ -306,7 +306,7 @@ fn inputs_that_the_model_does_not_take_end_with_1() {
     case.run_words(&[2, 1], &[0, 0], Some(&[1, -1])).ends(1, "wanted is one length for each sequence");
     case.run_words(&[1, 5], &[0; 5], None).ends(1, "sequence 0 has 5 positions of T, `place` allows 4 at most");
     case.call("run", &WORDS_SIZES, &[]).ends(1, "the input `tokens` is not given");
-    case.call("run", &WORDS_SIZES, &["--text", "words"]).ends(1, "has no tokenizer.json");
+    case.call("run", &WORDS_SIZES, &["--text", "words"]).ends(1, "has no tokenizer");
     Case::affine().call("run", &AFFINE_SIZES, &["--text", "words"]).ends(1, "takes no texts");
 }
 

@@ -7,7 +7,6 @@ use super::Stop;
 use super::arguments::Input;
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
-use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, SafetensorsFile, Tensor, Values};
 use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::term::TimeId;
@@ -59,17 +58,13 @@ impl Given {
         texts: &[String],
     ) -> Result<(), Failure> {
         let (value, time) = input_of_texts(model)?;
-        let path = match checkpoint {
-            None => {
-                return Err(other(
-                    "texts need a tokenizer: pass `--checkpoint DIR` with a folder that has a tokenizer.json",
-                ));
-            }
-            Some(checkpoint) => checkpoint
-                .tokenizer_path()
-                .ok_or_else(|| other(format!("{} has no tokenizer.json", checkpoint.folder().display())))?,
+        let Some(checkpoint) = checkpoint else {
+            return Err(other("texts need a tokenizer: pass `--checkpoint` with a model that has one"));
         };
-        let tokenizer = Tokenizer::open(path).map_err(Failure::Other)?;
+        let tokenizer = checkpoint
+            .tokenizer()
+            .map_err(Failure::Other)?
+            .ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))?;
         let mut all = Vec::new();
         for text in texts {
             all.push(tokenizer.encode(text).map_err(Failure::Other)?);

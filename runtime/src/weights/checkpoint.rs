@@ -18,6 +18,7 @@ use super::error::{DOWNLOAD_AGAIN, WeightError, quoted};
 use super::safetensors::SafetensorsFile;
 use super::shards::{ShardIndex, read_json};
 use super::tensor::TensorView;
+use crate::tokenizer::Tokenizer;
 
 const CONFIGURATION: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
@@ -83,6 +84,16 @@ impl Checkpoint {
     /// The path of `tokenizer.json`, or `None` where there is no such file.
     pub fn tokenizer_path(&self) -> Option<&Path> {
         self.tokenizer_path.as_deref()
+    }
+
+    /// The tokenizer that the model was trained with, or `None` where the checkpoint has none.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint's tokenizer cannot be read, and in a build without the feature
+    /// `tokenizers`.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, String> {
+        self.tokenizer_path().map(Tokenizer::open).transpose()
     }
 
     /// The file that the tensor called `name` is in, for messages.
