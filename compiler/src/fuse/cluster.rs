@@ -214,7 +214,10 @@ impl<'a> Gathering<'a> {
             let source = sources.remove(place);
             sources.extend(reads(&graph.value(source).kind));
         }
-        sources.into_iter().filter_map(|source| Some((*self.place_of.get(&source)?, source))).max_by_key(|(place, _)| *place)
+        sources
+            .into_iter()
+            .filter_map(|source| Some((*self.place_of.get(&source)?, source)))
+            .max_by_key(|(place, _)| *place)
     }
 
     /// The product of a kernel, if it has one.

@@ -12,8 +12,7 @@ pub fn build(model: &Model, outputs: &[(String, ValueId)]) -> Graph {
     for place in 0..model.values.len() {
         if let ValueKind::Equation(equation) = &model.values[place].kind {
             let path = &model.values[place].path;
-            let mut builder =
-                Builder { values: &mut flat.values, history: &mut history, path, equation, parts: 0 };
+            let mut builder = Builder { values: &mut flat.values, history: &mut history, path, equation, parts: 0 };
             let term = builder.top(&equation.term, equation.domain.is_empty());
             if let ValueKind::Equation(own) = &mut flat.values[place].kind {
                 own.term = term;

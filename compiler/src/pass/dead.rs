@@ -37,8 +37,7 @@ pub fn run(mut graph: Graph) -> Graph {
     }
     let live = |id: &ValueId| numbers[id.0 as usize];
     graph.model.names = graph.model.names.iter().filter_map(|(name, id)| Some((name.clone(), live(id)?))).collect();
-    graph.model.inside =
-        graph.model.inside.iter().filter_map(|(id, path)| Some((live(id)?, path.clone()))).collect();
+    graph.model.inside = graph.model.inside.iter().filter_map(|(id, path)| Some((live(id)?, path.clone()))).collect();
     graph.model.results = graph.model.results.iter().filter_map(|(name, id)| Some((name.clone(), live(id)?))).collect();
     graph.reorder();
     graph

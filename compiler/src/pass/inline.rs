@@ -33,8 +33,10 @@ pub fn run(mut graph: Graph) -> Graph {
         loop {
             let mut changed = false;
             stayed = Vec::new();
-            let sites = Sites { graph: &graph, outputs: &outputs, befores: &befores, scans: &scans, reads_of: &reads_of };
-            let reader = Reader { id, equation: &equation, space: &space, size, protected: places_and_ranges(&equation) };
+            let sites =
+                Sites { graph: &graph, outputs: &outputs, befores: &befores, scans: &scans, reads_of: &reads_of };
+            let reader =
+                Reader { id, equation: &equation, space: &space, size, protected: places_and_ranges(&equation) };
             let mut replace = |value: ValueId, subscripts: Vec<Subscript>| {
                 let keep = Term::Read(value, subscripts.clone());
                 // One at a time: what is put in reads others, and is weighed with them.
