@@ -20,6 +20,9 @@ pub struct Model {
     pub times: Vec<String>,
     /// Its values; [`ValueId`] counts them.
     pub values: Vec<Value>,
+    /// Values that an equation of the file has inside without a name of their own (what a function is given, a softmax inside
+    /// a sum), and that equation's path.
+    pub inside: BTreeMap<ValueId, String>,
     /// Every named value that can be asked for, by its path from the model.
     pub names: BTreeMap<String, ValueId>,
     /// What it gives where nothing is asked for.

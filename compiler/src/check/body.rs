@@ -153,7 +153,8 @@ impl Checker<'_> {
         if matches!(expression.kind, ExpressionKind::Number(0.0)) {
             return Ok(None);
         }
-        let mut draft = Draft::new(&name.text, format!("{}.before", scope.path_of(&name.text)));
+        let path = format!("{}.before", scope.path_of(&name.text));
+        let mut draft = Draft::new(&name.text, path.clone(), path);
         let typed = self.expression(scope, &mut draft, expression)?;
         let wanted: Vec<&Axis> = axes.iter().filter(|axis| axis.time().is_none()).collect();
         for index in &typed.axes {
@@ -290,7 +291,7 @@ impl Checker<'_> {
 
     /// The values that `name[counter] = …` gave over the iterations of a repeat, as one value along a new axis.
     fn gather(&mut self, scope: &Scope, name: &str, axis: &str, values: &[ValueId], span: Span) -> Checked<ValueId> {
-        let mut draft = Draft::new(name, scope.path_of(name));
+        let mut draft = Draft::new(name, scope.path_of(name), scope.path_of(name));
         let axis = Axis { name: axis.to_string(), extent: Extent::Fixed(values.len()) };
         let index = draft.fresh(&axis.name.clone(), axis);
         let first = self.model.value(values[0]).axes.clone();
@@ -353,7 +354,7 @@ impl Checker<'_> {
     /// What an equation gives: a value, or an instance where it is a call of a definition and nothing else.
     fn equation_value(&mut self, scope: &mut Scope, equation: &Equation, state: Option<ValueId>) -> Checked<Binding> {
         let name = &equation.name.text;
-        let mut draft = Draft::new(name, scope.equation_path(name));
+        let mut draft = Draft::new(name, scope.equation_path(name), scope.path_of(name));
         let made = self.equation_with(scope, &mut draft, equation, state);
         for (name, size) in std::mem::take(&mut draft.introduced) {
             scope.bind(&name.text, Binding::Size(size), name.span);

@@ -146,10 +146,9 @@ impl Checker<'_> {
 
     /// A term as a value of its own, read at the same indices.
     pub(super) fn apart(&mut self, draft: &Draft, typed: Typed, name: &str) -> Typed {
-        let path = format!("{}.{name}", draft.path);
         let axes = typed.axes.clone();
         let (domain, span) = (typed.domain.clone(), typed.span);
-        let value = self.add_equation(draft, path, typed, axes.clone(), false, None);
+        let value = self.add_inside(draft, name, typed, axes.clone());
         let subscripts = axes.iter().map(|index| Subscript::index(*index)).collect();
         Typed { term: Term::Read(value, subscripts), axes, domain, span }
     }

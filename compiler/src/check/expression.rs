@@ -249,8 +249,15 @@ impl Checker<'_> {
                     .help("give it a name in an equation of its own, and read that"),
             ));
         }
+        Ok(self.add_inside(draft, name, typed, Vec::new()))
+    }
+
+    /// Adds a value that an equation has inside; its path is made unique when all equations are known.
+    pub fn add_inside(&mut self, draft: &Draft, name: &str, typed: Typed, first: Vec<IndexId>) -> ValueId {
         let path = format!("{}.{name}", draft.path);
-        Ok(self.add_equation(draft, path, typed, Vec::new(), false, None))
+        let value = self.add_equation(draft, path, typed, first, false, None);
+        self.model.inside.insert(value, draft.equation.clone());
+        value
     }
 
     /// Adds an equation to the model: its axes are the indices `first`, then the others that the term varies with, time

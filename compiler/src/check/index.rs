@@ -16,6 +16,8 @@ pub(super) struct Draft {
     pub name: String,
     /// Where its weights and instances live.
     pub path: String,
+    /// The path of the value that it gives.
+    pub equation: String,
     /// All indices so far.
     pub indices: Vec<Index>,
     /// Names in reach, innermost last.
@@ -40,10 +42,11 @@ pub(super) struct Typed {
 }
 
 impl Draft {
-    pub fn new(name: &str, path: String) -> Draft {
+    pub fn new(name: &str, path: String, equation: String) -> Draft {
         Draft {
             name: name.to_string(),
             path,
+            equation,
             indices: Vec::new(),
             named: Vec::new(),
             frames: vec![HashMap::new()],

@@ -8,7 +8,7 @@ use crate::model::{Value, ValueKind};
 use crate::source::Span;
 use crate::syntax::tree::{Call, Definition, Parameter, Statement};
 use crate::term::{Axis, Extent, TimeId, ValueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Sizes that are invented for a definition that is checked on its own: many divisors, so that heads divide widths.
@@ -339,6 +339,24 @@ impl Checker<'_> {
         Ok(Rc::new(Instance { result, names: std::mem::take(&mut scope.names) }))
     }
 
+    /// Numbers the values without a name of their own where an equation has several of one kind: `y.x`, `y.x2`.
+    fn make_paths_unique(&mut self) {
+        let is_equation = |value: &Value| matches!(value.kind, ValueKind::Equation(_));
+        let named = self.model.ids().filter(|(id, _)| !self.model.inside.contains_key(id));
+        let named = named.filter(|(_, value)| is_equation(value));
+        let mut taken: HashSet<String> = named.map(|(_, value)| value.path.clone()).collect();
+        let mut next: HashMap<String, usize> = HashMap::new();
+        for id in self.model.inside.keys() {
+            let path = &mut self.model.values[id.0 as usize].path;
+            let own = path.clone();
+            while !taken.insert(path.clone()) {
+                let number = next.entry(own.clone()).or_insert(1);
+                *number += 1;
+                *path = format!("{own}{number}");
+            }
+        }
+    }
+
     /// The names that can be asked for, and those that are given where nothing is asked for.
     fn outputs(&mut self, definition: &Definition, instance: &Instance) {
         fn gather(prefix: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
@@ -356,6 +374,7 @@ impl Checker<'_> {
                 }
             }
         }
+        self.make_paths_unique();
         let mut names = BTreeMap::new();
         for (place, value) in self.model.values.iter().enumerate() {
             names.entry(value.path.clone()).or_insert(ValueId(place as u32));

@@ -12,8 +12,7 @@
 //! not be written to memory and read again. All of them work on one entry of the state's first axis by itself: along it the
 //! work is shared out over threads, which leaves every sum in one order.
 
-use super::Found;
-use super::cluster::{Cluster, ClusterKind, reads_here};
+use super::cluster::{Cluster, ClusterKind, Parts, reads_here};
 use crate::check::recurrence::{Scan, reads};
 use crate::graph::Graph;
 use crate::recurrence::{Kind, kind};
@@ -36,8 +35,8 @@ pub(super) fn blocks(graph: &Graph, scan: &Scan) -> Option<Blocks> {
 
 /// Whether a value can be computed in a scan in blocks: it is no product, has one time axis, and works on each entry of the
 /// shared axis by itself.
-pub(super) fn can_join(found: &Found, cluster: &Cluster, blocks: &Blocks, id: ValueId) -> bool {
-    let graph = &found.graph;
+pub(super) fn can_join(found: Parts, cluster: &Cluster, blocks: &Blocks, id: ValueId) -> bool {
+    let graph = found.graph;
     let axes = &graph.value(id).axes;
     let times = axes.iter().filter(|axis| axis.time().is_some()).count();
     if found.products.contains_key(&id) || found.attention.contains_key(&id) || times != 1 {
@@ -68,8 +67,8 @@ fn reads_entry(graph: &Graph, reader: ValueId, source: ValueId, axis: &Axis, ind
 }
 
 /// Moves into each scan in blocks what leads to it and is larger than what it is made of.
-pub(super) fn take_in(found: &Found, clusters: &mut Vec<Cluster>) {
-    let graph = &found.graph;
+pub(super) fn take_in(found: Parts, clusters: &mut Vec<Cluster>) {
+    let graph = found.graph;
     let uses = graph.uses();
     let mut place_of: HashMap<ValueId, usize> = HashMap::new();
     for (place, cluster) in clusters.iter().enumerate() {

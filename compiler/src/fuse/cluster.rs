@@ -5,7 +5,7 @@
 //! has the same operand: the gates of a cell, or queries, keys and values, become one product.
 
 use super::blocks::{self, Blocks};
-use super::{Found, ProductParts};
+use super::{AttentionParts, ProductParts};
 use crate::check::recurrence::{Group, reads};
 use crate::graph::Graph;
 use crate::stream::{Part, Plan};
@@ -59,96 +59,211 @@ pub enum ClusterKind {
     Attention,
 }
 
-/// The kernels of a graph, in order.
-pub(super) fn gather(found: &Found, plan: Option<&Plan>) -> Vec<Cluster> {
-    let Found { graph, attention, .. } = found;
-    // What is computed only inside an attention.
-    let mut inside: HashSet<ValueId> = HashSet::new();
-    for parts in attention.values() {
-        inside.insert(parts.weight);
-        inside.insert(parts.dot);
-    }
-    let mut needed: HashSet<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
-    for id in graph.order() {
-        if !inside.contains(&id) && !attention.contains_key(&id) {
-            needed.extend(reads(&graph.value(id).kind));
-        }
-    }
-    inside.retain(|value| !needed.contains(value));
+/// Why a value is not computed by a kernel that was there when its turn came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Apart {
+    /// It is an attention, which is a kernel of its own.
+    Attention,
+    /// It is part of a recurrence, which is a kernel of its own.
+    Recurrence,
+    /// The kernel is an attention, and takes nothing else in.
+    AfterAttention,
+    /// The kernel is a recurrence that goes from position to position, and takes nothing else in.
+    AfterRecurrence,
+    /// The kernel is a recurrence in blocks, and the value does not go through it entry by entry.
+    OtherEntry,
+    /// The kernel runs over other rows, or at another time.
+    Rows {
+        /// What the value's kernel has to run over.
+        own: Rows,
+        /// What the kernel runs over.
+        kernel: Rows,
+    },
+    /// It reads this value, which a later kernel computes.
+    Later(ValueId),
+    /// It reads nothing that the kernel computes.
+    Unrelated,
+    /// It reads a value of the kernel at another row than its own.
+    OtherRow(ValueId),
+    /// It is a product, and the kernel has one already, with another operand.
+    SecondProduct(ValueId),
+    /// It reduces over a row, and comes after the kernel's product.
+    ReductionAfter(ValueId),
+}
 
-    let mut clusters: Vec<Cluster> = Vec::new();
-    let mut place_of: HashMap<ValueId, usize> = HashMap::new();
-    for group in &graph.groups {
+/// How a value joins a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// It is a product with the same operand as this one: they become one.
+    SameOperand(ValueId),
+    /// It reads what the kernel computes.
+    Reads,
+}
+
+/// The kernels of a graph, in order.
+pub(super) fn gather(parts: Parts) -> Vec<Cluster> {
+    let mut gathering = Gathering::new(parts);
+    parts.graph.groups.iter().for_each(|group| gathering.place(group));
+    let mut clusters = gathering.clusters;
+    blocks::take_in(parts, &mut clusters);
+    clusters
+}
+
+/// Why a value was not put where another is computed, or how it was: asked as it was decided, when the value's turn came.
+/// None where either is computed by no kernel.
+pub(super) fn verdict(parts: Parts, first: ValueId, second: ValueId) -> Option<Result<Joins, Apart>> {
+    let mut gathering = Gathering::new(parts);
+    for group in &parts.graph.groups {
+        let has_second = match group {
+            Group::One(id) => *id == second,
+            Group::Scan(scan) => scan.values.contains(&second),
+        };
+        if has_second {
+            let place = *gathering.place_of.get(&first)?;
+            if gathering.inside.contains(&second) {
+                return None;
+            }
+            return Some(match group {
+                Group::One(_) => gathering.verdict(second, place),
+                Group::Scan(_) => Err(Apart::Recurrence),
+            });
+        }
+        gathering.place(group);
+    }
+    None
+}
+
+/// What the decision needs.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub graph: &'a Graph,
+    pub products: &'a HashMap<ValueId, ProductParts>,
+    pub attention: &'a HashMap<ValueId, AttentionParts>,
+    pub plan: Option<&'a Plan>,
+}
+
+/// The kernels so far.
+struct Gathering<'a> {
+    parts: Parts<'a>,
+    /// What is computed only inside an attention.
+    inside: HashSet<ValueId>,
+    clusters: Vec<Cluster>,
+    place_of: HashMap<ValueId, usize>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(parts: Parts<'a>) -> Gathering<'a> {
+        let Parts { graph, attention, .. } = parts;
+        let mut inside: HashSet<ValueId> = HashSet::new();
+        for parts in attention.values() {
+            inside.insert(parts.weight);
+            inside.insert(parts.dot);
+        }
+        let mut needed: HashSet<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
+        for id in graph.order() {
+            if !inside.contains(&id) && !attention.contains_key(&id) {
+                needed.extend(reads(&graph.value(id).kind));
+            }
+        }
+        inside.retain(|value| !needed.contains(value));
+        Gathering { parts, inside, clusters: Vec::new(), place_of: HashMap::new() }
+    }
+
+    /// Puts a group's values into kernels.
+    fn place(&mut self, group: &Group) {
+        let Parts { graph, attention, plan, .. } = self.parts;
         match group {
-            Group::One(id) if graph.equation(*id).is_none() || inside.contains(id) => {}
+            Group::One(id) if graph.equation(*id).is_none() || self.inside.contains(id) => {}
             Group::One(id) => {
-                let rows = rows_of(graph, plan, *id);
-                let place = join(found, rows, &inside, &clusters, &place_of, *id);
-                let place = place.unwrap_or_else(|| {
+                let place = self.join(*id).unwrap_or_else(|| {
                     let kind = if attention.contains_key(id) { ClusterKind::Attention } else { ClusterKind::Rows };
-                    clusters.push(Cluster { kind, rows, values: Vec::new() });
-                    clusters.len() - 1
+                    self.clusters.push(Cluster { kind, rows: rows_of(graph, plan, *id), values: Vec::new() });
+                    self.clusters.len() - 1
                 });
-                clusters[place].values.push(*id);
-                place_of.insert(*id, place);
+                self.clusters[place].values.push(*id);
+                self.place_of.insert(*id, place);
             }
             Group::Scan(scan) => {
                 let kind = ClusterKind::Scan { backward: scan.backward, blocks: blocks::blocks(graph, scan) };
                 let rows = Rows { time: Some(scan.time), ..rows_of(graph, plan, scan.values[0]) };
-                clusters.push(Cluster { kind, rows, values: scan.values.clone() });
-                place_of.extend(scan.values.iter().map(|value| (*value, clusters.len() - 1)));
+                self.clusters.push(Cluster { kind, rows, values: scan.values.clone() });
+                let place = self.clusters.len() - 1;
+                self.place_of.extend(scan.values.iter().map(|value| (*value, place)));
             }
         }
     }
-    blocks::take_in(found, &mut clusters);
-    clusters
+
+    /// The kernel that a value joins, if it joins one.
+    fn join(&self, id: ValueId) -> Option<usize> {
+        let last = self.last_source(id).map(|(place, _)| place);
+        if self.parts.products.contains_key(&id) {
+            let same = |place: &usize| matches!(self.verdict(id, *place), Ok(Joins::SameOperand(_)));
+            if let Some(place) = (last.unwrap_or(0)..self.clusters.len()).find(same) {
+                return Some(place);
+            }
+        }
+        last.filter(|place| self.verdict(id, *place).is_ok())
+    }
+
+    /// The last kernel that computes something a value reads, and what that is.
+    fn last_source(&self, id: ValueId) -> Option<(usize, ValueId)> {
+        let graph = self.parts.graph;
+        let mut sources = reads(&graph.value(id).kind);
+        // What an attention computes inside comes with what that reads.
+        while let Some(place) = sources.iter().position(|source| self.inside.contains(source)) {
+            let source = sources.remove(place);
+            sources.extend(reads(&graph.value(source).kind));
+        }
+        sources
+            .into_iter()
+            .filter_map(|source| Some((*self.place_of.get(&source)?, source)))
+            .max_by_key(|(place, _)| *place)
+    }
+
+    /// The product of a kernel, if it has one.
+    fn product_of(&self, place: usize) -> Option<ValueId> {
+        self.clusters[place].values.iter().copied().find(|member| self.parts.products.contains_key(member))
+    }
+
+    /// Whether a value can be computed by a kernel, and why not.
+    fn verdict(&self, id: ValueId, place: usize) -> Result<Joins, Apart> {
+        let Parts { graph, products, attention, plan } = self.parts;
+        let cluster = &self.clusters[place];
+        let (own, last) = (rows_of(graph, plan, id), self.last_source(id));
+        if attention.contains_key(&id) {
+            return Err(Apart::Attention);
+        }
+        match &cluster.kind {
+            ClusterKind::Rows => {}
+            ClusterKind::Scan { blocks: Some(blocks), .. } if blocks::can_join(self.parts, cluster, blocks, id) => {}
+            ClusterKind::Scan { blocks: Some(_), .. } => return Err(Apart::OtherEntry),
+            ClusterKind::Scan { blocks: None, .. } => return Err(Apart::AfterRecurrence),
+            ClusterKind::Attention => return Err(Apart::AfterAttention),
+        }
+        if cluster.rows != own {
+            return Err(Apart::Rows { own, kernel: cluster.rows });
+        }
+        if let Some((_, read)) = last.filter(|(last, _)| *last > place) {
+            return Err(Apart::Later(read));
+        }
+        let joins = match (products.get(&id), self.product_of(place)) {
+            (Some(parts), Some(other)) if same_operand(graph, id, parts, other, &products[&other]) => {
+                Joins::SameOperand(other)
+            }
+            (Some(_), Some(other)) => return Err(Apart::SecondProduct(other)),
+            (Some(_) | None, _) if last.is_none_or(|(last, _)| last != place) => return Err(Apart::Unrelated),
+            (None, Some(product)) if is_reduction(graph, id) => return Err(Apart::ReductionAfter(product)),
+            (Some(_) | None, _) => Joins::Reads,
+        };
+        match cluster.values.iter().find(|member| !reads_here(graph, id, **member)) {
+            Some(member) => Err(Apart::OtherRow(*member)),
+            None => Ok(joins),
+        }
+    }
 }
 
-/// The kernel that a value joins, if it joins one.
-fn join(
-    found: &Found,
-    rows: Rows,
-    inside: &HashSet<ValueId>,
-    clusters: &[Cluster],
-    place_of: &HashMap<ValueId, usize>,
-    id: ValueId,
-) -> Option<usize> {
-    let Found { graph, products, attention } = found;
-    if attention.contains_key(&id) {
-        return None;
-    }
-    let mut last: Option<usize> = None;
-    let mut sources = reads(&graph.value(id).kind);
-    // What an attention computes inside comes with what that reads.
-    while let Some(place) = sources.iter().position(|source| inside.contains(source)) {
-        let source = sources.remove(place);
-        sources.extend(reads(&graph.value(source).kind));
-    }
-    for source in sources {
-        last = last.max(place_of.get(&source).copied());
-    }
-    let fits = |place: usize| {
-        let cluster = &clusters[place];
-        let takes = match &cluster.kind {
-            ClusterKind::Rows => true,
-            ClusterKind::Scan { blocks: Some(blocks), .. } => blocks::can_join(found, cluster, blocks, id),
-            ClusterKind::Scan { blocks: None, .. } | ClusterKind::Attention => false,
-        };
-        takes && cluster.rows == rows && cluster.values.iter().all(|member| reads_here(graph, id, *member))
-    };
-    let product_of = |place: usize| clusters[place].values.iter().find(|member| products.contains_key(member));
-    if let Some(parts) = products.get(&id) {
-        let same = |place: &usize| {
-            product_of(*place).is_some_and(|other| same_operand(graph, id, parts, *other, &products[other]))
-                && fits(*place)
-        };
-        if let Some(place) = (last.unwrap_or(0)..clusters.len()).find(same) {
-            return Some(place);
-        }
-        return last.filter(|place| fits(*place) && product_of(*place).is_none());
-    }
-    let is_reduction = matches!(graph.equation(id)?.term, Term::Reduce { .. });
-    last.filter(|place| fits(*place) && !(is_reduction && product_of(*place).is_some()))
+fn is_reduction(graph: &Graph, id: ValueId) -> bool {
+    graph.equation(id).is_some_and(|equation| matches!(equation.term, Term::Reduce { .. }))
 }
 
 /// Whether a value reads another at its own row alone (or not at all).

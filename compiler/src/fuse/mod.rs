@@ -17,7 +17,7 @@ mod softmax;
 
 pub use attention::{AttentionParts, find_attention};
 pub use blocks::Blocks;
-pub use cluster::{Cluster, ClusterKind, Rows, reads_here, rows_of, same_operand};
+pub use cluster::{Apart, Cluster, ClusterKind, Joins, Rows, reads_here, rows_of, same_operand};
 pub use product::{ProductParts, find_product};
 
 use crate::graph::Graph;
@@ -45,7 +45,7 @@ pub struct Fused {
 /// Decides which equations become one kernel, for a program that takes whole sequences.
 pub fn fuse(graph: Graph) -> Fused {
     let found = Found::in_graph(graph);
-    let clusters = cluster::gather(&found, None);
+    let clusters = cluster::gather(found.parts(None));
     found.with(clusters, None)
 }
 
@@ -62,7 +62,7 @@ pub fn fuse_chunks(graph: Graph, time: TimeId) -> Result<Fused, (Refusal, Box<Gr
     // An attention visits keys in whole blocks, so that its sums run in the same order however a sequence is cut.
     let visited: HashSet<ValueId> = found.attention.values().flat_map(|parts| [parts.keys.0, parts.value.0]).collect();
     visited.into_iter().for_each(|id| plan.keep_more(id, KEY_BLOCK - 1));
-    let clusters = cluster::gather(&found, Some(&plan));
+    let clusters = cluster::gather(found.parts(Some(&plan)));
     Ok(found.with(clusters, Some(plan)))
 }
 
@@ -85,6 +85,10 @@ impl Found {
         Found { graph, products, attention }
     }
 
+    fn parts<'a>(&'a self, plan: Option<&'a Plan>) -> cluster::Parts<'a> {
+        cluster::Parts { graph: &self.graph, products: &self.products, attention: &self.attention, plan }
+    }
+
     fn with(self, clusters: Vec<Cluster>, plan: Option<Plan>) -> Fused {
         let Found { graph, products, attention } = self;
         Fused { graph, clusters, products, attention, plan }
@@ -92,6 +96,14 @@ impl Found {
 }
 
 impl Fused {
+    /// Why the second of two values was not put into the kernel of the first when its turn came; or how it was. None where
+    /// the first is in no kernel by then, or the second in none at all.
+    pub fn verdict(&self, first: ValueId, second: ValueId) -> Option<Result<Joins, Apart>> {
+        let Fused { graph, products, attention, plan, .. } = self;
+        let parts = cluster::Parts { graph, products, attention, plan: plan.as_ref() };
+        cluster::verdict(parts, first, second)
+    }
+
     /// The kernels and what each computes, as text.
     pub fn print(&self) -> String {
         let mut text = String::new();

@@ -12,7 +12,7 @@
 //! The largest of the exponentials is 1, so that the total is at least 1, but over nothing, where it is 0 and so is `w`.
 
 use super::AttentionParts;
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::{Equation, Value, ValueKind};
 use crate::term::{Axis, Binary, Index, IndexId, Reduction, Subscript, Term, Unary, ValueId};
 use std::collections::{HashMap, HashSet};
@@ -44,7 +44,9 @@ pub fn take_apart(mut graph: Graph, attention: &HashMap<ValueId, AttentionParts>
 /// A softmax that an attention reads and others too: the others read a copy, which is returned.
 fn copy_for_attention(graph: &mut Graph, id: ValueId, attention: &HashMap<ValueId, AttentionParts>) -> ValueId {
     let mut copy = graph.value(id).clone();
+    let of = copy.path.clone();
     copy.path.push_str("'stored");
+    graph.history.push(Event::TakenOut { part: copy.path.clone(), of });
     graph.model.values.push(copy);
     let new = ValueId(graph.model.values.len() as u32 - 1);
     for (place, value) in graph.model.values.iter_mut().enumerate() {
@@ -74,12 +76,9 @@ fn apart(
     let (path, span) = (graph.value(id).path.clone(), graph.value(id).span);
     let add = |graph: &mut Graph, name: &str, axes: Vec<Axis>, indices: Vec<Index>, term: Term| {
         let equation = Equation { indices, term, domain: Vec::new(), before: None, is_state: false };
-        graph.model.values.push(Value {
-            path: format!("{path}'{name}"),
-            span,
-            axes,
-            kind: ValueKind::Equation(equation),
-        });
+        let part = format!("{path}'{name}");
+        graph.history.push(Event::TakenOut { part: part.clone(), of: path.clone() });
+        graph.model.values.push(Value { path: part, span, axes, kind: ValueKind::Equation(equation) });
         ValueId(graph.model.values.len() as u32 - 1)
     };
     let all: Vec<IndexId> = (0..indices.len() as u32).map(IndexId).collect();

@@ -1,6 +1,6 @@
 //! Model to graph: `tanh(sum over k (w[n, k] * x[t, k]) + b[n])` becomes a reduction and a pointwise equation that reads it.
 
-use super::Graph;
+use super::{Event, Graph};
 use crate::check::recurrence::groups;
 use crate::model::{Equation, Model, Value, ValueKind};
 use crate::term::{Binary, Condition, Index, IndexId, Subscript, Term, ValueId};
@@ -8,9 +8,11 @@ use crate::term::{Binary, Condition, Index, IndexId, Subscript, Term, ValueId};
 /// The graph of a checked model that gives the outputs asked for.
 pub fn build(model: &Model, outputs: &[(String, ValueId)]) -> Graph {
     let mut flat = model.clone();
+    let mut history = Vec::new();
     for place in 0..model.values.len() {
         if let ValueKind::Equation(equation) = &model.values[place].kind {
-            let mut builder = Builder { values: &mut flat.values, path: &model.values[place].path, equation, parts: 0 };
+            let path = &model.values[place].path;
+            let mut builder = Builder { values: &mut flat.values, history: &mut history, path, equation, parts: 0 };
             let term = builder.top(&equation.term, equation.domain.is_empty());
             if let ValueKind::Equation(own) = &mut flat.values[place].kind {
                 own.term = term;
@@ -23,11 +25,12 @@ pub fn build(model: &Model, outputs: &[(String, ValueId)]) -> Graph {
         }
     }
     let groups = groups(&flat).expect("a checked model's recurrences are computable, and taking sums out adds none");
-    Graph { model: flat, groups, outputs: outputs.to_vec() }
+    Graph { model: flat, groups, outputs: outputs.to_vec(), history }
 }
 
 struct Builder<'a> {
     values: &'a mut Vec<Value>,
+    history: &'a mut Vec<Event>,
     path: &'a str,
     equation: &'a Equation,
     parts: usize,
@@ -145,6 +148,7 @@ impl Builder<'_> {
         let axes = free.iter().map(|free| index(free).axis).collect();
         self.parts += 1;
         let path = format!("{}'{}", self.path, self.parts);
+        self.history.push(Event::TakenOut { part: path.clone(), of: self.path.to_string() });
         let span = self.values.iter().find(|value| value.path == self.path).map(|value| value.span).unwrap_or_default();
         let equation = Equation { indices, term, domain: Vec::new(), before: None, is_state: false };
         self.values.push(Value { path, span, axes, kind: ValueKind::Equation(equation) });

@@ -5,10 +5,12 @@
 //! What each equation means is said by the interpreter ([`interpret()`]), in float64, and nowhere else.
 
 mod build;
+mod history;
 mod interpret;
 mod verify;
 
 pub use build::build;
+pub use history::{Event, Stays};
 pub use interpret::{Sequence, interpret};
 pub(crate) use interpret::{binary, unary};
 pub use verify::verify;
@@ -28,6 +30,8 @@ pub struct Graph {
     pub groups: Vec<Group>,
     /// What is asked for: names and values.
     pub outputs: Vec<(String, ValueId)>,
+    /// What became of equations so far.
+    pub history: Vec<Event>,
 }
 
 impl Graph {

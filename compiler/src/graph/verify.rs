@@ -8,6 +8,7 @@
 //! 5. A softmax and pieces run over an index of the value's own.
 //! 6. Only states have a value before the first position, with the state's features as axes.
 //! 7. Every output is a value of the graph.
+//! 8. No two equations have the same path.
 
 use super::Graph;
 use crate::check::recurrence::{Group, reads};
@@ -28,6 +29,12 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
         }
     }
     check_order(graph)?;
+    let mut paths = HashSet::new();
+    for (id, value) in graph.model.ids() {
+        if graph.equation(id).is_some() && !paths.insert(&value.path) {
+            return Err(format!("law 8: two equations are called {}", value.path));
+        }
+    }
     for (name, value) in &graph.outputs {
         if value.0 as usize >= graph.model.values.len() {
             return Err(format!("law 7: the output {name} is no value"));

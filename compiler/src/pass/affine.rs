@@ -12,7 +12,7 @@
 use super::inline::term_size;
 use super::rewrite_reads;
 use crate::check::recurrence::{Group, Scan};
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::{Equation, ValueKind};
 use crate::recurrence::{Kind, affine_form, kind};
 use crate::term::{Binary, IndexId, Subscript, Term, ValueId};
@@ -40,6 +40,10 @@ pub fn run(mut graph: Graph) -> Graph {
             && let ValueKind::Equation(own) = &mut graph.model.values[state.0 as usize].kind
         {
             *own = equation;
+            let path = |id: ValueId| graph.model.value(id).path.clone();
+            let others = scan.values.iter().filter(|member| **member != state);
+            let events = others.map(|member| Event::Inlined { value: path(*member), into: path(state) });
+            graph.history.extend(events);
         }
     }
     graph.reorder();

@@ -4,7 +4,7 @@
 //! positions, and has a value before the first.
 
 use super::inline::rewrite_reads;
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::ValueKind;
 use crate::term::{Subscript, Term, ValueId};
 use std::collections::HashMap;
@@ -38,6 +38,12 @@ pub fn run(mut graph: Graph) -> Graph {
     if alias.is_empty() {
         return graph;
     }
+    let mut renamed: Vec<ValueId> = alias.keys().copied().collect();
+    renamed.sort();
+    let path = |id: ValueId| graph.value(id).path.clone();
+    let renamed = renamed.into_iter().map(|id| Event::Renamed { value: path(id), to: path(resolve(id)) });
+    let renamed: Vec<Event> = renamed.collect();
+    graph.history.extend(renamed);
     for value in &mut graph.model.values {
         if let ValueKind::Equation(equation) = &mut value.kind {
             let mut moved = |value: ValueId, subscripts: Vec<Subscript>| Term::Read(resolve(value), subscripts);

@@ -4,7 +4,7 @@
 //! two recurrences are equal only together with all they depend on.
 
 use super::inline::rewrite_reads;
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::ValueKind;
 use crate::term::{Subscript, Term, ValueId};
 use std::collections::HashMap;
@@ -30,6 +30,8 @@ pub fn run(mut graph: Graph) -> Graph {
             match seen.get(&key) {
                 Some(first) => {
                     same.insert(id, *first);
+                    let path = |id: ValueId| graph.model.value(id).path.clone();
+                    graph.history.push(Event::Merged { value: path(id), with: path(*first) });
                 }
                 None => {
                     seen.insert(key, id);

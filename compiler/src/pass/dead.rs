@@ -3,7 +3,7 @@
 //! Inputs stay, whether read or not: they belong to what the program takes. So do weights: a checkpoint is read whole.
 
 use super::inline::rewrite_reads;
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::ValueKind;
 use crate::term::{Subscript, Term, ValueId};
 
@@ -18,6 +18,8 @@ pub fn run(mut graph: Graph) -> Graph {
         if needed.contains(&ValueId(place as u32)) || !is_equation {
             numbers[place] = Some(ValueId(kept.len() as u32));
             kept.push(value);
+        } else {
+            graph.history.push(Event::Dropped { value: value.path });
         }
     }
     let number = |id: ValueId| numbers[id.0 as usize].expect("what a live equation reads is live");
@@ -35,6 +37,7 @@ pub fn run(mut graph: Graph) -> Graph {
     }
     let live = |id: &ValueId| numbers[id.0 as usize];
     graph.model.names = graph.model.names.iter().filter_map(|(name, id)| Some((name.clone(), live(id)?))).collect();
+    graph.model.inside = graph.model.inside.iter().filter_map(|(id, path)| Some((live(id)?, path.clone()))).collect();
     graph.model.results = graph.model.results.iter().filter_map(|(name, id)| Some((name.clone(), live(id)?))).collect();
     graph.reorder();
     graph

@@ -8,7 +8,7 @@
 //! equation as written. The interpreter's meaning holds to the tolerance of a sum.
 
 use crate::check::recurrence::Group;
-use crate::graph::Graph;
+use crate::graph::{Event, Graph};
 use crate::model::{Equation, Value, ValueKind};
 use crate::term::{Binary, Index, IndexId, Subscript, Term, ValueId};
 use std::collections::HashSet;
@@ -49,7 +49,9 @@ fn hoist(graph: &mut Graph, id: ValueId, inside: &HashSet<ValueId>) {
         let axes = indices.iter().map(|index: &Index| index.axis.clone()).collect();
         let equation = Equation { indices, term, domain: Vec::new(), before: None, is_state: false };
         let kind = ValueKind::Equation(equation);
-        graph.model.values.push(Value { path: format!("{path}'free{suffix}"), span, axes, kind });
+        let part = format!("{path}'free{suffix}");
+        graph.history.push(Event::Hoisted { part: part.clone(), of: path.clone() });
+        graph.model.values.push(Value { path: part, span, axes, kind });
     }
     // The placeholders count from the first new value.
     let term = place_holders(&term, first);

@@ -5,7 +5,7 @@
 //! once, and has no function that is computed on whole runs (see the tiles). Values stay that are outputs, states, read at
 //! another position than the current one, or computed outside a recurrence and read inside.
 
-use crate::graph::Graph;
+use crate::graph::{Event, Graph, Stays};
 use crate::model::{Equation, ValueKind};
 use crate::term::{Axis, Condition, Subscript, Term, Unary, ValueId};
 use std::collections::HashMap;
@@ -26,59 +26,33 @@ pub fn run(mut graph: Graph) -> Graph {
         let reads_of = count_reads(&graph);
         let Some(mut equation) = graph.equation(id).cloned() else { continue };
         let axes = graph.value(id).axes.clone();
-        let reader_scan = scans.get(&id);
-        let is_reduction = matches!(equation.term, Term::Reduce { .. } | Term::Softmax { .. });
-        let is_pieces = matches!(equation.term, Term::Pieces(..));
         let space: Vec<Axis> = equation.indices.iter().map(|index| index.axis.clone()).collect();
         let mut size = term_size(&equation.term);
+        let mut stayed: Vec<(ValueId, Stays)>;
+        let mut inlined: Vec<ValueId> = Vec::new();
         loop {
             let mut changed = false;
-            let protected = places_and_ranges(&equation);
+            stayed = Vec::new();
+            let sites =
+                Sites { graph: &graph, outputs: &outputs, befores: &befores, scans: &scans, reads_of: &reads_of };
+            let reader =
+                Reader { id, equation: &equation, space: &space, size, protected: places_and_ranges(&equation) };
             let mut replace = |value: ValueId, subscripts: Vec<Subscript>| {
                 let keep = Term::Read(value, subscripts.clone());
-                if changed
-                    || value == id
-                    || outputs.contains(&value)
-                    || befores.contains(&value)
-                    || !graph.is_pointwise(value)
-                {
-                    return keep;
+                // One at a time: what is put in reads others, and is weighed with them.
+                let (false, Some(source)) = (changed || value == id, graph.equation(value)) else { return keep };
+                match stays(&sites, &reader, value, source, &subscripts) {
+                    Some(why) => {
+                        stayed.push((value, why));
+                        keep
+                    }
+                    None => {
+                        changed = true;
+                        size += term_size(&source.term);
+                        inlined.push(value);
+                        source.term.at(&|index| subscripts.get(index.0 as usize).cloned())
+                    }
                 }
-                let Some(source) = graph.equation(value) else { return keep };
-                if source.is_state || !implied(&source.domain, &subscripts, &equation) {
-                    return keep;
-                }
-                let source_scan = scans.get(&value);
-                if source_scan != reader_scan && reader_scan.is_some() {
-                    return keep;
-                }
-                let own = &graph.value(value).axes;
-                if !in_place(&subscripts, own, &space) {
-                    return keep;
-                }
-                let cost = term_size(&source.term);
-                let once = reads_of[value.0 as usize] <= 1;
-                let cheap = cost <= CHEAP && !has_run_function(&source.term);
-                if !(once || cheap) || size + cost > LARGEST {
-                    return keep;
-                }
-                // Each element of the source is to be computed once: no index of the reader goes without it.
-                let repeats = subscripts.len() < space.len();
-                if repeats && (is_reduction || !cheap) && !(once && !is_reduction && !has_run_function(&source.term)) {
-                    return keep;
-                }
-                if is_pieces && !once {
-                    return keep;
-                }
-                if is_reduction && has_run_function(&source.term) && !matches!(equation.term, Term::Softmax { .. }) {
-                    return keep;
-                }
-                if has_run_function(&source.term) && protected.contains(&value) {
-                    return keep;
-                }
-                changed = true;
-                size += cost;
-                source.term.at(&|index| subscripts.get(index.0 as usize).cloned())
             };
             let mut next = equation.clone();
             rewrite_reads(&mut next, &mut replace);
@@ -87,6 +61,7 @@ pub fn run(mut graph: Graph) -> Graph {
                 break;
             }
         }
+        note(&mut graph, id, inlined, stayed);
         debug_assert_eq!(axes.len(), graph.value(id).axes.len());
         if let ValueKind::Equation(own) = &mut graph.model.values[id.0 as usize].kind {
             *own = equation;
@@ -94,6 +69,80 @@ pub fn run(mut graph: Graph) -> Graph {
     }
     graph.reorder();
     super::dead::run(graph)
+}
+
+/// What the decision needs to know of the graph.
+struct Sites<'a> {
+    graph: &'a Graph,
+    outputs: &'a [ValueId],
+    befores: &'a [ValueId],
+    /// The recurrence of each value that is in one.
+    scans: &'a HashMap<ValueId, usize>,
+    /// How often each value is read.
+    reads_of: &'a [usize],
+}
+
+/// The equation that others are put into, as it is by now.
+struct Reader<'a> {
+    id: ValueId,
+    equation: &'a Equation,
+    /// What its indices run over.
+    space: &'a [Axis],
+    /// How many operations and reads it has.
+    size: usize,
+    /// What it reads to find a place or a range.
+    protected: Vec<ValueId>,
+}
+
+/// Why a value stays that an equation reads; nothing where it is put in.
+fn stays(sites: &Sites, reader: &Reader, value: ValueId, source: &Equation, subscripts: &[Subscript]) -> Option<Stays> {
+    let own = &sites.graph.value(value).axes;
+    let is_reduction = matches!(reader.equation.term, Term::Reduce { .. } | Term::Softmax { .. });
+    let is_pieces = matches!(reader.equation.term, Term::Pieces(..));
+    let (source_scan, reader_scan) = (sites.scans.get(&value), sites.scans.get(&reader.id));
+    let cost = term_size(&source.term);
+    let reads = sites.reads_of[value.0 as usize];
+    let once = reads <= 1;
+    let on_runs = has_run_function(&source.term);
+    let cheap = cost <= CHEAP && !on_runs;
+    // Each element of the source is to be computed once: no index of the reader goes without it.
+    let repeats = subscripts.len() < reader.space.len();
+    if !sites.graph.is_pointwise(value) {
+        Some(Stays::NotPointwise)
+    } else if sites.outputs.contains(&value) {
+        Some(Stays::Output)
+    } else if sites.befores.contains(&value) {
+        Some(Stays::BeforeFirst)
+    } else if source.is_state {
+        Some(Stays::State)
+    } else if !implied(&source.domain, subscripts, reader.equation) {
+        Some(Stays::Absent)
+    } else if source_scan != reader_scan && reader_scan.is_some() {
+        Some(Stays::OutsideRecurrence)
+    } else if !in_place(subscripts, own, reader.space) {
+        Some(Stays::OtherPlace)
+    } else if !(once || cheap) || (is_pieces && !once) {
+        Some(Stays::Costly { reads, operations: cost })
+    } else if reader.size + cost > LARGEST {
+        Some(Stays::TooLarge)
+    } else if repeats && (is_reduction || !cheap) && !(once && !is_reduction && !on_runs) {
+        Some(Stays::Repeated)
+    } else if is_reduction && on_runs && !matches!(reader.equation.term, Term::Softmax { .. }) {
+        Some(Stays::RunFunction)
+    } else if on_runs && reader.protected.contains(&value) {
+        Some(Stays::Place)
+    } else {
+        None
+    }
+}
+
+/// Notes what was decided about an equation's reads.
+fn note(graph: &mut Graph, id: ValueId, inlined: Vec<ValueId>, stayed: Vec<(ValueId, Stays)>) {
+    let path = |id: ValueId| graph.value(id).path.clone();
+    let inlined = inlined.into_iter().map(|value| Event::Inlined { value: path(value), into: path(id) });
+    let stayed = stayed.into_iter().map(|(value, why)| Event::Stayed { value: path(value), reader: path(id), why });
+    let events: Vec<Event> = inlined.chain(stayed).collect();
+    graph.history.extend(events);
 }
 
 /// Whether a reduction or softmax skips all that a source lacks: there, absent values need not be told apart.
