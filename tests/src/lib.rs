@@ -1,7 +1,8 @@
 //! What the tests share: [`sources`], `.seq` texts of the repository; [`goldens`], cases computed by other frameworks;
 //! [`published`], models with their published weights; [`greedy`], continuations token by token; [`law`], what holds of every
-//! chunk program; and [`random`], weights and batches.
+//! chunk program; [`gguf`], files to be read; and [`random`], weights and batches.
 
+pub mod gguf;
 pub mod goldens;
 pub mod greedy;
 pub mod law;

@@ -28,6 +28,7 @@ mod assemble;
 mod audit;
 mod find;
 mod fit;
+mod format;
 mod formula;
 mod names;
 mod number;
@@ -41,6 +42,7 @@ mod testing;
 
 pub use assemble::{Assembled, assemble};
 pub use fit::{Fit, Read, Shapes, fit};
+pub use format::FileFormat;
 pub use formula::Formula;
 pub use region::{Matrix, Region};
 pub use resolve::bindings;

@@ -5,7 +5,6 @@
 //! is the compiler's part: this file reads, copies and writes. [`config_setting`] reads the
 //! configuration for the table's `name = config.…` lines.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -19,7 +18,7 @@ use serde_json::Value;
 use super::checkpoint::Checkpoint;
 use super::error::{WeightError, quoted};
 use super::io::write_safetensors;
-use super::tensor::{Tensor, TensorView, Values};
+use super::tensor::{Tensor, Values};
 
 /// The weights of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -117,7 +116,7 @@ pub fn load(model: &Model, table: &Table, checkpoint: &Checkpoint) -> Result<Loa
         let Some(view) = checkpoint.tensor(tensor) else {
             continue;
         };
-        let numbers = match numbers_of(view) {
+        let numbers = match view.numbers() {
             Ok(numbers) => numbers,
             Err(error) => {
                 errors.push(error.into());
@@ -198,17 +197,6 @@ fn in_order_of_tensors(fitted: &Fit) -> BTreeMap<&str, Vec<&seqwright_compiler::
         by_tensor.entry(&read.tensor).or_default().push(read);
     }
     by_tensor
-}
-
-/// All elements of a tensor, in place where they lie so in the file.
-fn numbers_of(view: TensorView<'_>) -> Result<Cow<'_, [f32]>, WeightError> {
-    if let Ok(numbers) = bytemuck::try_cast_slice(view.bytes())
-        && view.dtype() == super::Dtype::F32
-        && cfg!(target_endian = "little")
-    {
-        return Ok(Cow::Borrowed(numbers));
-    }
-    Ok(Cow::Owned(view.elements()?.to_vec()))
 }
 
 /// Weights that are infinite or not numbers: they load, and somebody should know.

@@ -2,19 +2,26 @@
 //!
 //! In: a folder with `model.safetensors`, or with `model.safetensors.index.json` and the shards
 //! that it names, each beside an optional `config.json` and `tokenizer.json`; or the path of one
-//! safetensors file in such a folder. Out: the configuration as JSON, and tensors by name.
+//! file of weights in such a folder: safetensors, GGUF or .npz. A folder without safetensors that
+//! has a single file of the other formats is that file. Out: the configuration as JSON, tensors by
+//! name, and the tokenizer.
 //!
-//! Opening maps the files and checks their headers; no weights are read. With an index, the
-//! tensors are those that it lists: others in a shard are left out. It does not say whether the
+//! A GGUF file is a checkpoint by itself: its metadata are the configuration, and `config.json`
+//! beside it is not looked at; `tokenizer.json` is only if the file has no vocabulary.
+//!
+//! Opening maps the files and checks their headers; no weights are read but those of an archive of
+//! NumPy's, which has to be unpacked. With an index, the tensors are those that it lists: others in a shard are left out. It does not say whether the
 //! tensors are the ones that a model wants.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use seqwright_compiler::table::FileFormat;
 use serde_json::Value;
 
 use super::error::{DOWNLOAD_AGAIN, WeightError, quoted};
+use super::file::WeightFile;
 use super::safetensors::SafetensorsFile;
 use super::shards::{ShardIndex, read_json};
 use super::tensor::TensorView;
@@ -31,13 +38,13 @@ pub struct Checkpoint {
     folder: PathBuf,
     config: Option<Value>,
     tokenizer_path: Option<PathBuf>,
-    files: Vec<SafetensorsFile>,
+    files: Vec<WeightFile>,
     /// For each tensor, which of `files` it is in.
     file_of_tensor: BTreeMap<String, usize>,
 }
 
 impl Checkpoint {
-    /// Opens the model folder at `path`, or the single safetensors file at `path`.
+    /// Opens the model folder at `path`, or the single file of weights at `path`.
     ///
     /// # Errors
     ///
@@ -46,22 +53,26 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Checkpoint, WeightError> {
         if !is_present(path) {
             return Err(WeightError::reading(path, "there is no such file or folder")
-                .with_help("give a model folder or a .safetensors file"));
+                .with_help("give a model folder, or a .safetensors, .gguf or .npz file"));
         }
         let (folder, files, file_of_tensor) = if path.is_dir() {
             let (files, file_of_tensor) = open_weights_in(path)?;
             (path.to_path_buf(), files, file_of_tensor)
         } else {
-            let (files, file_of_tensor) = only_file(SafetensorsFile::open(path)?);
+            let (files, file_of_tensor) = only_file(WeightFile::open(path)?);
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             (folder.unwrap_or(Path::new(".")).to_path_buf(), files, file_of_tensor)
         };
-        let config = read_config(&folder.join(CONFIGURATION))?;
+        let config = match files.as_slice() {
+            [WeightFile::Gguf(file)] => Some(file.config().clone()),
+            _ => read_config(&folder.join(CONFIGURATION))?,
+        };
         let tokenizer_path = Some(folder.join(TOKENIZER)).filter(|path| is_present(path));
         Ok(Checkpoint { folder, config, tokenizer_path, files, file_of_tensor })
     }
 
-    /// The contents of `config.json`, always an object; `None` where there is no such file.
+    /// The contents of `config.json`, or a GGUF file's metadata as JSON nested by the dots of their
+    /// keys; always an object, `None` where there is no such file.
     pub fn config(&self) -> Option<&Value> {
         self.config.as_ref()
     }
@@ -76,12 +87,18 @@ impl Checkpoint {
         self.file_of_tensor.keys().map(String::as_str)
     }
 
+    /// The format of its files.
+    pub fn format(&self) -> FileFormat {
+        self.files.first().map_or(FileFormat::Safetensors, WeightFile::format)
+    }
+
     /// The folder that the checkpoint lies in.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of `tokenizer.json`, or `None` where there is no such file.
+    /// The path of `tokenizer.json`, or `None` where there is no such file. [`Checkpoint::tokenizer`]
+    /// is what a model was trained with: a GGUF file may have a vocabulary of its own.
     pub fn tokenizer_path(&self) -> Option<&Path> {
         self.tokenizer_path.as_deref()
     }
@@ -93,6 +110,12 @@ impl Checkpoint {
     /// When the checkpoint's tokenizer cannot be read, and in a build without the feature
     /// `tokenizers`.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, String> {
+        if let [WeightFile::Gguf(file)] = self.files.as_slice()
+            && let Some(vocabulary) = file.vocabulary().map_err(|error| error.to_string())?
+        {
+            let wrong = |problem| format!("cannot read {}: its tokenizer: {problem}", file.path().display());
+            return Tokenizer::from_vocabulary(&vocabulary).map(Some).map_err(wrong);
+        }
         self.tokenizer_path().map(Tokenizer::open).transpose()
     }
 
@@ -109,21 +132,24 @@ fn is_present(path: &Path) -> bool {
 }
 
 /// Files, and for each tensor the number of its file.
-type Files = (Vec<SafetensorsFile>, BTreeMap<String, usize>);
+type Files = (Vec<WeightFile>, BTreeMap<String, usize>);
 
-fn only_file(file: SafetensorsFile) -> Files {
+fn only_file(file: WeightFile) -> Files {
     let file_of_tensor = file.names().map(|name| (name.to_string(), 0)).collect();
     (vec![file], file_of_tensor)
 }
 
-/// Opens the weights of a folder: the single file where there is one, else the shards.
+/// Opens the weights of a folder: the single safetensors file where there is one, else the shards,
+/// else the only file of another format.
 fn open_weights_in(folder: &Path) -> Result<Files, WeightError> {
     let single = folder.join(WEIGHTS);
     let index = folder.join(INDEX);
     if is_present(&single) {
-        Ok(only_file(SafetensorsFile::open(&single)?))
+        SafetensorsFile::open(&single).map(WeightFile::Safetensors).map(only_file)
     } else if is_present(&index) {
         open_shards(folder, &index)
+    } else if let [file] = other_formats_in(folder).as_slice() {
+        WeightFile::open(file).map(only_file)
     } else {
         Err(no_weights_in(folder))
     }
@@ -141,7 +167,7 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<Files, WeightError> {
                 .with_help("the checkpoint is incomplete: download the missing file"));
         }
         number_of_shard.insert(shard, files.len());
-        files.push(SafetensorsFile::open(&path)?);
+        files.push(WeightFile::Safetensors(SafetensorsFile::open(&path)?));
     }
     let mut file_of_tensor = BTreeMap::new();
     for (tensor, shard) in &index.shard_of_tensor {
@@ -155,20 +181,41 @@ fn open_shards(folder: &Path, index_path: &Path) -> Result<Files, WeightError> {
     Ok((files, file_of_tensor))
 }
 
+/// The paths of what a folder has, sorted.
+fn paths_in(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
+    paths.sort();
+    paths
+}
+
+fn has_ending(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted))
+}
+
+/// The GGUF and .npz files of a folder.
+fn other_formats_in(folder: &Path) -> Vec<PathBuf> {
+    let mut paths = paths_in(folder);
+    paths.retain(|path| ["gguf", "npz"].iter().any(|ending| has_ending(path, ending)));
+    paths
+}
+
 /// The error for a folder without weights, with a hint from what it has instead.
 fn no_weights_in(folder: &Path) -> WeightError {
-    let mut names: Vec<PathBuf> =
-        fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
-    names.sort();
-    let with_extension = |wanted: &str| names.iter().find(|path| path.extension().is_some_and(|end| end == wanted));
-    let help = if let Some(file) = with_extension("safetensors") {
+    let paths = paths_in(folder);
+    let with_ending = |wanted: &str| paths.iter().find(|path| has_ending(path, wanted));
+    let others = other_formats_in(folder);
+    let mut problem = format!("the folder has neither {WEIGHTS} nor {INDEX}");
+    let help = if let Some(file) = with_ending("safetensors") {
         format!("give the file itself: {}", file.display())
-    } else if ["bin", "pt", "pth", "ckpt", "h5", "gguf", "onnx"].iter().any(|end| with_extension(end).is_some()) {
-        "seqwright reads safetensors only: get the model's safetensors version".to_string()
+    } else if let [first, _, ..] = others.as_slice() {
+        problem = format!("the folder has {} files of weights, and one model has one", others.len());
+        format!("give the one that is meant: {}", first.display())
+    } else if ["bin", "pt", "pth", "ckpt", "h5", "onnx"].iter().any(|ending| with_ending(ending).is_some()) {
+        "seqwright reads safetensors, GGUF and .npz: get the model in one of these".to_string()
     } else {
-        "give a model folder as it is published, or a .safetensors file".to_string()
+        "give a model folder as it is published, or a .safetensors, .gguf or .npz file".to_string()
     };
-    let problem = format!("the folder has neither {WEIGHTS} nor {INDEX}");
     WeightError::reading(folder, problem).with_help(help)
 }
 

@@ -1,17 +1,22 @@
 //! Checkpoints and io files: what comes in from disk as tensors, and what goes back.
 //!
-//! In: a published model folder or a single safetensors file ([`Checkpoint`]), and io files with
-//! a model's inputs and expected outputs ([`Io`]). Out: views into mapped files ([`TensorView`]),
-//! owned tensors ([`Tensor`]), and files of results ([`write_safetensors`]). Whatever is wrong
-//! with a file is a [`WeightError`] that names it.
+//! In: a published model folder, or a single safetensors, GGUF or .npz file ([`Checkpoint`]), and io
+//! files with a model's inputs and expected outputs ([`Io`]). Out: views into mapped files
+//! ([`TensorView`]), owned tensors ([`Tensor`]), and files of results ([`write_safetensors`]).
+//! Whatever is wrong with a file is a [`WeightError`] that names it and the place in it.
 //!
-//! Only safetensors is read: no pickled, GGUF or ONNX weights.
+//! Packed weights (Q4_0 and the like) are expanded to `f32` when they are read, and only safetensors
+//! is written. Pickled and ONNX weights are not read.
 //!
 //! | file | what it does |
 //! | --- | --- |
 //! | `error.rs` | the one error type, and how names from files are quoted in it |
 //! | `header.rs` | the JSON header of a safetensors file, as text |
 //! | `safetensors.rs` | a mapped safetensors file whose every tensor is known to lie inside it |
+//! | `gguf/` | a mapped GGUF file: the same, with metadata and a vocabulary |
+//! | `npy.rs`, `npz.rs` | NumPy's arrays, and archives of them |
+//! | `file.rs` | a file in any of these formats |
+//! | `format.rs` | how elements lie in a file, and blocks that are expanded |
 //! | `tensor.rs` | views, their elements as numbers, and owned tensors |
 //! | `shards.rs` | the index of a checkpoint split over several files |
 //! | `checkpoint.rs` | a model folder: configuration, tensors, tokenizer |
@@ -21,8 +26,13 @@
 mod bind;
 mod checkpoint;
 mod error;
+mod file;
+mod format;
+mod gguf;
 mod header;
 mod io;
+mod npy;
+mod npz;
 mod safetensors;
 mod shards;
 mod tensor;
@@ -32,8 +42,11 @@ pub(crate) mod testing;
 pub use self::bind::{BindError, Loaded, config_setting, export, load};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
+pub use self::format::{BlockFormat, Format};
+pub use self::gguf::GgufFile;
 pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
+pub use self::npz::NpzFile;
 pub use self::safetensors::SafetensorsFile;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};
 /// The element type that a safetensors header names for a tensor.

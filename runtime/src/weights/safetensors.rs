@@ -12,15 +12,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use safetensors::Dtype;
 
 use super::error::{DOWNLOAD_AGAIN, WeightError, bytes_in_words, quoted};
+use super::format::Format;
 use super::header::{HeaderEntry, read_header};
-use super::tensor::TensorView;
+use super::tensor::{Place, TensorView};
 
 /// The bytes before the header: its length as a little-endian 64-bit number.
 const LENGTH_BYTES: usize = 8;
@@ -34,14 +33,6 @@ pub struct SafetensorsFile {
     path: PathBuf,
     map: Mmap,
     places: BTreeMap<String, Place>,
-}
-
-/// Where one tensor lies in the mapped file.
-#[derive(Debug)]
-struct Place {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Range<usize>,
 }
 
 impl SafetensorsFile {
@@ -82,8 +73,7 @@ impl SafetensorsFile {
     /// The tensor called `name`, or `None` where the file has none.
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
         let (name, place) = self.places.get_key_value(name)?;
-        let bytes = &self.map[place.bytes.clone()];
-        Some(TensorView::new(&self.path, name, place.dtype, &place.shape, bytes))
+        Some(TensorView::new(&self.path, name, place, &self.map))
     }
 }
 
@@ -142,7 +132,7 @@ fn places_in(file: &[u8]) -> Result<BTreeMap<String, Place>, String> {
     let places = entries.into_iter().zip(shapes).map(|(entry, shape)| {
         // Both ends were found to be at most the length of the data, so they fit a usize.
         let bytes = data_start + entry.start as usize..data_start + entry.end as usize;
-        (entry.name, Place { dtype: entry.dtype, shape, bytes })
+        (entry.name, Place { format: Format::Plain(entry.dtype), shape, bytes })
     });
     // Names are unique: `read_header` refuses a second one.
     Ok(places.collect())
@@ -222,17 +212,19 @@ fn check_cover(entries: &[HeaderEntry], data_length: u64) -> Result<(), String> 
     Ok(())
 }
 
-/// What a file that is no safetensors file most likely is.
-fn hint_from_content(file: &[u8]) -> Option<&'static str> {
+/// What a file that is not of the format that it was opened as most likely is.
+pub(super) fn hint_from_content(file: &[u8]) -> Option<&'static str> {
     let start = &file[..file.len().min(64)];
     if start.starts_with(b"version ") && start.windows(7).any(|part| part == b"git-lfs") {
         Some("this is a git-lfs pointer, not the weights: run `git lfs pull` in its repository")
     } else if start.starts_with(b"<") && !start.contains(&0) {
         Some("this looks like a web page: the download link gave a page instead of the file")
     } else if start.starts_with(b"PK\x03\x04") {
-        Some("this looks like a PyTorch file: save the model in the safetensors format instead")
+        Some(
+            "this looks like a PyTorch file, or an archive of NumPy's whose name does not end with `.npz`: PyTorch models are saved in the safetensors format",
+        )
     } else if start.starts_with(b"GGUF") {
-        Some("this is a GGUF file: use the model's safetensors version instead")
+        Some("this is a GGUF file: let its name end with `.gguf`")
     } else {
         None
     }

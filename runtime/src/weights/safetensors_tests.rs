@@ -27,7 +27,7 @@ fn opens_a_good_file_and_finds_its_tensors() {
     assert_eq!(file.path(), path);
     assert_eq!(file.names().collect::<Vec<_>>(), ["a", "b"]);
     let a = file.tensor("a").unwrap();
-    assert_eq!((a.dtype(), a.shape()), (Dtype::F32, &[2][..]));
+    assert_eq!((a.format(), a.shape()), (Format::Plain(::safetensors::Dtype::F32), &[2][..]));
     assert_eq!(a.elements().unwrap().to_vec(), [1.0, -2.0]);
     let b = file.tensor("b").unwrap();
     assert_eq!(b.elements().unwrap().to_vec(), [7.0, 8.0, 9.0]);
@@ -152,7 +152,7 @@ fn what_is_no_safetensors_file_gets_a_fitting_hint() {
         (&b"version https://git-lfs example\noid sha256:00"[..], "git lfs pull"),
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"PK\x03\x04 and so on", "PyTorch"),
-        (b"GGUF and so on", "GGUF"),
+        (b"GGUF and so on", "`.gguf`"),
         (b"", "download it again"),
     ] {
         let help = error_of(bytes).help().unwrap().to_string();
@@ -185,7 +185,7 @@ fn the_published_crate_agrees_on_a_real_checkpoint() {
     assert_eq!(file.names().count(), reference.len());
     for (name, expected) in reference.iter() {
         let found = file.tensor(name).unwrap();
-        assert_eq!((found.dtype(), found.shape()), (expected.dtype(), expected.shape()));
+        assert_eq!((found.format(), found.shape()), (Format::Plain(expected.dtype()), expected.shape()));
         assert!(found.bytes() == expected.data(), "{name} differs");
     }
 }

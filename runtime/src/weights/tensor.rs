@@ -1,41 +1,54 @@
 //! Tensors: views of mapped bytes whose elements become numbers when read, and owned ones.
 //!
-//! In: an element type, a shape, and bytes that the caller has found to fit them. Out: elements
-//! as `f32` ([`TensorView::elements`]), or an owned [`Tensor`] of `f32` or `i64`. Elements are in
-//! row-major order, the last dimension running fastest.
+//! In: a format, a shape, and bytes that the caller has found to fit them. Out: elements as `f32`
+//! ([`TensorView::elements`]), or an owned [`Tensor`] of `f32` or `i64`. Elements are in row-major
+//! order, the last dimension running fastest. Blocks of elements (GGUF) are expanded when read.
 //!
 //! It cannot read the 4-, 6- and 8-bit floating-point types, nor complex numbers: a view of such
 //! a tensor exists, and asking for its elements is an error. Strides and slices are not its part.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use half::{bf16, f16};
 use safetensors::Dtype;
 
 use super::error::{WeightError, quoted};
+use super::format::{BlockFormat, Format, LARGEST_BLOCK};
+
+/// Where one tensor lies in a file's bytes, or in those that were made of it, known to fit them.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// How its elements lie.
+    pub format: Format,
+    /// Its shape, outermost dimension first.
+    pub shape: Vec<usize>,
+    /// Its bytes, as many as format and shape say.
+    pub bytes: Range<usize>,
+}
 
 /// A tensor in a mapped file: its bytes as they lie there, nothing converted yet.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'file> {
     file: &'file Path,
     name: &'file str,
-    dtype: Dtype,
+    format: Format,
     shape: &'file [usize],
     bytes: &'file [u8],
 }
 
 impl<'file> TensorView<'file> {
-    /// A view of `bytes`, which must be exactly as long as the type and shape say.
+    /// The tensor at a place of `bytes`.
     pub(super) fn new(
         file: &'file Path,
         name: &'file str,
-        dtype: Dtype,
-        shape: &'file [usize],
+        place: &'file Place,
         bytes: &'file [u8],
     ) -> TensorView<'file> {
-        debug_assert_eq!(shape.iter().product::<usize>() * dtype.bitsize(), bytes.len() * 8);
-        TensorView { file, name, dtype, shape, bytes }
+        let (format, bytes) = (place.format, &bytes[place.bytes.clone()]);
+        debug_assert_eq!(format.bits_of(place.shape.iter().product()), Some(bytes.len() * 8));
+        TensorView { file, name, format, shape: &place.shape, bytes }
     }
 
     /// The tensor's name in its file.
@@ -43,9 +56,9 @@ impl<'file> TensorView<'file> {
         self.name
     }
 
-    /// The type of the elements as they lie in the file.
-    pub fn dtype(&self) -> Dtype {
-        self.dtype
+    /// How the elements lie in the file.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// The shape, outermost dimension first; empty for a single number.
@@ -60,14 +73,22 @@ impl<'file> TensorView<'file> {
 
     /// The elements as `f32`, converted one by one as they are read.
     ///
-    /// F64 and integers are rounded to the nearest `f32`; BOOL gives 0 and 1. An F32 tensor that
-    /// lies aligned in its file is read in place, and one that does not is copied by this call.
+    /// F64 and integers are rounded to the nearest `f32`; BOOL gives 0 and 1; blocks give the
+    /// numbers that they stand for. An F32 tensor that lies aligned in its file is read in place,
+    /// and one that does not is copied by this call.
     ///
     /// # Errors
     ///
     /// When the element type is one that Seqwright cannot read.
     pub fn elements(&self) -> Result<Elements<'file>, WeightError> {
-        let kind = match self.dtype {
+        let dtype = match self.format {
+            Format::Plain(dtype) => dtype,
+            Format::Blocks(format) => {
+                let kind = Kind::Blocks(format, self.bytes);
+                return Ok(Elements { kind, length: self.shape.iter().product() });
+            }
+        };
+        let kind = match dtype {
             Dtype::F32 => Kind::F32(floats_of(self.bytes)),
             Dtype::F16 => Kind::F16(self.bytes),
             Dtype::BF16 => Kind::Bf16(self.bytes),
@@ -84,6 +105,19 @@ impl<'file> TensorView<'file> {
             _ => return Err(self.unreadable()),
         };
         Ok(Elements { kind, length: self.shape.iter().product() })
+    }
+
+    /// All elements as `f32`: in place where they lie so in the file.
+    ///
+    /// # Errors
+    ///
+    /// When the element type is one that Seqwright cannot read.
+    pub fn numbers(&self) -> Result<Cow<'file, [f32]>, WeightError> {
+        let elements = self.elements()?;
+        Ok(match elements.kind {
+            Kind::F32(floats) => floats,
+            _ => Cow::Owned(elements.to_vec()),
+        })
     }
 
     /// The whole tensor, owned: floating-point types as `f32`, integers and BOOL as `i64`.
@@ -111,17 +145,17 @@ impl<'file> TensorView<'file> {
                     WeightError::reading(self.file, problem)
                 })?)
             }
-            Kind::F16(_) | Kind::Bf16(_) | Kind::F64(_) => Values::Floats(self.elements()?.to_vec()),
+            Kind::F16(_) | Kind::Bf16(_) | Kind::F64(_) | Kind::Blocks(..) => Values::Floats(self.elements()?.to_vec()),
         };
         Ok(Tensor { shape: self.shape.to_vec(), values })
     }
 
     fn unreadable(&self) -> WeightError {
         let name = quoted(self.name);
-        let problem = format!("tensor {name} has elements of type {}", self.dtype);
+        let problem = format!("tensor {name} has elements of type {}", self.format);
         WeightError::reading(self.file, problem).with_help(
-            "seqwright reads F64, F32, F16, BF16, integers and BOOL: convert the checkpoint to \
-             one of these",
+            "seqwright reads F64, F32, F16, BF16, integers, BOOL and, in GGUF files, blocks: convert \
+             the checkpoint to one of these",
         )
     }
 }
@@ -149,6 +183,7 @@ enum Kind<'file> {
     U16(&'file [u8]),
     U8(&'file [u8]),
     Bool(&'file [u8]),
+    Blocks(BlockFormat, &'file [u8]),
 }
 
 impl Elements<'_> {
@@ -183,6 +218,13 @@ impl Elements<'_> {
             Kind::U16(bytes) => u16::from_le_bytes(element(bytes, index)).into(),
             Kind::U8(bytes) => bytes[index].into(),
             Kind::Bool(bytes) => f32::from(u8::from(bytes[index] != 0)),
+            Kind::Blocks(format, bytes) => {
+                // The whole block for one element: who wants them all asks for them all.
+                let mut block = [0.0; LARGEST_BLOCK];
+                let block = &mut block[..format.elements()];
+                format.expand(&bytes[index / block.len() * format.bytes()..][..format.bytes()], block);
+                block[index % block.len()]
+            }
         }
     }
 
@@ -196,9 +238,15 @@ impl Elements<'_> {
 
     /// All elements in order.
     pub fn to_vec(&self) -> Vec<f32> {
-        match self.as_slice() {
-            Some(floats) => floats.to_vec(),
-            None => (0..self.length).map(|index| self.get(index)).collect(),
+        match &self.kind {
+            Kind::F32(floats) => floats.to_vec(),
+            Kind::Blocks(format, bytes) => {
+                let mut all = vec![0.0; self.length];
+                let blocks = bytes.chunks_exact(format.bytes());
+                blocks.zip(all.chunks_exact_mut(format.elements())).for_each(|(from, to)| format.expand(from, to));
+                all
+            }
+            _ => (0..self.length).map(|index| self.get(index)).collect(),
         }
     }
 }

@@ -4,8 +4,9 @@ use super::*;
 
 /// A view of one dimension over `bytes`.
 fn with_view<T>(dtype: Dtype, bytes: &[u8], use_view: impl FnOnce(TensorView<'_>) -> T) -> T {
-    let shape = [bytes.len() * 8 / dtype.bitsize()];
-    use_view(TensorView::new(Path::new("m.safetensors"), "t", dtype, &shape, bytes))
+    let shape = vec![bytes.len() * 8 / dtype.bitsize()];
+    let place = Place { format: Format::Plain(dtype), shape, bytes: 0..bytes.len() };
+    use_view(TensorView::new(Path::new("m.safetensors"), "t", &place, bytes))
 }
 
 fn floats(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {

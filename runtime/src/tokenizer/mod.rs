@@ -1,15 +1,26 @@
-//! Text to token ids and back, by a published `tokenizer.json`.
+//! Text to token ids and back, by a published `tokenizer.json` or the vocabulary of a GGUF file.
 //!
-//! In: the path of a `tokenizer.json`, texts, token ids. Out: one list of ids per text, with the
-//! special tokens that the model was trained with (`[CLS]` and `[SEP]`, say) and as long as the text:
+//! In: the path of a `tokenizer.json` or a [`Vocabulary`], texts, token ids. Out: one list of ids
+//! per text, with the special tokens that the model was trained with (`[CLS]` and `[SEP]`, say) and as long as the text:
 //! padding and truncation that the file asks for are switched off, because batches here are
 //! ragged and a maximum is the model's to say ([`Tokenizer::limited_to`]).
 //!
 //! The work is the `tokenizers` crate's, behind the cargo feature of that name. Without it the
 //! same functions exist and [`Tokenizer::open`] says what to build. Pairs of texts, chat
 //! templates and offsets into the text are not its part.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `vocabulary.rs` | what a GGUF file says about a tokenizer, and whether it can be |
+//! | `gguf.rs` | the tokenizer of a vocabulary |
+
+#[cfg(feature = "tokenizers")]
+mod gguf;
+mod vocabulary;
 
 use std::path::Path;
+
+pub(crate) use self::vocabulary::Vocabulary;
 
 /// A tokenizer, ready to use from any thread.
 #[derive(Debug)]
@@ -26,6 +37,16 @@ impl Tokenizer {
     /// `tokenizers`.
     pub fn open(path: &Path) -> Result<Tokenizer, String> {
         Ok(Tokenizer { inner: Inner::open(path)? })
+    }
+
+    /// The tokenizer of a GGUF file's vocabulary.
+    ///
+    /// # Errors
+    ///
+    /// When the vocabulary can't be one, when it is of a kind that is not read, and in a build
+    /// without the feature `tokenizers`; the text says what is wrong, not in which file.
+    pub(crate) fn from_vocabulary(vocabulary: &Vocabulary<'_>) -> Result<Tokenizer, String> {
+        Ok(Tokenizer { inner: Inner::from_vocabulary(vocabulary)? })
     }
 
     /// The same tokenizer with texts cut off at so many tokens, special tokens included; `None`
@@ -76,6 +97,10 @@ impl Inner {
         Ok(Inner { tokenizer })
     }
 
+    fn from_vocabulary(vocabulary: &Vocabulary<'_>) -> Result<Inner, String> {
+        Ok(Inner { tokenizer: gguf::build(vocabulary)? })
+    }
+
     fn limit_to(&mut self, maximum_tokens: Option<usize>) -> Result<(), String> {
         // Switched off first, so that the empty text below shows all special tokens.
         self.tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
@@ -122,6 +147,10 @@ enum Inner {}
 impl Inner {
     fn open(path: &Path) -> Result<Inner, String> {
         Err(format!("cannot read {}: this build has no tokenizers: build with `--features tokenizers`", path.display()))
+    }
+
+    fn from_vocabulary(_vocabulary: &Vocabulary<'_>) -> Result<Inner, String> {
+        Err("this build has no tokenizers: build with `--features tokenizers`".to_string())
     }
 
     fn limit_to(&mut self, _maximum_tokens: Option<usize>) -> Result<(), String> {
