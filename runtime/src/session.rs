@@ -162,7 +162,7 @@ pub fn check(request: &Request, checkpoint: Option<&Checkpoint>) -> Result<Check
     let mut parameters = BTreeMap::new();
     if let (Some(checkpoint), Some(name)) = (checkpoint, &name) {
         let config = |path: &[&str]| config_setting(checkpoint, path);
-        match table::settings(&files, name, &request.parameters, &config) {
+        match table::settings(&files, name, checkpoint.format(), &request.parameters, &config) {
             Ok(settings) => parameters = settings,
             Err(diagnostics) => return Err(Failure::Mistakes(diagnostics, sources)),
         }
@@ -249,7 +249,7 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
             if missing.len() > 3 { ", …" } else { "" }
         )));
     };
-    let table: Table = table::bindings(&checked.files, &checked.model)
+    let table: Table = table::bindings(&checked.files, &checked.model, checkpoint.format())
         .map_err(|diagnostics| Failure::Mistakes(diagnostics, checked.sources.clone()))?;
     load(&checked.model, &table, checkpoint).map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
 }

@@ -5,7 +5,7 @@ use seqwright_compiler::check::{Missing, check, check_all};
 use seqwright_compiler::diagnostic::{Code, Diagnostic, render};
 use seqwright_compiler::source::Sources;
 use seqwright_compiler::syntax::tree::Kind;
-use seqwright_compiler::table::{Setting, bindings, settings};
+use seqwright_compiler::table::{Setting, bindings, formats, settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -50,12 +50,14 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
         if has_model {
             match check(&program, None, &BTreeMap::new(), missing) {
                 Ok(model) => {
-                    all.extend(bindings(&program, &model).err().unwrap_or_default());
-                    // Without a checkpoint nothing is set; what is set wrongly shows all the same.
-                    let unset = settings(&program, &model.name, &BTreeMap::new(), &|_| Setting::Missing)
-                        .err()
-                        .unwrap_or_default();
-                    all.extend(unset.into_iter().filter(|diagnostic| diagnostic.code != Code::Config));
+                    for format in formats(&program, &model.name) {
+                        all.extend(bindings(&program, &model, format).err().unwrap_or_default());
+                        // Without a checkpoint nothing is set; what is set wrongly shows all the same.
+                        let unset = settings(&program, &model.name, format, &BTreeMap::new(), &|_| Setting::Missing)
+                            .err()
+                            .unwrap_or_default();
+                        all.extend(unset.into_iter().filter(|diagnostic| diagnostic.code != Code::Config));
+                    }
                 }
                 Err(diagnostics) => all.extend(diagnostics),
             }

@@ -3,7 +3,7 @@
 use seqwright_compiler::check::{Missing, check};
 use seqwright_compiler::diagnostic::{Code, Diagnostic};
 use seqwright_compiler::source::Sources;
-use seqwright_compiler::table::{Setting, Shapes, bindings, fit, settings};
+use seqwright_compiler::table::{FileFormat, Setting, Shapes, bindings, fit, settings};
 use seqwright_tests::sources::{diagnose, files_in, read, rendered};
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ fn a_configuration_that_does_not_fit_is_explained() {
         ["hidden_act"] => Setting::Text("relu".to_string()),
         _ => Setting::Missing,
     };
-    let diagnostics = settings(&program, "Feed", &BTreeMap::new(), &config).expect_err("it does not fit");
+    let diagnostics = settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
     snapshot(&name, &text, &sources, &diagnostics);
 }
 
@@ -48,7 +48,7 @@ fn tensors_that_do_not_fit_are_explained() {
     let (sources, program, diagnostics) = read(&name, &text);
     assert!(diagnostics.is_empty());
     let model = check(&program, None, &BTreeMap::new(), Missing::Refuse).expect("the fixture is a model");
-    let table = bindings(&program, &model).expect("the fixture's table is whole");
+    let table = bindings(&program, &model, FileFormat::Safetensors).expect("the fixture's table is whole");
     let shapes: Shapes =
         [("up.weight", vec![4, 6]), ("up.bais", vec![6]), ("down.weight", vec![6, 4]), ("down.bias", vec![4])]
             .map(|(name, shape)| (name.to_string(), shape))

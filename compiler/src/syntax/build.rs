@@ -102,8 +102,9 @@ pub fn file(pairs: Pairs<Rule>, file: FileId, offset: usize, tree: &mut File, di
                 let mut inner = Inner::of(pair);
                 inner.skip(Rule::checkpoint_word);
                 let model = at.name(inner.next());
+                let format = inner.skip(Rule::of_word).then(|| at.name(inner.next()));
                 let entries = inner.0.map(|pair| entry(at, pair)).collect();
-                tree.checkpoints.push(Checkpoint { model, entries });
+                tree.checkpoints.push(Checkpoint { model, format, entries });
             }
             _ => {}
         }

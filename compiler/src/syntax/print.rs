@@ -23,7 +23,8 @@ pub fn print(file: &File) -> String {
         definition(&mut text, item);
     }
     for table in &file.checkpoints {
-        line(&mut text, 0, format_args!("checkpoint {} {{", table.model.text));
+        let format = table.format.as_ref().map_or(String::new(), |format| format!(" of {}", format.text));
+        line(&mut text, 0, format_args!("checkpoint {}{format} {{", table.model.text));
         table.entries.iter().for_each(|item| entry(&mut text, 1, item));
         line(&mut text, 0, format_args!("}}"));
     }

@@ -326,11 +326,13 @@ pub struct Call {
     pub sizes: Vec<Size>,
 }
 
-/// `checkpoint GPT2 { … }`.
+/// `checkpoint GPT2 { … }`, or `checkpoint GPT2 of gguf { … }`.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The model it is for.
     pub model: Name,
+    /// The file format that it is for; every one that has no table of its own where none is named.
+    pub format: Option<Name>,
     /// Its lines.
     pub entries: Vec<Entry>,
 }

@@ -1,14 +1,15 @@
 //! Tests of `assemble.rs`: tensors made of numbered weights.
 
-use super::super::bindings;
 use super::super::testing::{model, program, shown};
+use super::super::{FileFormat, bindings};
 use super::*;
 
 /// The tensors of a program whose weights' elements are numbered through in the order of the file.
 fn made(text: &str, like: Option<&Shapes>) -> BTreeMap<String, Assembled> {
     let (program, sources) = program(text);
     let model = model(&program, &sources, &[]);
-    let table = bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let table =
+        bindings(&program, &model, FileFormat::Safetensors).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
     let mut next = 0.0;
     let mut number = || {
         next += 1.0;
@@ -68,10 +69,22 @@ fn without_a_table_tensors_have_the_weights_axes() {
 fn weights_without_numbers_are_told() {
     let (program, sources) = program(TEXT);
     let model = model(&program, &sources, &[]);
-    let table = bindings(&program, &model).unwrap();
+    let table = bindings(&program, &model, FileFormat::Safetensors).unwrap();
     let first = model.weights().next().unwrap().0;
     let values = BTreeMap::from([(first, vec![1.0])]);
     let faults = assemble(&table, &model, &values, None).unwrap_err();
     assert_eq!(faults.len(), 3);
     assert_eq!(faults[0], "the weight `a` has 1 numbers, 6 are wanted");
+}
+
+#[test]
+fn a_weight_that_shares_its_tensor_is_written_by_its_own_name() {
+    let text = "model M(x: [T, dim]; dim = 2) { a = linear(x; dim)  head = linear(a; dim) }
+checkpoint M { \"a\" = a  \"head\" | \"a\" = head }";
+    let like = Shapes::from([("a".to_string(), vec![2, 2])]);
+    for like in [None, Some(&like)] {
+        let tensors = made(text, like);
+        assert_eq!(tensors["a"].elements, [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(tensors["head"].elements, [5.0, 6.0, 7.0, 8.0]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Tests of `fit.rs`: tables held against files.
 
 use super::super::testing::{model, program, shown};
-use super::super::{bindings, testing};
+use super::super::{FileFormat, bindings, testing};
 use super::*;
 
 /// A model with weights `a` [2, 2, 4], its bias, `b` [3, 2, 2] and `head` [5, 3].
@@ -28,7 +28,8 @@ fn tensors(list: &[(&str, &[usize])]) -> Shapes {
 fn fitted(text: &str, file: &Shapes) -> Result<Vec<String>, Vec<(String, String, String)>> {
     let (program, sources) = program(text);
     let model = model(&program, &sources, &[]);
-    let table = bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let table =
+        bindings(&program, &model, FileFormat::Safetensors).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
     match fit(&table, &model, file) {
         Ok(fit) => Ok(fit.reads.into_iter().map(|read| read.tensor).collect()),
         Err(all) => Err(all.into_iter().map(|one| testing::only(&[one], &sources)).collect()),

@@ -2,11 +2,11 @@
 
 use super::names::{Counter, Weights};
 use super::number::{Mistake, path_text};
-use super::region::{Matrix, Region, product};
-use crate::diagnostic::{Code, Diagnostic};
+use super::region::{Matrix, Region, Strided, merged, product};
+use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Model, Value, ValueKind};
 use crate::source::Span;
-use crate::syntax::tree::{Call, Expression, ExpressionKind};
+use crate::syntax::tree::{Call, Expression, ExpressionKind, Size};
 use crate::term::ValueId;
 
 /// How a matrix is made of weights.
@@ -18,6 +18,9 @@ pub enum Formula {
     Stack(Vec<Formula>),
     /// Rows and columns swapped.
     Transpose(Box<Formula>),
+    /// A weight whose rows run over these of its axes, outermost first, and whose columns over the
+    /// others.
+    Reorder(ValueId, Vec<String>),
 }
 
 /// A matrix, how it is made, and where each of its weights is named.
@@ -34,10 +37,23 @@ pub(super) fn weight_matrix(id: ValueId, value: &Value) -> Matrix {
         ValueKind::Weight { outputs } => outputs.min(sizes.len()),
         ValueKind::Input { .. } | ValueKind::Constant(_) | ValueKind::Equation(_) => sizes.len(),
     };
-    let (row_axes, column_axes) = sizes.split_at(outputs);
-    let (rows, columns) = (product(row_axes), product(column_axes));
-    let region = Region { weight: id, row: 0, column: 0, rows, columns, row_stride: columns, column_stride: 1 };
-    Matrix { row_axes: row_axes.to_vec(), column_axes: column_axes.to_vec(), regions: vec![region] }
+    let places: Vec<usize> = (0..sizes.len()).collect();
+    let (rows, columns) = places.split_at(outputs);
+    over(id, &sizes, rows, columns)
+}
+
+/// A weight of these sizes whose rows and columns run over its axes of these numbers.
+fn over(id: ValueId, sizes: &[usize], rows: &[usize], columns: &[usize]) -> Matrix {
+    let strided = |axis: &usize| Strided { size: sizes[*axis], stride: product(&sizes[*axis + 1..]) };
+    let region = Region {
+        weight: id,
+        row: 0,
+        column: 0,
+        rows: merged(rows.iter().map(strided)),
+        columns: merged(columns.iter().map(strided)),
+    };
+    let sizes_of = |axes: &[usize]| axes.iter().map(|axis| sizes[*axis]).collect();
+    Matrix { row_axes: sizes_of(rows), column_axes: sizes_of(columns), regions: vec![region] }
 }
 
 /// What a formula makes inside the repeats given.
@@ -58,6 +74,9 @@ pub(super) fn make(
                 matrix: weight_matrix(id, model.value(id)),
                 named: vec![(id, formula.span)],
             })
+        }
+        ExpressionKind::Call(call) if !call.backward && call.over.is_empty() && call.name.text == "reorder" => {
+            reorder(model, weights, counters, call)
         }
         ExpressionKind::Call(call) if !call.backward && call.over.is_empty() && call.sizes.is_empty() => {
             made_by_call(model, weights, counters, call)
@@ -96,8 +115,58 @@ fn made_by_call(model: &Model, weights: &Weights, counters: &[Counter], call: &C
 
 fn cannot_turn(span: Span) -> Diagnostic {
     Diagnostic::new(Code::Table, span, "a table can't be read both ways through this")
-        .label("neither a weight nor `stack` nor `transpose`")
-        .help("the right side is a weight, `stack(a, b, …)` or `transpose(a)`")
+        .label("neither a weight nor `stack`, `transpose` or `reorder`")
+        .help("the right side is a weight, `stack(a, b, …)`, `transpose(a)` or `reorder(a; axes)`")
+}
+
+/// `reorder(w; a, b)`: the rows run over the axes `a` and `b` of the weight in that order, the columns over the others.
+fn reorder(model: &Model, weights: &Weights, counters: &[Counter], call: &Call) -> Result<Made, Mistake> {
+    let fault = |span, message: &str| Box::new(Diagnostic::new(Code::Arguments, span, message));
+    let usage = "`reorder(a; axes)` takes one weight, and its axes in the order in which the file has them";
+    let ([argument], [_, ..]) = (call.arguments.as_slice(), call.sizes.as_slice()) else {
+        return Err(Box::new(fault(call.name.span, "`reorder` wants a weight and axes").help(usage)));
+    };
+    let (ExpressionKind::Path(names), []) = (&argument.value.kind, argument.conditions.as_slice()) else {
+        return Err(Box::new(fault(argument.value.span, "only a weight's axes have names").help(usage)));
+    };
+    let path = path_text(names);
+    let span = argument.value.span;
+    let id = weights.find(&path, counters).ok_or_else(|| Box::new(weights.unknown(&path, counters, span)))?;
+    let value = model.value(id);
+    let mut rows = Vec::new();
+    for size in &call.sizes {
+        rows.push(axis_of(value, size, &rows)?);
+    }
+    let columns: Vec<usize> = (0..value.axes.len()).filter(|axis| !rows.contains(axis)).collect();
+    let sizes: Vec<usize> = value.axes.iter().map(|axis| axis.size().unwrap_or(1)).collect();
+    let axes = call.sizes.iter().map(|size| size.name.text.clone()).collect();
+    Ok(Made { formula: Formula::Reorder(id, axes), matrix: over(id, &sizes, &rows, &columns), named: vec![(id, span)] })
+}
+
+/// The number of the axis that `reorder` names: the first of that name that it has not named yet.
+fn axis_of(value: &Value, size: &Size, taken: &[usize]) -> Result<usize, Mistake> {
+    let name = &size.name;
+    if let Some(given) = &size.value {
+        let message = format!("the axis `{}` has its size", name.text);
+        return Err(Box::new(Diagnostic::new(Code::Table, given.span, message).help("name it alone")));
+    }
+    let mut called = value.axes.iter().enumerate().filter(|(_, axis)| axis.name == name.text).peekable();
+    let known = called.peek().is_some();
+    called.map(|(place, _)| place).find(|place| !taken.contains(place)).ok_or_else(|| {
+        if known {
+            let message = format!("`{}` is named twice", name.text);
+            return Box::new(Diagnostic::new(Code::DefinedTwice, name.span, message).label("again here"));
+        }
+        let names = || value.axes.iter().map(|axis| axis.name.as_str());
+        let message = format!("the weight `{}` has no axis `{}`", value.path, name.text);
+        let diagnostic =
+            Diagnostic::new(Code::UnknownName, name.span, message).also(value.span, "the weight is made here");
+        let listed: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+        Box::new(match nearest(&name.text, names()) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+            None => diagnostic.help(format!("its axes are {}", listed.join(", "))),
+        })
+    })
 }
 
 fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Mistake> {
@@ -118,8 +187,9 @@ fn stack(parts: Vec<(Made, Span)>) -> Result<Made, Mistake> {
             ));
         }
         let below = |region: Region| Region { row: region.row.saturating_add(rows), ..region };
-        regions.extend(part.matrix.regions.iter().copied().map(below));
-        rows = rows.saturating_add(part.matrix.rows());
+        let height = part.matrix.rows();
+        regions.extend(part.matrix.regions.into_iter().map(below));
+        rows = rows.saturating_add(height);
         formulas.push(part.formula);
         named.extend(part.named);
     }
@@ -139,8 +209,6 @@ fn transpose(part: Made) -> Made {
         column: region.row,
         rows: region.columns,
         columns: region.rows,
-        row_stride: region.column_stride,
-        column_stride: region.row_stride,
     };
     let matrix = Matrix {
         row_axes: part.matrix.column_axes,

@@ -1,17 +1,19 @@
 //! Checkpoint tables: how the tensors of a file are made of a model's weights, read both ways.
 //!
 //! In: the `checkpoint` tables of a program, and the checked model. Out: the values of the model's
-//! parameters as a checkpoint's `config.json` has them ([`settings()`]), and a [`Table`] in which
+//! parameters as a checkpoint's configuration has them ([`settings()`]), and a [`Table`] in which
 //! every weight stands exactly once ([`bindings()`]). A table says where each element of each
 //! tensor goes; [`fit()`] holds it against the tensors that a file has, [`assemble()`] makes
 //! tensors from weights. Nothing here touches a file.
 //!
 //! A table speaks of matrices: a weight's rows are its outputs, a tensor's rows its outermost
-//! entries. Both lie row by row, so that a tensor is a list of rectangles, each a whole weight.
+//! entries. Both lie row by row, so that a tensor is a list of rectangles, each a whole weight whose
+//! axes may run in another order.
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `find.rs` | the tables of a model |
+//! | `find.rs` | the tables of a model for a file format |
+//! | `format.rs` | the file formats that a table may be for |
 //! | `number.rs` | the value of a size written in a table |
 //! | `settings.rs` | parameters from `config.json`, and what is required of it |
 //! | `names.rs` | repeats unrolled: `{layer}` in texts, paths of weights |
@@ -41,6 +43,7 @@ mod shape;
 mod testing;
 
 pub use assemble::{Assembled, assemble};
+pub use find::formats;
 pub use fit::{Fit, Read, Shapes, fit};
 pub use format::FileFormat;
 pub use formula::Formula;

@@ -51,5 +51,6 @@ fn print_formula(formula: &Formula, model: &Model) -> String {
             format!("stack({})", parts.join(", "))
         }
         Formula::Transpose(part) => format!("transpose({})", print_formula(part, model)),
+        Formula::Reorder(id, axes) => format!("reorder({}; {})", model.value(*id).path, axes.join(", ")),
     }
 }

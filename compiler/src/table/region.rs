@@ -1,7 +1,8 @@
 //! A weight's place in a matrix, and copying it in and out.
 //!
-//! A matrix lies row by row, as tensors do. Every weight in it is a rectangle, upright or turned, so
-//! that reading a checkpoint and writing one are copies of rectangles.
+//! A matrix lies row by row, as tensors do. Every weight in it is a rectangle, whose rows run over
+//! some of the weight's axes and whose columns over the others, in any order: upright, turned, or with
+//! axes exchanged. So reading a checkpoint and writing one are copies of rectangles.
 
 use crate::term::ValueId;
 
@@ -17,7 +18,7 @@ pub struct Matrix {
 }
 
 /// A whole weight in a matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The weight.
     pub weight: ValueId,
@@ -25,14 +26,19 @@ pub struct Region {
     pub row: usize,
     /// The matrix's column that it begins in.
     pub column: usize,
-    /// How many rows it takes.
-    pub rows: usize,
-    /// How many columns it takes.
-    pub columns: usize,
-    /// How far apart in the weight the elements of neighbouring rows are.
-    pub row_stride: usize,
-    /// How far apart in the weight the elements of neighbouring columns are.
-    pub column_stride: usize,
+    /// What its rows run over, outermost first.
+    pub rows: Vec<Strided>,
+    /// What its columns run over, outermost first.
+    pub columns: Vec<Strided>,
+}
+
+/// Axes of a weight that are run over as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strided {
+    /// How many entries there are.
+    pub size: usize,
+    /// How far apart in the weight neighbouring ones are.
+    pub stride: usize,
 }
 
 /// A turned region is copied in squares of this side, so that both sides of the copy stay in cache.
@@ -60,68 +66,90 @@ pub(super) fn product(sizes: &[usize]) -> usize {
     sizes.iter().fold(1, |product, size| product.saturating_mul(*size))
 }
 
-impl Region {
-    /// The places of every element: in the matrix, which has `width` columns, and in the weight.
-    pub fn elements(&self, width: usize) -> impl Iterator<Item = (usize, usize)> {
-        let region = *self;
-        (0..region.rows).flat_map(move |row| {
-            (0..region.columns).map(move |column| (region.in_matrix(row, column, width), region.in_weight(row, column)))
-        })
+/// Axes with those that follow each other in the weight as well made one, and those of one entry left out.
+pub(super) fn merged(axes: impl IntoIterator<Item = Strided>) -> Vec<Strided> {
+    let mut all: Vec<Strided> = Vec::new();
+    for axis in axes {
+        match all.last_mut() {
+            _ if axis.size == 1 => {}
+            Some(outer) if outer.stride == axis.stride.saturating_mul(axis.size) => {
+                *outer = Strided { size: outer.size.saturating_mul(axis.size), stride: axis.stride };
+            }
+            Some(_) | None => all.push(axis),
+        }
     }
+    all
+}
 
+/// The places in the weight of everything that these axes run over, in order.
+fn places(axes: &[Strided]) -> Vec<usize> {
+    axes.iter().fold(vec![0], |outer, axis| {
+        outer.iter().flat_map(|place| (0..axis.size).map(move |entry| place + entry * axis.stride)).collect()
+    })
+}
+
+fn count(axes: &[Strided]) -> usize {
+    axes.iter().fold(1, |product, axis| product.saturating_mul(axis.size))
+}
+
+impl Region {
     /// Copies the region out of a matrix of `width` columns into the weight, or adds it to what the
     /// weight has.
     pub fn read(&self, matrix: &[f32], width: usize, weight: &mut [f32], add: bool) {
         let put = |to: &mut f32, from: f32| *to = if add { *to + from } else { from };
-        if self.column_stride == 1 {
-            for (in_matrix, in_weight, length) in self.runs(width) {
-                let from = &matrix[in_matrix..in_matrix + length];
-                let to = &mut weight[in_weight..in_weight + length];
-                if add {
-                    to.iter_mut().zip(from).for_each(|(to, from)| put(to, *from));
-                } else {
-                    to.copy_from_slice(from);
+        match self.runs(width) {
+            Some(runs) => {
+                for (in_matrix, in_weight, length) in runs {
+                    let from = &matrix[in_matrix..in_matrix + length];
+                    let to = &mut weight[in_weight..in_weight + length];
+                    if add {
+                        to.iter_mut().zip(from).for_each(|(to, from)| put(to, *from));
+                    } else {
+                        to.copy_from_slice(from);
+                    }
                 }
             }
-        } else {
-            self.for_squares(width, |in_matrix, in_weight| put(&mut weight[in_weight], matrix[in_matrix]));
+            None => self.for_squares(width, |in_matrix, in_weight| put(&mut weight[in_weight], matrix[in_matrix])),
         }
     }
 
     /// Copies the weight into the region of a matrix of `width` columns.
     pub fn write(&self, weight: &[f32], matrix: &mut [f32], width: usize) {
-        if self.column_stride == 1 {
-            for (in_matrix, in_weight, length) in self.runs(width) {
-                matrix[in_matrix..in_matrix + length].copy_from_slice(&weight[in_weight..in_weight + length]);
+        match self.runs(width) {
+            Some(runs) => {
+                for (in_matrix, in_weight, length) in runs {
+                    matrix[in_matrix..in_matrix + length].copy_from_slice(&weight[in_weight..in_weight + length]);
+                }
             }
-        } else {
-            self.for_squares(width, |in_matrix, in_weight| matrix[in_matrix] = weight[in_weight]);
+            None => self.for_squares(width, |in_matrix, in_weight| matrix[in_matrix] = weight[in_weight]),
         }
     }
 
-    fn in_matrix(&self, row: usize, column: usize, width: usize) -> usize {
-        (self.row + row) * width + self.column + column
+    /// The region as stretches without gaps on both sides, if its columns lie so: place in the matrix,
+    /// place in the weight, length. It is a single one where the region is as wide as the matrix and its
+    /// rows follow each other in the weight.
+    fn runs(&self, width: usize) -> Option<impl Iterator<Item = (usize, usize, usize)> + use<>> {
+        let columns = count(&self.columns);
+        if !matches!(self.columns.as_slice(), [] | [Strided { stride: 1, .. }]) || columns == 1 && width > 1 {
+            return None;
+        }
+        let whole = columns == width && matches!(self.rows.as_slice(), [] | [_]);
+        let whole = whole && self.rows.iter().all(|rows| rows.stride == columns);
+        let (starts, length) =
+            if whole { (vec![0], count(&self.rows) * columns) } else { (places(&self.rows), columns) };
+        let first = self.row * width + self.column;
+        Some(starts.into_iter().enumerate().map(move |(row, place)| (first + row * width, place, length)))
     }
 
-    fn in_weight(&self, row: usize, column: usize) -> usize {
-        row * self.row_stride + column * self.column_stride
-    }
-
-    /// An upright region as stretches without gaps on both sides: place in the matrix, place in the
-    /// weight, length. It is a single one where the region is as wide as the matrix.
-    fn runs(&self, width: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-        let region = *self;
-        let whole = region.columns == width && region.row_stride == region.columns;
-        let (count, length) = if whole { (1, region.rows * region.columns) } else { (region.rows, region.columns) };
-        (0..count).map(move |row| (region.in_matrix(row, 0, width), region.in_weight(row, 0), length))
-    }
-
+    /// Every element's place in the matrix and in the weight, square after square.
     fn for_squares(&self, width: usize, mut each: impl FnMut(usize, usize)) {
-        for top in (0..self.rows).step_by(SQUARE) {
-            for left in (0..self.columns).step_by(SQUARE) {
-                for row in top..self.rows.min(top + SQUARE) {
-                    for column in left..self.columns.min(left + SQUARE) {
-                        each(self.in_matrix(row, column, width), self.in_weight(row, column));
+        let (rows, columns) = (places(&self.rows), places(&self.columns));
+        for top in (0..rows.len()).step_by(SQUARE) {
+            for left in (0..columns.len()).step_by(SQUARE) {
+                for row in top..rows.len().min(top + SQUARE) {
+                    for column in left..columns.len().min(left + SQUARE) {
+                        let in_matrix = (self.row + row) * width + self.column + column;
+                        each(in_matrix, rows[row] + columns[column]);
                     }
                 }
             }
@@ -133,26 +161,46 @@ impl Region {
 mod tests {
     use super::*;
 
-    fn region(rows: usize, columns: usize, turned: bool) -> Region {
-        let (row_stride, column_stride) = if turned { (1, rows) } else { (columns, 1) };
-        Region { weight: ValueId(0), row: 1, column: 2, rows, columns, row_stride, column_stride }
+    fn axis(size: usize, stride: usize) -> Strided {
+        Strided { size, stride }
+    }
+
+    fn region(rows: &[Strided], columns: &[Strided]) -> Region {
+        Region { weight: ValueId(0), row: 1, column: 2, rows: rows.to_vec(), columns: columns.to_vec() }
     }
 
     #[test]
     fn regions_are_read_and_written_element_by_element() {
-        for turned in [false, true] {
-            for (rows, columns, width) in [(2, 3, 7), (70, 45, 50), (1, 1, 3), (5, 2, 4)] {
-                let region = region(rows, columns, turned);
-                let matrix: Vec<f32> = (0..(rows + 2) * width).map(|place| place as f32).collect();
-                let mut weight = vec![0.5; rows * columns];
+        for (rows, columns) in [
+            // Upright, and turned.
+            (vec![axis(2, 3)], vec![axis(3, 1)]),
+            (vec![axis(70, 45)], vec![axis(45, 1)]),
+            (vec![axis(70, 1)], vec![axis(45, 70)]),
+            (vec![], vec![]),
+            (vec![], vec![axis(4, 1)]),
+            (vec![axis(5, 1)], vec![]),
+            // The axes [2, 3, 4] as [2, 4, 3], as [4, 2] by 3, and as 3 by [4, 2].
+            (vec![axis(2, 12), axis(4, 1)], vec![axis(3, 4)]),
+            (vec![axis(4, 1), axis(2, 12)], vec![axis(3, 4)]),
+            (vec![axis(3, 4)], vec![axis(4, 1), axis(2, 12)]),
+            (vec![axis(3, 4), axis(2, 12)], vec![axis(4, 1)]),
+        ] {
+            let region = region(&rows, &columns);
+            let (height, length) = (count(&rows), count(&columns));
+            for width in [length + 2, length + 5] {
+                let matrix: Vec<f32> = (0..(height + 2) * width).map(|place| place as f32).collect();
+                let mut weight = vec![0.5; height * length];
                 region.read(&matrix, width, &mut weight, false);
                 let mut back = vec![-1.0; matrix.len()];
                 region.write(&weight, &mut back, width);
-                for (in_matrix, in_weight) in region.elements(width) {
-                    assert_eq!(weight[in_weight], matrix[in_matrix]);
-                    assert_eq!(back[in_matrix], matrix[in_matrix]);
+                for (row, in_rows) in places(&rows).into_iter().enumerate() {
+                    for (column, in_columns) in places(&columns).into_iter().enumerate() {
+                        let in_matrix = (1 + row) * width + 2 + column;
+                        assert_eq!(weight[in_rows + in_columns], matrix[in_matrix]);
+                        assert_eq!(back[in_matrix], matrix[in_matrix]);
+                    }
                 }
-                assert_eq!(back.iter().filter(|x| **x >= 0.0).count(), rows * columns);
+                assert_eq!(back.iter().filter(|x| **x >= 0.0).count(), height * length);
                 let once = weight.clone();
                 region.read(&matrix, width, &mut weight, true);
                 assert!(weight.iter().zip(&once).all(|(twice, once)| *twice == once * 2.0));
@@ -162,8 +210,17 @@ mod tests {
 
     #[test]
     fn a_region_as_wide_as_its_matrix_is_one_stretch() {
-        let upright = Region { column: 0, ..region(4, 3, false) };
-        assert_eq!(upright.runs(3).collect::<Vec<_>>(), [(3, 0, 12)]);
-        assert_eq!(upright.runs(5).count(), 4);
+        let upright = Region { column: 0, ..region(&[axis(4, 3)], &[axis(3, 1)]) };
+        assert_eq!(upright.runs(3).unwrap().collect::<Vec<_>>(), [(3, 0, 12)]);
+        assert_eq!(upright.runs(5).unwrap().count(), 4);
+        let flat = Region { column: 0, ..region(&[axis(6, 1)], &[]) };
+        assert_eq!(flat.runs(1).unwrap().collect::<Vec<_>>(), [(1, 0, 6)]);
+    }
+
+    #[test]
+    fn axes_that_follow_each_other_are_one() {
+        assert_eq!(merged([axis(2, 12), axis(3, 4), axis(1, 9), axis(4, 1)]), [axis(24, 1)]);
+        assert_eq!(merged([axis(2, 12), axis(4, 1), axis(3, 4)]), [axis(2, 12), axis(4, 1), axis(3, 4)]);
+        assert_eq!(merged([axis(1, 1)]), []);
     }
 }

@@ -8,7 +8,7 @@ use super::formula::{Formula, make, weight_matrix};
 use super::names::{Counter, Weights, expand};
 use super::number::{Fault, Mistake, evaluate, path_text, whole};
 use super::settings::parameters;
-use super::{Binding, Prefix, Table, TensorRows};
+use super::{Binding, FileFormat, Prefix, Table, TensorRows};
 use crate::check::program::Program;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
@@ -17,14 +17,14 @@ use crate::syntax::tree::{Entry, Expression, Name, Statement, TableSource};
 use crate::term::ValueId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The table of a model, resolved: every weight bound once. Without a table in the program, tensors
-/// have the names and axes of the weights.
+/// The table of a model for files of a format, resolved: every weight bound once. Without a table in
+/// the program, tensors have the names and axes of the weights.
 ///
 /// # Errors
 /// Every line that does not fit the model, every weight left out or bound twice, and every row of a
 /// tensor that is meant twice or not at all.
-pub fn bindings(program: &Program, model: &Model) -> Result<Table, Vec<Diagnostic>> {
-    let tables = find::tables(program, &model.name)?;
+pub fn bindings(program: &Program, model: &Model, format: FileFormat) -> Result<Table, Vec<Diagnostic>> {
+    let tables = find::tables(program, &model.name, format)?;
     let defined = find::definition(program, &model.name);
     let Some(first) = tables.first() else {
         return Ok(identity(model, defined.map_or(Span::default(), |item| item.name.span)));

@@ -31,7 +31,7 @@ const LAYER_LINES: &str = "repeat layer {
 fn resolved(text: &str) -> Result<String, Vec<(String, String, String)>> {
     let (program, sources) = program(text);
     let model = model(&program, &sources, &[]);
-    match bindings(&program, &model) {
+    match bindings(&program, &model, FileFormat::Safetensors) {
         Ok(table) => Ok(table.print(&model)),
         Err(diagnostics) => Err(diagnostics.into_iter().map(|one| only(&[one], &sources)).collect()),
     }
@@ -48,7 +48,8 @@ fn mistake(lines: &str) -> String {
 fn packed_gates_are_stacked_in_the_order_of_the_file() {
     let (program, sources) = program(LSTM);
     let model = model(&program, &sources, &[]);
-    let table = bindings(&program, &model).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let table =
+        bindings(&program, &model, FileFormat::Safetensors).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
     let packed = &table.bindings[0];
     assert_eq!((packed.matrix.rows(), packed.matrix.columns()), (8, 3));
     let paths: Vec<(&str, usize)> =
@@ -210,4 +211,111 @@ fn formulas_that_cannot_be_turned_are_told() {
         );
         assert!(found.contains("can't differ between iterations"), "{line}: {found}");
     }
+}
+
+/// A query as rotary positions have it: its parts before its halves.
+const QUERY: &str = "model M(x: [T, dim]; dim = 3) {
+  q = affine(x; heads = 2, part = 2, half = 3)
+  out = linear(q; dim)
+}
+";
+
+#[test]
+fn axes_run_in_the_order_of_the_file() {
+    let lines = "checkpoint M { \"q\" = reorder(q; heads, half, part)  \"b\" = reorder(q.bias; heads, half, part)
+  \"o\" = transpose(reorder(out; half, part, heads)) }";
+    let (program, sources) = program(&format!("{QUERY}{lines}"));
+    let model = model(&program, &sources, &[]);
+    let table =
+        bindings(&program, &model, FileFormat::Safetensors).unwrap_or_else(|all| panic!("{}", shown(&all, &sources)));
+    let text = table.print(&model);
+    assert!(text.contains("\"q\" = reorder(q; heads, half, part)  // [2, 3, 2, 3]"), "{text}");
+    assert!(text.contains("\"o\" = transpose(reorder(out; half, part, heads))  // [3, 3, 2, 2]"), "{text}");
+    let read = |binding: usize| {
+        let matrix = &table.bindings[binding].matrix;
+        let numbers: Vec<f32> = (0..matrix.rows() * matrix.columns()).map(|place| place as f32).collect();
+        let mut weight = vec![-1.0; numbers.len()];
+        matrix.regions.iter().for_each(|region| region.read(&numbers, matrix.columns(), &mut weight, false));
+        let mut back = vec![-1.0; numbers.len()];
+        matrix.regions.iter().for_each(|region| region.write(&weight, &mut back, matrix.columns()));
+        assert_eq!(back, numbers);
+        weight
+    };
+    let (q, bias, out) = (read(0), read(1), read(2));
+    for (head, part, half) in (0..12).map(|place| (place / 6, place / 3 % 2, place % 3)) {
+        let (ours, files) = ((head * 2 + part) * 3 + half, (head * 3 + half) * 2 + part);
+        assert_eq!(bias[ours], files as f32);
+        for dim in 0..3 {
+            assert_eq!(q[ours * 3 + dim], (files * 3 + dim) as f32);
+            // The file has `dim` as rows, and half, part, head as columns.
+            assert_eq!(out[dim * 12 + ours], (dim * 12 + (half * 2 + part) * 2 + head) as f32);
+        }
+    }
+}
+
+#[test]
+fn an_axis_of_both_sides_is_that_of_the_rows_first() {
+    let text = "model M(x: [T, dim]; dim = 2) { a = linear(x; dim)  b = linear(a; dim) }
+checkpoint M { \"a\" = reorder(a; dim)  \"b\" = reorder(b; dim, dim) }";
+    let text = resolved(text).unwrap();
+    assert!(text.contains("\"a\" = reorder(a; dim)  // [2, 2]"), "{text}");
+    assert!(text.contains("\"b\" = reorder(b; dim, dim)  // [2, 2]"), "{text}");
+}
+
+#[test]
+fn orders_that_are_none_are_told() {
+    let mistake = |formula: &str| {
+        let text = format!("{QUERY}checkpoint M {{ \"q\" = {formula} \"b\" = q.bias \"o\" = out }}");
+        let found = resolved(&text).unwrap_err();
+        let [(message, place, help)] = found.as_slice() else { panic!("not one: {found:?}") };
+        format!("{message} @ {place} @ {help}")
+    };
+    assert_eq!(mistake("reorder(q; heads, hlaf)"), "the weight `q` has no axis `hlaf` @ hlaf @ did you mean `half`?");
+    assert!(mistake("reorder(q; size)").ends_with("its axes are `heads`, `part`, `half`, `dim`"));
+    assert!(mistake("reorder(q; half, part, half)").starts_with("`half` is named twice @ half"));
+    assert!(mistake("reorder(q; half = 3)").starts_with("the axis `half` has its size @ 3"));
+    assert!(mistake("reorder(q)").starts_with("`reorder` wants a weight and axes @ reorder @ `reorder(a; axes)`"));
+    assert!(mistake("reorder(stack(q, q); half)").starts_with("only a weight's axes have names @ stack(q, q)"));
+    assert!(mistake("reorder(p; half)").starts_with("the model has no weight `p`"));
+    assert!(mistake("stack(q; half)").starts_with("a table can't be read both ways"));
+}
+
+/// A model with a table for any format and one for GGUF files.
+const FORMATS: &str = "model M(x: [T, dim]; dim = 2) { a = linear(x; dim) }
+checkpoint M { dim = config.any  \"any\" = a }
+checkpoint M of gguf { dim = config.own  \"own\" = a }\n";
+
+fn table_for(text: &str, format: FileFormat) -> Result<Vec<String>, (String, String, String)> {
+    let (program, sources) = program(text);
+    let model = model(&program, &sources, &[]);
+    match bindings(&program, &model, format) {
+        Ok(table) => Ok(table.bindings.into_iter().map(|one| one.sources[0].names[0].clone()).collect()),
+        Err(diagnostics) => Err(only(&diagnostics, &sources)),
+    }
+}
+
+#[test]
+fn a_format_has_its_own_table_or_the_general_one() {
+    assert_eq!(table_for(FORMATS, FileFormat::Gguf).unwrap(), ["own"]);
+    assert_eq!(table_for(FORMATS, FileFormat::Safetensors).unwrap(), ["any"]);
+    assert_eq!(table_for(FORMATS, FileFormat::Npz).unwrap(), ["any"]);
+    let (program, _) = program(FORMATS);
+    assert_eq!(super::super::formats(&program, "M"), [FileFormat::Safetensors, FileFormat::Gguf]);
+    let (message, place, help) =
+        table_for(&FORMATS.replace("checkpoint M {", "checkpoint M of npz {"), FileFormat::Safetensors).unwrap_err();
+    assert_eq!(message, "no table of `M` is for safetensors files");
+    assert_eq!((place.as_str(), help.as_str()), ("M", "add one: `checkpoint M of safetensors { … }`"));
+    let unknown = FORMATS.replace("gguf", "gguff");
+    let (message, place, help) = table_for(&unknown, FileFormat::Npz).unwrap_err();
+    assert_eq!(message, "there is no file format `gguff`");
+    assert_eq!((place.as_str(), help.as_str()), ("gguff", "did you mean `gguf`?"));
+    let settings = |format| {
+        let config = |path: &[&str]| match path {
+            ["own"] => crate::table::Setting::Number(5.0),
+            _ => crate::table::Setting::Missing,
+        };
+        crate::table::settings(&program, "M", format, &BTreeMap::new(), &config).unwrap()
+    };
+    assert_eq!(settings(FileFormat::Gguf), BTreeMap::from([("dim".to_string(), 5.0)]));
+    assert_eq!(settings(FileFormat::Npz), BTreeMap::new());
 }

@@ -3,8 +3,8 @@
 //! In: the tables' `name = …` and `require …` lines, and a way to read the configuration. Out: the
 //! parameters that it gives. What it does not give is left to the command line and to defaults.
 
-use super::find;
 use super::number::{Fault, evaluate, path_span, path_text};
+use super::{FileFormat, find};
 use crate::check::program::Program;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
@@ -50,7 +50,7 @@ impl Setting {
 /// Reads a configuration at a path without its `config`.
 type Config<'a> = dyn Fn(&[&str]) -> Setting + 'a;
 
-/// The values of a model's parameters as the configuration of a checkpoint has them.
+/// The values of a model's parameters as the configuration of a checkpoint of that format has them.
 ///
 /// The configuration is asked for paths without the word `config` in front: `config.n_embd` is
 /// `["n_embd"]`. A parameter that is `given`, by the user, keeps that value: its line is not asked.
@@ -61,10 +61,11 @@ type Config<'a> = dyn Fn(&[&str]) -> Setting + 'a;
 pub fn settings(
     program: &Program,
     model: &str,
+    format: FileFormat,
     given: &BTreeMap<String, f64>,
     config: &dyn Fn(&[&str]) -> Setting,
 ) -> Result<BTreeMap<String, f64>, Vec<Diagnostic>> {
-    let tables = find::tables(program, model)?;
+    let tables = find::tables(program, model, format)?;
     let sizes = find::definition(program, model).map_or(&[][..], |definition| &definition.sizes);
     let mut reading =
         Reading { config, given, sizes, values: BTreeMap::new(), set: BTreeMap::new(), diagnostics: Vec::new() };

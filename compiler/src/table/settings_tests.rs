@@ -22,7 +22,7 @@ fn config(path: &[&str]) -> Setting {
 
 fn values(lines: &str) -> Result<Vec<(String, f64)>, (String, String, String)> {
     let (program, sources) = program(&format!("{MODEL}checkpoint M {{\n{lines}\n}}"));
-    match settings(&program, "M", &BTreeMap::new(), &config) {
+    match settings(&program, "M", FileFormat::Safetensors, &BTreeMap::new(), &config) {
         Ok(values) => Ok(values.into_iter().collect()),
         Err(diagnostics) => Err(only(&diagnostics, &sources)),
     }
@@ -58,7 +58,7 @@ fn what_is_given_is_not_asked_for_and_settings_below_read_it() {
     let lines = "dim = config.width\nhidden = 2 * dim";
     let (program, sources) = program(&format!("{MODEL}checkpoint M {{\n{lines}\n}}"));
     let given = BTreeMap::from([("dim".to_string(), 6.0)]);
-    let found = settings(&program, "M", &given, &config);
+    let found = settings(&program, "M", FileFormat::Safetensors, &given, &config);
     let found = found.unwrap_or_else(|diagnostics| panic!("{}", shown(&diagnostics, &sources)));
     assert_eq!(found, BTreeMap::from([("dim".to_string(), 6.0), ("hidden".to_string(), 12.0)]));
 }
@@ -92,16 +92,16 @@ fn settings_that_are_written_wrongly_are_told() {
 #[test]
 fn a_table_for_no_model_is_told_and_no_table_sets_nothing() {
     let (with, sources) = program(&format!("{MODEL}checkpoint N {{ dim = 1 }}"));
-    let diagnostics = settings(&with, "M", &BTreeMap::new(), &config).unwrap_err();
+    let diagnostics = settings(&with, "M", FileFormat::Safetensors, &BTreeMap::new(), &config).unwrap_err();
     assert_eq!(only(&diagnostics, &sources).0, "there is no model `N`");
     let (without, _) = program(MODEL);
-    assert!(settings(&without, "M", &BTreeMap::new(), &config).unwrap().is_empty());
+    assert!(settings(&without, "M", FileFormat::Safetensors, &BTreeMap::new(), &config).unwrap().is_empty());
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
     let lines = "dim = config.width\nhiden = 1\nrequire config.act is \"gelu\"";
     let (program, sources) = program(&format!("{MODEL}checkpoint M {{\n{lines}\n}}"));
-    let diagnostics = settings(&program, "M", &BTreeMap::new(), &config).unwrap_err();
+    let diagnostics = settings(&program, "M", FileFormat::Safetensors, &BTreeMap::new(), &config).unwrap_err();
     assert_eq!(diagnostics.len(), 3, "{}", shown(&diagnostics, &sources));
 }

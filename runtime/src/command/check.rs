@@ -113,6 +113,13 @@ fn check_file(file: &Path, models: &mut Models) -> Result<(usize, Vec<Diagnostic
 }
 
 fn check_model(files: &Files, name: &str, parameters: &BTreeMap<String, f64>) -> Vec<Diagnostic> {
-    let checked = check::check(files, Some(name), parameters, Missing::Refuse);
-    checked.and_then(|model| table::bindings(files, &model).map(|_| ())).err().unwrap_or_default()
+    let model = match check::check(files, Some(name), parameters, Missing::Refuse) {
+        Ok(model) => model,
+        Err(mistakes) => return mistakes,
+    };
+    let mut mistakes = Vec::new();
+    for format in table::formats(files, name) {
+        mistakes.extend(table::bindings(files, &model, format).err().unwrap_or_default());
+    }
+    mistakes
 }

@@ -83,9 +83,9 @@ fn bound(text: &str, checkpoint: &Checkpoint) -> (Model, Table) {
     let program = program(text);
     let name = text.split("model ").nth(1).unwrap().split('(').next().unwrap();
     let config = |path: &[&str]| config_setting(checkpoint, path);
-    let parameters = settings(&program, name, &BTreeMap::new(), &config).unwrap();
+    let parameters = settings(&program, name, checkpoint.format(), &BTreeMap::new(), &config).unwrap();
     let model = check(&program, None, &parameters, Missing::Refuse).unwrap();
-    let table = bindings(&program, &model).unwrap();
+    let table = bindings(&program, &model, checkpoint.format()).unwrap();
     (model, table)
 }
 
@@ -161,7 +161,10 @@ fn gpt2_is_turned_and_taken_apart() {
 fn a_requirement_that_is_not_met_is_told() {
     let checkpoint = golden("gpt2");
     let program = program(&GPT2.replace("gelu_new", "gelu"));
-    let faults = settings(&program, "GPT2", &BTreeMap::new(), &|path| config_setting(&checkpoint, path)).unwrap_err();
+    let faults = settings(&program, "GPT2", checkpoint.format(), &BTreeMap::new(), &|path| {
+        config_setting(&checkpoint, path)
+    })
+    .unwrap_err();
     assert_eq!(
         faults[0].message,
         "this file's model computes `activation_function` \"gelu\"; the checkpoint asks for \"gelu_new\""
