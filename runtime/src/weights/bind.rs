@@ -77,11 +77,13 @@ impl From<WeightError> for BindError {
     }
 }
 
-/// What stands at a path of a checkpoint's `config.json`, as the table's settings ask for it.
+/// What stands at a path of a checkpoint's configuration, as the table's settings ask for it. A list has
+/// its entries by their numbers, and a `length`.
 pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
     let mut found = checkpoint.config();
     for name in path {
         found = match found {
+            Some(Value::Array(list)) if *name == "length" => return Setting::Number(list.len() as f64),
             Some(Value::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
             Some(Value::Object(object)) => object.get(*name),
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => None,
