@@ -2,12 +2,12 @@
 
 use super::expression::renumber;
 use super::index::Draft;
-use super::scope::{Binding, Instance, Scope, SizeValue};
+use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
 use super::{Checked, Checker, ItemKind, MOST_VALUES};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
-use crate::syntax::tree::{Axes, Equation, Expression, ExpressionKind, Literal, LiteralKind, Name, Statement};
+use crate::syntax::tree::{Axes, Equation, Expression, ExpressionKind, Literal, LiteralKind, Name, Size, Statement};
 use crate::term::{Axis, Extent, IndexId, Subscript, Term, ValueId};
 use std::rc::Rc;
 
@@ -89,7 +89,9 @@ impl Checker<'_> {
     pub fn declared_axes(&mut self, scope: &mut Scope, axes: &Axes) -> Checked<Vec<Axis>> {
         let mut all = Vec::new();
         for entry in &axes.entries {
-            if let Some(value) = &entry.value {
+            if names_time(&entry.name.text) {
+                self.declared_length(scope, entry)?;
+            } else if let Some(value) = &entry.value {
                 let size = self.size_expression(scope, value)?;
                 let size = SizeValue { value: size.value, axis: entry.name.text.clone() };
                 if !scope.names.contains_key(&entry.name.text) {
@@ -99,6 +101,17 @@ impl Checker<'_> {
             all.push(self.axis_named(scope, &entry.name)?);
         }
         Ok(all)
+    }
+
+    /// A time axis of a declaration: where it is given a length, `[P = 16]`, it has that.
+    pub fn declared_length(&mut self, scope: &mut Scope, entry: &Size) -> Checked<()> {
+        let Some(value) = &entry.value else { return Ok(()) };
+        let length = self.size_expression(scope, value)?.value;
+        match scope.names.get(&entry.name.text).map(|bound| bound.binding.clone()) {
+            Some(Binding::Time(time)) => self.must_have_length(time, length, entry, value.span),
+            Some(_) => Ok(()),
+            None => self.bind_known_time(scope, &entry.name.text, length, entry.name.span),
+        }
     }
 
     fn state(

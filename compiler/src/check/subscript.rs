@@ -119,6 +119,7 @@ impl Checker<'_> {
             let whole = |number: f64| number.fract() == 0.0 && number.abs() < 1e12;
             if whole(affine.constant) && affine.terms.iter().all(|(_, times)| whole(*times)) {
                 self.must_be_inside(axis, &affine, expression.span)?;
+                self.must_have_positions(draft, axis, &affine, expression.span)?;
                 return Ok(self.affine_subscript(scope, draft, axis, affine));
             }
         }
@@ -165,6 +166,30 @@ impl Checker<'_> {
             )
             .label("outside")
             .help(format!("they count from 0 to {}, which is also called `last`", size - 1)),
+        ))
+    }
+
+    /// Refuses a table that is looked up at positions of a time axis and has too few entries: that is known before running
+    /// where the axis's length is.
+    fn must_have_positions(&mut self, draft: &Draft, axis: &Axis, affine: &Affine, span: Span) -> Checked<()> {
+        let (Some(size), [(index, 1.0)]) = (axis.size(), affine.terms.as_slice()) else {
+            return Ok(());
+        };
+        let over = draft.axis(*index).clone();
+        let Some(length) = over.time().and_then(|time| self.model.length(time)) else {
+            return Ok(());
+        };
+        let fits = affine.constant < 0.0 || affine.last != 0.0 || length as f64 + affine.constant <= size as f64;
+        if fits || self.missing == super::Missing::Invent {
+            return Ok(());
+        }
+        Err(self.report(
+            Diagnostic::new(
+                Code::AxisSize,
+                span,
+                format!("the time axis `{}` has {length} positions, `{}` only {size} {}", over.name, axis.name, entries(size)),
+            )
+            .label("a table that is looked up at a position has an entry for each"),
         ))
     }
 
