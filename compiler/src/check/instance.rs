@@ -145,7 +145,8 @@ impl Checker<'_> {
         }
     }
 
-    fn invent(&mut self) -> f64 {
+    /// A size that nobody gave.
+    pub(super) fn invent(&mut self) -> f64 {
         self.invented += 1;
         INVENTED[(self.invented - 1) % INVENTED.len()]
     }

@@ -117,6 +117,7 @@ impl Checker<'_> {
             Some(Binding::Broken) => Err(Failed),
             Some(Binding::Time(time)) => match self.model.length(time) {
                 Some(length) => Ok(SizeValue { value: length as f64, axis }),
+                None if self.missing == Missing::Invent => Ok(SizeValue { value: self.invent(), axis }),
                 None => {
                     let name = self.model.times[time.0 as usize].clone();
                     Err(self.report(
