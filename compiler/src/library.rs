@@ -4,12 +4,15 @@
 pub const PRELUDE: &str = "functions";
 
 /// Every file: name and text.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 8] = [
     ("attention", include_str!("../library/attention.seq")),
     ("blocks", include_str!("../library/blocks.seq")),
     ("cells", include_str!("../library/cells.seq")),
+    ("convolutions", include_str!("../library/convolutions.seq")),
     ("functions", include_str!("../library/functions.seq")),
+    ("linear_attention", include_str!("../library/linear_attention.seq")),
     ("norms", include_str!("../library/norms.seq")),
+    ("state_spaces", include_str!("../library/state_spaces.seq")),
 ];
 
 /// The text of a library file.

@@ -16,8 +16,10 @@ use std::fmt::Write;
 pub struct Model {
     /// Its name in the file.
     pub name: String,
-    /// The names of its time axes; [`TimeId`] counts them.
+    /// The names of its time axes, no two alike; [`TimeId`] counts them.
     pub times: Vec<String>,
+    /// For each time axis its length, where the file says it: every sequence has so many positions.
+    pub lengths: Vec<Option<usize>>,
     /// Its values; [`ValueId`] counts them.
     pub values: Vec<Value>,
     /// Values that an equation of the file has inside without a name of their own (what a function is given, a softmax inside
@@ -93,6 +95,17 @@ impl Model {
         self.values.iter().enumerate().map(|(place, value)| (ValueId(place as u32), value))
     }
 
+    /// The length of a time axis, where the file says it.
+    pub fn length(&self, time: TimeId) -> Option<usize> {
+        self.lengths[time.0 as usize]
+    }
+
+    /// The time axes whose length the file says, and it.
+    pub fn known_lengths(&self) -> impl Iterator<Item = (&str, usize)> {
+        let names = self.times.iter().map(String::as_str);
+        names.zip(&self.lengths).filter_map(|(name, length)| Some((name, (*length)?)))
+    }
+
     /// Its weights, in the order of the file.
     pub fn weights(&self) -> impl Iterator<Item = (ValueId, &Value)> {
         self.ids().filter(|(_, value)| matches!(value.kind, ValueKind::Weight { .. }))
@@ -109,6 +122,9 @@ impl Model {
         let parameters: Vec<String> =
             self.parameters.iter().map(|(name, value)| format!("{name} = {}", print_number(*value))).collect();
         let _ = writeln!(text, "model {} ({})", self.name, parameters.join(", "));
+        for (name, length) in self.known_lengths() {
+            let _ = writeln!(text, "time {name} = {length}");
+        }
         for value in &self.values {
             let axes = print_axes(&value.axes, &self.times);
             let _ = match &value.kind {

@@ -140,11 +140,29 @@ impl Batch {
         let sequences = sequences.map_or(1, |(count, _)| count);
         let mut batch = Batch { sequences, ..Batch::default() };
         for (place, name) in model.times.iter().enumerate() {
-            let most = longest[place].as_ref().map_or(0, |(size, _)| *size);
+            let known = model.lengths[place];
+            let most = known.unwrap_or(longest[place].as_ref().map_or(0, |(size, _)| *size));
             let own = match lengths.get(name) {
                 Some(own) => own.clone(),
                 None => vec![most; sequences],
             };
+            if let (Some(known), Some((found, input))) = (known, &longest[place])
+                && known != *found
+            {
+                errors.push(InputError::new(format!(
+                    "`{input}` has {found} positions of {name}, which the model has {known} of"
+                )));
+                continue;
+            }
+            if let (Some(known), Some((sequence, length))) =
+                (known, own.iter().enumerate().find(|(_, length)| Some(**length) != known))
+            {
+                errors.push(
+                    InputError::new(format!("sequence {sequence} is said to have {length} positions of {name}"))
+                        .help(format!("every sequence has {known} of them: leave their lengths out")),
+                );
+                continue;
+            }
             if own.len() != sequences {
                 errors.push(InputError::new(format!("{} lengths for {sequences} sequences", own.len())));
             } else if let Some((sequence, length)) = own.iter().enumerate().find(|(_, length)| **length > most) {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::sources::repository;
 
 /// Golden cases that this version runs.
-pub const CASES: [&str; 14] = [
+pub const CASES: [&str; 22] = [
     "rnn_tanh",
     "lstm",
     "gru",
@@ -27,10 +27,19 @@ pub const CASES: [&str; 14] = [
     "bert",
     "gpt2",
     "llama",
+    "transformer_translation",
+    "vit",
+    "vit-wide",
+    "mamba",
+    "distilbert",
+    "roberta",
+    "gpt_neox",
+    "t5",
 ];
 
-/// An example's file.
+/// An example's file. A case `NAME-KIND` is another of `examples/NAME.seq`.
 pub fn example(name: &str) -> PathBuf {
+    let name = name.split('-').next().unwrap_or(name);
     repository().join("examples").join(format!("{name}.seq"))
 }
 

@@ -43,6 +43,9 @@ pub fn random_inputs(checked: &Checked, lengths: &[usize], random: &mut Random) 
     for shift in 0..model.times.len() {
         let mut lengths = lengths.to_vec();
         lengths.rotate_left(shift);
+        if let Some(length) = model.lengths[shift] {
+            lengths.fill(length);
+        }
         batch.lengths.push(lengths);
     }
     for (id, value) in model.inputs() {

@@ -76,7 +76,7 @@ fn machine_code_computes_what_the_interpreter_says() {
 /// The examples at other sizes than their golden cases': one, odd ones, more than a panel or a block.
 #[test]
 fn examples_of_other_sizes_compute_what_the_interpreter_says() {
-    const SIZES: [(&str, &[(&str, f64)]); 16] = [
+    const SIZES: [(&str, &[(&str, f64)]); 23] = [
         ("rnn_tanh", &[("input", 1.0), ("hidden", 1.0)]),
         ("lstm", &[("input", 1.0), ("hidden", 1.0)]),
         ("lstm", &[("input", 33.0), ("hidden", 67.0)]),
@@ -113,6 +113,71 @@ fn examples_of_other_sizes_compute_what_the_interpreter_says() {
                 ("group", 1.0),
                 ("half", 3.0),
                 ("inner", 5.0),
+            ],
+        ),
+        (
+            "transformer_translation",
+            &[
+                ("vocab", 11.0),
+                ("dim", 9.0),
+                ("heads", 3.0),
+                ("encoders", 1.0),
+                ("decoders", 3.0),
+                ("hidden", 5.0),
+            ],
+        ),
+        (
+            "vit",
+            &[
+                ("channel", 2.0),
+                ("height", 6.0),
+                ("width", 15.0),
+                ("patch", 3.0),
+                ("dim", 10.0),
+                ("layers", 1.0),
+                ("heads", 1.0),
+                ("inner", 7.0),
+                ("classes", 1.0),
+            ],
+        ),
+        // One patch: one position besides the first.
+        (
+            "vit",
+            &[
+                ("channel", 1.0),
+                ("height", 4.0),
+                ("width", 4.0),
+                ("patch", 4.0),
+                ("dim", 6.0),
+                ("layers", 2.0),
+                ("heads", 2.0),
+                ("inner", 9.0),
+            ],
+        ),
+        (
+            "mamba",
+            &[("vocab", 7.0), ("dim", 5.0), ("layers", 1.0), ("inner", 9.0), ("states", 1.0), ("rank", 1.0), ("width", 2.0)],
+        ),
+        (
+            "roberta",
+            &[("vocab", 9.0), ("context", 80.0), ("dim", 6.0), ("layers", 1.0), ("heads", 2.0), ("inner", 5.0), ("padding", 3.0)],
+        ),
+        (
+            "gpt_neox",
+            &[("vocab", 9.0), ("dim", 15.0), ("layers", 1.0), ("heads", 3.0), ("half", 1.0), ("inner", 5.0)],
+        ),
+        (
+            "t5",
+            &[
+                ("vocab", 9.0),
+                ("dim", 7.0),
+                ("heads", 3.0),
+                ("head_dim", 2.0),
+                ("encoders", 1.0),
+                ("decoders", 1.0),
+                ("hidden", 5.0),
+                ("buckets", 8.0),
+                ("farthest", 20.0),
             ],
         ),
     ];

@@ -56,6 +56,10 @@ impl Checker<'_> {
         }
         for (entry, axis) in wanted_times.iter().zip(&times) {
             if let Some(time) = axis.time() {
+                if let Some(wanted) = &entry.value {
+                    let wanted = self.size_expression(inner, wanted)?.value;
+                    self.must_have_length(time, wanted, entry, span)?;
+                }
                 self.same_or_bind(inner, entry, Binding::Time(time), span)?;
             }
         }
@@ -146,6 +150,10 @@ impl Checker<'_> {
                     .help(help),
                 ));
             }
+            if names_time(name) {
+                self.given_time(scope, inner, given)?;
+                continue;
+            }
             let size = match &given.value {
                 Some(value) => {
                     let size = self.size_expression(scope, value)?;
@@ -189,6 +197,10 @@ impl Checker<'_> {
                     ));
                 }
             };
+            if names_time(&size.name.text) {
+                self.bind_known_time(inner, &size.name.text, value, size.name.span)?;
+                continue;
+            }
             inner.bind(
                 &size.name.text,
                 Binding::Size(SizeValue { value, axis: size.name.text.clone() }),

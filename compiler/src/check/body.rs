@@ -2,13 +2,13 @@
 
 use super::expression::renumber;
 use super::index::Draft;
-use super::scope::{Binding, Instance, Scope, SizeValue};
+use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
 use super::{Checked, Checker, ItemKind, MOST_VALUES};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
-use crate::syntax::tree::{Axes, Equation, Expression, ExpressionKind, Literal, LiteralKind, Name, Statement};
-use crate::term::{Axis, Extent, IndexId, Subscript, Term, ValueId};
+use crate::syntax::tree::{Axes, Equation, Expression, ExpressionKind, Literal, LiteralKind, Name, Size, Statement};
+use crate::term::{Axis, Extent, IndexId, Subscript, Term, TimeId, ValueId};
 use std::rc::Rc;
 
 impl Checker<'_> {
@@ -89,7 +89,9 @@ impl Checker<'_> {
     pub fn declared_axes(&mut self, scope: &mut Scope, axes: &Axes) -> Checked<Vec<Axis>> {
         let mut all = Vec::new();
         for entry in &axes.entries {
-            if let Some(value) = &entry.value {
+            if names_time(&entry.name.text) {
+                self.declared_length(scope, entry)?;
+            } else if let Some(value) = &entry.value {
                 let size = self.size_expression(scope, value)?;
                 let size = SizeValue { value: size.value, axis: entry.name.text.clone() };
                 if !scope.names.contains_key(&entry.name.text) {
@@ -99,6 +101,31 @@ impl Checker<'_> {
             all.push(self.axis_named(scope, &entry.name)?);
         }
         Ok(all)
+    }
+
+    /// The time axis of a state that names none: the one in reach.
+    fn time_of_state(&mut self, scope: &Scope, name: &str, declared: &Axes) -> Checked<TimeId> {
+        let [_, _, ..] = scope.times.as_slice() else { return self.only_time(scope, declared.span) };
+        let times: Vec<&str> = scope.times.iter().map(|time| self.model.times[time.0 as usize].as_str()).collect();
+        let features: String = declared.entries.iter().map(|entry| format!(", {}", entry.name.text)).collect();
+        let message = format!("the state `{name}` runs over {}: which is meant?", times.join(" or "));
+        let help = format!("say it first: `state {name}: [{}{features}]`", times[0]);
+        Err(self.report(
+            Diagnostic::new(Code::Indices, declared.span, message)
+                .label("several time axes are in reach")
+                .help(help),
+        ))
+    }
+
+    /// A time axis of a declaration: where it is given a length, `[P = 16]`, it has that.
+    pub fn declared_length(&mut self, scope: &mut Scope, entry: &Size) -> Checked<()> {
+        let Some(value) = &entry.value else { return Ok(()) };
+        let length = self.size_expression(scope, value)?.value;
+        match scope.names.get(&entry.name.text).map(|bound| bound.binding.clone()) {
+            Some(Binding::Time(time)) => self.must_have_length(time, length, entry, value.span),
+            Some(_) => Ok(()),
+            None => self.bind_known_time(scope, &entry.name.text, length, entry.name.span),
+        }
     }
 
     fn state(
@@ -112,7 +139,7 @@ impl Checker<'_> {
             if axes.first().is_some_and(|axis| axis.time().is_some()) {
                 return Ok(axes);
             }
-            let time = self.only_time(scope, declared.span)?;
+            let time = self.time_of_state(scope, &names[0].text, declared)?;
             Ok([self.time_axis(time)].into_iter().chain(axes).collect())
         });
         for name in names {

@@ -182,7 +182,10 @@ impl Checker<'_> {
             _ => &[],
         };
         match self.lookup(scope, path) {
-            Some(Binding::Time(time)) => Ok(Typed { term: Term::Length(time), ..number(0.0, span) }),
+            Some(Binding::Time(time)) => Ok(match self.model.length(time) {
+                Some(length) => number(length as f64, span),
+                None => Typed { term: Term::Length(time), ..number(0.0, span) },
+            }),
             Some(Binding::Size(size)) => Ok(number(size.value, span)),
             _ => Err(self.report(
                 Diagnostic::new(Code::WrongKind, call.arguments[0].value.span, "`length` takes an axis")

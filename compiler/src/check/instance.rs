@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
 use crate::syntax::tree::{Call, Definition, Parameter, Statement};
-use crate::term::{Axis, Extent, TimeId, ValueId};
+use crate::term::{Axis, Extent, ValueId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -43,9 +43,8 @@ impl Checker<'_> {
                 }
             };
             for entry in axes.entries.iter().filter(|entry| names_time(&entry.name.text)) {
-                if !scope.names.contains_key(&entry.name.text) {
-                    self.model.times.push(entry.name.text.clone());
-                    let time = TimeId(self.model.times.len() as u32 - 1);
+                if entry.value.is_none() && !scope.names.contains_key(&entry.name.text) {
+                    let time = self.new_time(&entry.name.text);
                     scope.bind(&entry.name.text, Binding::Time(time), entry.name.span);
                     scope.times.push(time);
                 }
@@ -83,6 +82,10 @@ impl Checker<'_> {
             None => true,
         });
         for parameter in &definition.parameters {
+            let with_lengths = parameter.axes.iter().flat_map(|axes| &axes.entries);
+            for entry in with_lengths.filter(|entry| entry.value.is_some() && names_time(&entry.name.text)) {
+                self.declared_length(&mut scope, entry)?;
+            }
             let names: Vec<String> = match &parameter.axes {
                 Some(axes) => axes.entries.iter().map(|entry| entry.name.text.clone()).collect(),
                 // A value whose axes are not declared is taken for a sequence of vectors.
@@ -129,8 +132,7 @@ impl Checker<'_> {
                 Axis { name: size.axis, extent: Extent::Fixed(size.value.round().max(1.0) as usize) }
             }
             _ if names_time(name) => {
-                self.model.times.push(name.to_string());
-                let time = TimeId(self.model.times.len() as u32 - 1);
+                let time = self.new_time(name);
                 scope.bind(name, Binding::Time(time), span);
                 scope.times.push(time);
                 self.time_axis(time)
@@ -143,7 +145,8 @@ impl Checker<'_> {
         }
     }
 
-    fn invent(&mut self) -> f64 {
+    /// A size that nobody gave.
+    pub(super) fn invent(&mut self) -> f64 {
         self.invented += 1;
         INVENTED[(self.invented - 1) % INVENTED.len()]
     }
@@ -216,6 +219,10 @@ impl Checker<'_> {
                 }
             };
             self.model.parameters.push((size.name.text.clone(), value));
+            if names_time(&size.name.text) {
+                failed |= self.bind_known_time(scope, &size.name.text, value, size.name.span).is_err();
+                continue;
+            }
             let binding = Binding::Size(SizeValue { value, axis: size.name.text.clone() });
             scope.bind(&size.name.text, binding, size.name.span);
         }

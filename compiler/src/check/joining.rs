@@ -2,7 +2,7 @@
 
 use super::expression::union;
 use super::index::{Draft, Typed};
-use super::scope::{Binding, Scope, SizeValue};
+use super::scope::{Binding, Scope, SizeValue, names_time};
 use super::{Checked, Checker};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
@@ -39,6 +39,13 @@ impl Checker<'_> {
             }
             None => draft.introduced.iter().find(|(name, _)| name.text == size.name.text).map(|(_, size)| size.clone()),
         };
+        if known.is_none() && names_time(&size.name.text) {
+            return Err(self.report(
+                Diagnostic::new(Code::WrongKind, size.name.span, format!("`{}` is no feature", size.name.text))
+                    .label("names that begin with a capital letter are those of time axes")
+                    .help("begin it with a small letter"),
+            ));
+        }
         let Some(expression) = &size.value else {
             return Ok(known);
         };

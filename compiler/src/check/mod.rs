@@ -22,6 +22,7 @@ mod reduction;
 mod scope;
 mod size;
 mod subscript;
+mod time;
 
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::Model;
@@ -70,6 +71,8 @@ struct Checker<'p> {
     pending: BTreeMap<crate::term::ValueId, Span>,
     /// The weights so far, and where they were made.
     weights: HashMap<String, Span>,
+    /// The time axes whose length the file says, by name and length.
+    known_times: HashMap<(String, usize), crate::term::TimeId>,
 }
 
 impl Checker<'_> {
@@ -111,6 +114,7 @@ pub fn check(
         calls: Vec::new(),
         pending: BTreeMap::new(),
         weights: HashMap::new(),
+        known_times: HashMap::new(),
     };
     let done = checker.instantiate_model(definition, parameters);
     if done.is_ok() && checker.diagnostics.is_empty() {
@@ -137,6 +141,7 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             calls: Vec::new(),
             pending: BTreeMap::new(),
             weights: HashMap::new(),
+            known_times: HashMap::new(),
         };
         let done = checker.instantiate_alone(program.root, place);
         if done.is_ok() && checker.diagnostics.is_empty() {

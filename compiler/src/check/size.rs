@@ -14,7 +14,23 @@ impl Checker<'_> {
                 return match self.lookup(scope, path) {
                     Some(Binding::Size(size)) => Ok(size),
                     Some(Binding::Broken) => Err(super::Failed),
-                    Some(Binding::Value(_) | Binding::Instance(_) | Binding::Time(_)) => Err(self.report(
+                    Some(Binding::Time(time)) => {
+                        let name = &path[path.len() - 1].text;
+                        let help = match self.model.length(time) {
+                            Some(_) => format!("how many positions it has is `length({name})`"),
+                            None => "how many positions there are is known only when a sequence is there".to_string(),
+                        };
+                        Err(self.report(
+                            Diagnostic::new(
+                                Code::WrongKind,
+                                expression.span,
+                                format!("`{name}` is a time axis, not a size"),
+                            )
+                            .label("a size is known before anything runs")
+                            .help(help),
+                        ))
+                    }
+                    Some(Binding::Value(_) | Binding::Instance(_)) => Err(self.report(
                         Diagnostic::new(
                             Code::WrongKind,
                             expression.span,
@@ -38,6 +54,9 @@ impl Checker<'_> {
                     Operator::Remainder => left - right * (left / right).floor(),
                     Operator::Power => left.powf(right),
                 }
+            }
+            ExpressionKind::Call(call) if call.name.text == "length" && call.arguments.len() == 1 => {
+                return self.length_as_size(scope, &call.arguments[0].value, expression.span);
             }
             ExpressionKind::Call(call)
                 if matches!(call.name.text.as_str(), "sqrt" | "floor" | "exp" | "log" | "max" | "min") =>

@@ -118,7 +118,8 @@ impl Checker<'_> {
         if let Some(affine) = self.affine(scope, draft, axis, expression)? {
             let whole = |number: f64| number.fract() == 0.0 && number.abs() < 1e12;
             if whole(affine.constant) && affine.terms.iter().all(|(_, times)| whole(*times)) {
-                self.must_be_inside(axis, &affine, expression.span)?;
+                self.must_be_inside(axis, &affine, expression)?;
+                self.must_have_positions(draft, axis, &affine, expression.span)?;
                 return Ok(self.affine_subscript(scope, draft, axis, affine));
             }
         }
@@ -149,7 +150,7 @@ impl Checker<'_> {
     }
 
     /// Refuses a fixed place outside an axis of known size: it could only ever be 0.
-    fn must_be_inside(&mut self, axis: &Axis, affine: &Affine, span: Span) -> Checked<()> {
+    fn must_be_inside(&mut self, axis: &Axis, affine: &Affine, expression: &Expression) -> Checked<()> {
         let Some(size) = axis.size() else {
             return Ok(());
         };
@@ -157,14 +158,47 @@ impl Checker<'_> {
         if !affine.terms.is_empty() || (0.0..size as f64).contains(&place) {
             return Ok(());
         }
+        let help = match &expression.kind {
+            // The name of another axis of that size: its entries were meant, its number stands there.
+            ExpressionKind::Path(path) if path.len() == 1 => {
+                let name = &path[0].text;
+                let letter = &name[..1];
+                format!("the size `{name}` is a number here; to run over its entries name an index: `{letter}: {name}`")
+            }
+            _ => format!("they count from 0 to {}, which is also called `last`", size - 1),
+        };
         Err(self.report(
             Diagnostic::new(
                 Code::Indices,
-                span,
+                expression.span,
                 format!("the axis `{}` has {size} {}, and {place} is not one of them", axis.name, entries(size)),
             )
             .label("outside")
-            .help(format!("they count from 0 to {}, which is also called `last`", size - 1)),
+            .help(help),
+        ))
+    }
+
+    /// Refuses a table that is looked up at positions of a time axis and has too few entries: that is known before running
+    /// where the axis's length is.
+    fn must_have_positions(&mut self, draft: &Draft, axis: &Axis, affine: &Affine, span: Span) -> Checked<()> {
+        let (Some(size), [(index, 1.0)]) = (axis.size(), affine.terms.as_slice()) else {
+            return Ok(());
+        };
+        let over = draft.axis(*index).clone();
+        let Some(length) = over.time().and_then(|time| self.model.length(time)) else {
+            return Ok(());
+        };
+        let fits = affine.constant < 0.0 || affine.last != 0.0 || length as f64 + affine.constant <= size as f64;
+        if fits || self.missing == super::Missing::Invent {
+            return Ok(());
+        }
+        Err(self.report(
+            Diagnostic::new(
+                Code::AxisSize,
+                span,
+                format!("the time axis `{}` has {length} positions, `{}` only {size} {}", over.name, axis.name, entries(size)),
+            )
+            .label("a table that is looked up at a position has an entry for each"),
         ))
     }
 

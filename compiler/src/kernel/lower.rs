@@ -33,6 +33,7 @@ pub fn lower(fused: &Fused) -> Program {
         program: Program {
             name: graph.model.name.clone(),
             times: graph.model.times.clone(),
+            lengths: graph.model.lengths.clone(),
             tracks: Vec::new(),
             chunks: fused.plan.as_ref().map(|plan| plan.time),
             buffers: Vec::new(),

@@ -63,6 +63,8 @@ pub struct Program {
     pub name: String,
     /// The names of the time axes.
     pub times: Vec<String>,
+    /// For each time axis its length, where that is the same for all sequences.
+    pub lengths: Vec<Option<usize>>,
     /// Their positions that have rows.
     pub tracks: Vec<Track>,
     /// The axis along which chunks come; none for a program that takes whole sequences.

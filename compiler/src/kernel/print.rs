@@ -12,6 +12,11 @@ impl Program {
     pub fn print(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "program {}", self.name);
+        for (name, length) in self.times.iter().zip(&self.lengths) {
+            if let Some(length) = length {
+                let _ = writeln!(text, "always {length} positions of {name}");
+            }
+        }
         for limit in &self.limits {
             let _ = writeln!(text, "at most {} positions of {} ({})", limit.most, self.time(limit.time), limit.value);
         }

@@ -167,7 +167,8 @@ impl Context<'_> {
         {
             let most = size.saturating_sub(sum.fixed as usize);
             let known = self.limits.iter().any(|limit| limit.time == time && limit.most <= most);
-            if !known {
+            let fits = self.graph.model.length(time).is_some_and(|length| length <= most);
+            if !known && !fits {
                 self.limits.push(Limit {
                     time,
                     most,

@@ -72,9 +72,11 @@ impl Plan {
 }
 
 /// The axis along which chunks come: the first time axis of the first result that has one; where none has, of the first
-/// input that the results need and that has one.
+/// input that the results need and that has one. Positions of an axis whose length the file says are there at once, and come
+/// in no chunks.
 pub fn stream_axis(graph: &Graph) -> Option<TimeId> {
-    let first = |id: ValueId| graph.value(id).axes.iter().find_map(Axis::time);
+    let grows = |time: &TimeId| graph.model.length(*time).is_none();
+    let first = |id: ValueId| graph.value(id).axes.iter().filter_map(Axis::time).find(grows);
     let needed = graph.needed();
     let inputs = graph.model.inputs().map(|(id, _)| id).filter(|id| needed.contains(id));
     graph.outputs.iter().map(|(_, id)| *id).chain(inputs).find_map(first)

@@ -31,7 +31,7 @@ pub enum Why {
     Second,
     /// It is over another time axis, and depends on this one.
     OtherAxis(ValueId),
-    /// Neither results nor inputs have a time axis.
+    /// Neither results nor inputs have a time axis that grows.
     NoAxis,
 }
 
@@ -84,9 +84,15 @@ impl Refusal {
                 "what is computed once can't depend on the sequence that is generated",
             ),
             Why::NoAxis => (
-                "no step program: neither the results nor the inputs have a time axis".to_string(),
+                match graph.model.known_lengths().next() {
+                    None => "no step program: neither the results nor the inputs have a time axis".to_string(),
+                    Some((name, length)) => format!(
+                        "no step program: {name} has {length} positions, which are all there at once, and no result or input \
+                         has an axis that grows"
+                    ),
+                },
                 "a result".to_string(),
-                "a model without positions takes its inputs at once",
+                "a model without positions that come takes its inputs at once",
             ),
         };
         let mut diagnostic = Diagnostic::new(Code::NoStep, value.span, message).label(label).help(help);

@@ -25,14 +25,33 @@ impl From<Diagnostic> for Fault {
     }
 }
 
+/// What is asked of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// The number that it stands for.
+    Number,
+    /// How many entries it has, `length(config.id2label)`.
+    Length,
+}
+
 /// What a name at a place is worth.
-pub(super) type Lookup<'a> = dyn Fn(&[Name], Span) -> Result<f64, Fault> + 'a;
+pub(super) type Lookup<'a> = dyn Fn(Ask, &[Name], Span) -> Result<f64, Fault> + 'a;
 
 /// The value of a size.
 pub(super) fn evaluate(expression: &Expression, lookup: &Lookup) -> Result<f64, Fault> {
     match &expression.kind {
         ExpressionKind::Number(number) => Ok(*number),
-        ExpressionKind::Path(names) => lookup(names, expression.span),
+        ExpressionKind::Path(names) => lookup(Ask::Number, names, expression.span),
+        ExpressionKind::Call(call) if call.name.text == "length" && call.arguments.len() == 1 => {
+            let argument = &call.arguments[0].value;
+            match &argument.kind {
+                ExpressionKind::Path(names) => lookup(Ask::Length, names, argument.span),
+                _ => {
+                    let message = "`length` takes a path of the configuration: `length(config.…)`";
+                    Err(Diagnostic::new(Code::Table, argument.span, message).label("not a path").into())
+                }
+            }
+        }
         ExpressionKind::Negate(inner) => Ok(-evaluate(inner, lookup)?),
         ExpressionKind::Binary(operator, left, right) => {
             let (left, right) = (evaluate(left, lookup)?, evaluate(right, lookup)?);

@@ -6,7 +6,7 @@ use super::audit;
 use super::find;
 use super::formula::{Formula, make, weight_matrix};
 use super::names::{Counter, Weights, expand};
-use super::number::{Fault, Mistake, evaluate, path_text, whole};
+use super::number::{Ask, Fault, Mistake, evaluate, path_text, whole};
 use super::settings::parameters;
 use super::{Binding, FileFormat, Prefix, Table, TensorRows};
 use crate::check::program::Program;
@@ -239,7 +239,7 @@ impl Resolver<'_> {
 
     /// A row's number.
     fn row(&self, expression: &Expression) -> Result<usize, Mistake> {
-        let value = evaluate(expression, &|names, span| self.look_up(names, span).map_err(Fault::Mistake));
+        let value = evaluate(expression, &|ask, names, span| self.look_up(ask, names, span).map_err(Fault::Mistake));
         match value {
             Ok(value) => whole(value).ok_or_else(|| {
                 let message = "rows are counted from 0 in whole numbers";
@@ -254,8 +254,13 @@ impl Resolver<'_> {
     }
 
     /// A parameter of the model, or the iteration that a counter is in.
-    fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Mistake> {
+    fn look_up(&self, ask: Ask, names: &[Name], span: Span) -> Result<f64, Mistake> {
         let path = path_text(names);
+        if ask == Ask::Length {
+            let message = "rows are counted by numbers and parameters";
+            let help = "set a parameter from the configuration, `classes = length(config.…)`, and use it here";
+            return Err(Box::new(Diagnostic::new(Code::Table, span, message).label("not a number").help(help)));
+        }
         if let Some(counter) = self.counters.iter().rev().find(|counter| counter.name == path) {
             return Ok(counter.iteration as f64);
         }

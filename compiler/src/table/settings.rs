@@ -3,7 +3,7 @@
 //! In: the tables' `name = …` and `require …` lines, and a way to read the configuration. Out: the
 //! parameters that it gives. What it does not give is left to the command line and to defaults.
 
-use super::number::{Fault, evaluate, path_span, path_text};
+use super::number::{Ask, Fault, evaluate, path_span, path_text};
 use super::{FileFormat, find};
 use crate::check::program::Program;
 use crate::diagnostic::{Code, Diagnostic, nearest};
@@ -26,7 +26,9 @@ pub enum Setting {
     Bool(bool),
     /// A text.
     Text(String),
-    /// A list or an object.
+    /// A list or an object, of so many entries.
+    Several(usize),
+    /// A number that no float is.
     Other,
 }
 
@@ -42,7 +44,8 @@ impl Setting {
                 let short: String = text.chars().take(60).collect();
                 format!("\"{}\"", short.escape_debug())
             }
-            Setting::Other => "a list or an object".to_string(),
+            Setting::Several(_) => "a list or an object".to_string(),
+            Setting::Other => "a number out of all bounds".to_string(),
         }
     }
 }
@@ -120,7 +123,7 @@ impl Reading<'_> {
         }
         let mut missing = Vec::new();
         for alternative in alternatives {
-            match evaluate(alternative, &|names, span| self.look_up(names, span)) {
+            match evaluate(alternative, &|ask, names, span| self.look_up(ask, names, span)) {
                 Ok(value) if value.is_finite() => {
                     self.values.insert(name.text.clone(), value);
                     return;
@@ -155,22 +158,27 @@ impl Reading<'_> {
     }
 
     /// What a name in a setting is worth: an entry of the configuration, or a parameter set above.
-    fn look_up(&self, names: &[Name], span: Span) -> Result<f64, Fault> {
+    fn look_up(&self, ask: Ask, names: &[Name], span: Span) -> Result<f64, Fault> {
         match names {
             [first, rest @ ..] if first.text == "config" && !rest.is_empty() => {
                 let setting = self.at(rest);
-                match setting {
-                    Setting::Missing | Setting::Null => Err(Fault::Missing(format!("`{}`", path_text(names)))),
-                    Setting::Number(number) => Ok(number),
-                    Setting::Bool(value) => Ok(f64::from(u8::from(value))),
-                    Setting::Text(_) | Setting::Other => {
-                        let message =
-                            format!("`{}` is {} in the checkpoint's configuration", path_text(names), setting.words());
-                        Err(Diagnostic::new(Code::Config, span, message).label("a number is wanted here").into())
+                let wrong = |wanted: &str| {
+                    let message =
+                        format!("`{}` is {} in the checkpoint's configuration", path_text(names), setting.words());
+                    Err(Diagnostic::new(Code::Config, span, message).label(format!("{wanted} is wanted here")).into())
+                };
+                match (ask, &setting) {
+                    (_, Setting::Missing | Setting::Null) => Err(Fault::Missing(format!("`{}`", path_text(names)))),
+                    (Ask::Number, Setting::Number(number)) => Ok(*number),
+                    (Ask::Number, Setting::Bool(value)) => Ok(f64::from(u8::from(*value))),
+                    (Ask::Length, Setting::Several(entries)) => Ok(*entries as f64),
+                    (Ask::Number, Setting::Text(_) | Setting::Several(_) | Setting::Other) => wrong("a number"),
+                    (Ask::Length, Setting::Number(_) | Setting::Bool(_) | Setting::Text(_) | Setting::Other) => {
+                        wrong("a list or an object")
                     }
                 }
             }
-            [name] if self.set.contains_key(&name.text) => {
+            [name] if ask == Ask::Number && self.set.contains_key(&name.text) => {
                 self.values.get(&name.text).copied().ok_or_else(|| Fault::Missing(format!("`{}`", name.text)))
             }
             _ => {

@@ -15,7 +15,7 @@ fn config(path: &[&str]) -> Setting {
         ["text", "hidden"] => Setting::Number(7.0),
         ["tie"] => Setting::Bool(true),
         ["act"] => Setting::Text("relu".to_string()),
-        ["list"] => Setting::Other,
+        ["list"] => Setting::Several(3),
         _ => Setting::Missing,
     }
 }
@@ -41,6 +41,11 @@ fn settings_take_the_first_alternative_that_is_there() {
     let wanted = [("dim", 48.0), ("hidden", 193.0), ("tied", 1.0)];
     assert_eq!(found, wanted.map(|(name, value)| (name.to_string(), value)));
     assert_eq!(values("hidden = config.text.hidden").unwrap()[0].1, 7.0);
+    assert_eq!(values("hidden = length(config.none) or 2 * length(config.list)").unwrap()[0].1, 6.0);
+    assert_eq!(
+        mistake("dim = length(config.n_embd)"),
+        "`config.n_embd` is 48 in the checkpoint's configuration @ config.n_embd @ "
+    );
 }
 
 #[test]

@@ -26,15 +26,16 @@ pub fn check(arguments: &CheckArguments, terminal: &mut Terminal) -> Result<(), 
     for file in &arguments.files {
         let shown = file.display().to_string();
         let (ok, definitions, mistakes) = match check_file(file, &mut models) {
-            Ok((definitions, mistakes, _)) if mistakes.is_empty() => {
-                let noun = if definitions == 1 { "definition" } else { "definitions" };
-                terminal.ok(&format!("{shown} ({definitions} {noun})"));
-                (true, definitions, json!([]))
+            Ok(found) if found.mistakes.is_empty() => {
+                let noun = if found.definitions == 1 { "definition" } else { "definitions" };
+                let lengths: String = found.lengths.iter().map(|(name, length)| format!(", {name} = {length}")).collect();
+                terminal.ok(&format!("{shown} ({} {noun}{lengths})", found.definitions));
+                (true, found.definitions, json!([]))
             }
-            Ok((definitions, mistakes, sources)) => {
-                let failure = Failure::Mistakes(mistakes, sources);
+            Ok(found) => {
+                let failure = Failure::Mistakes(found.mistakes, found.sources);
                 terminal.failure(&failure);
-                (false, definitions, json::failure(&failure))
+                (false, found.definitions, json::failure(&failure))
             }
             Err(failure) => {
                 terminal.failure(&failure);
@@ -90,16 +91,29 @@ impl Models<'_> {
     }
 }
 
-/// How many definitions a file has, its mistakes, and the sources to draw them with.
-fn check_file(file: &Path, models: &mut Models) -> Result<(usize, Vec<Diagnostic>, Sources), Failure> {
+/// What a check of a file finds.
+struct Found {
+    /// How many definitions it has.
+    definitions: usize,
+    /// The mistakes.
+    mistakes: Vec<Diagnostic>,
+    /// The time axes whose length the file says, as the models checked with parameters have them.
+    lengths: Vec<(String, usize)>,
+    /// The sources, to draw mistakes with.
+    sources: Sources,
+}
+
+fn check_file(file: &Path, models: &mut Models) -> Result<Found, Failure> {
     let (sources, files, mut mistakes) = session::read(file)?;
     let tree = &files.files[files.root].tree;
     let definitions = tree.definitions.len() + tree.functions.len();
+    let mut lengths = Vec::new();
     if mistakes.is_empty() {
         mistakes = check::check_all(&files);
         for definition in &tree.definitions {
             let Some(parameters) = models.parameters(definition) else { continue };
-            for mistake in check_model(&files, &definition.name.text, &parameters) {
+            let found = check_model(&files, &definition.name.text, &parameters, &mut lengths);
+            for mistake in found {
                 // Most of what is wrong with a model is wrong without sizes, too.
                 let same =
                     |other: &Diagnostic| other.code == mistake.code && other.primary.span == mistake.primary.span;
@@ -109,14 +123,24 @@ fn check_file(file: &Path, models: &mut Models) -> Result<(usize, Vec<Diagnostic
             }
         }
     }
-    Ok((definitions, mistakes, sources))
+    Ok(Found { definitions, mistakes, lengths, sources })
 }
 
-fn check_model(files: &Files, name: &str, parameters: &BTreeMap<String, f64>) -> Vec<Diagnostic> {
+/// Checks a model and its tables with its parameters; notes the lengths of its time axes that the file says.
+fn check_model(
+    files: &Files,
+    name: &str,
+    parameters: &BTreeMap<String, f64>,
+    lengths: &mut Vec<(String, usize)>,
+) -> Vec<Diagnostic> {
     let model = match check::check(files, Some(name), parameters, Missing::Refuse) {
         Ok(model) => model,
         Err(mistakes) => return mistakes,
     };
+    let known: Vec<(String, usize)> = model.known_lengths().map(|(name, length)| (name.to_string(), length)).collect();
+    lengths.extend(known);
+    lengths.sort();
+    lengths.dedup();
     let mut mistakes = Vec::new();
     for format in table::formats(files, name) {
         mistakes.extend(table::bindings(files, &model, format).err().unwrap_or_default());

@@ -94,9 +94,11 @@ fn other(message: impl Into<String>) -> Failure {
 
 /// The time axis that `in.lengths.NAME` speaks of, or `in.lengths` where the model has only one.
 fn time_of_lengths(model: &Model, name: &str) -> Result<String, Failure> {
-    match (name, model.times.as_slice()) {
+    let brought = |place: &usize| model.lengths[*place].is_none();
+    let times: Vec<String> = (0..model.times.len()).filter(brought).map(|place| model.times[place].clone()).collect();
+    match (name, times.as_slice()) {
         ("", [only]) => Ok(only.clone()),
-        ("", []) => Err(other("`in.lengths` is given, and the model has no axis of positions")),
+        ("", []) => Err(other("`in.lengths` is given, and no axis of the model has a length that sequences bring along")),
         ("", several) => Err(other(format!(
             "`in.lengths` is given, and the model has {} axes of positions: call it {}",
             several.len(),

@@ -49,7 +49,7 @@ pub struct Chunk {
     /// The sequences' places.
     pub places: Vec<usize>,
     /// For each time axis, how many positions are new of each sequence. Only the axis of chunks may have any once a sequence
-    /// has begun.
+    /// has begun. Of an axis whose length the file says, all are there from the start, whatever is said here.
     pub lengths: Vec<Vec<usize>>,
     /// The new rows of each input, one sequence after the other. An input without positions has a row for each sequence that
     /// begins.
@@ -213,6 +213,10 @@ impl Stream {
             let mut own = Vec::new();
             for (sequence, (place, new)) in chunk.places.iter().zip(lengths).enumerate() {
                 let known = self.place(*place);
+                if let Some(length) = program.lengths[time] {
+                    own.push(Step { before: known.given[time], after: length, last: true });
+                    continue;
+                }
                 let (before, after) = (known.given[time], known.given[time] + new);
                 let of_chunks = program.chunks == Some(TimeId(time as u32));
                 if known.begun && !of_chunks && *new > 0 {

@@ -95,7 +95,8 @@ pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
         Some(Value::Bool(value)) => Setting::Bool(*value),
         Some(Value::Number(number)) => number.as_f64().map_or(Setting::Other, Setting::Number),
         Some(Value::String(text)) => Setting::Text(text.clone()),
-        Some(Value::Array(_) | Value::Object(_)) => Setting::Other,
+        Some(Value::Array(list)) => Setting::Several(list.len()),
+        Some(Value::Object(object)) => Setting::Several(object.len()),
     }
 }
 
