@@ -69,7 +69,7 @@ pub(super) fn turns(fused: &Fused) -> HashMap<ValueId, usize> {
 }
 
 /// How many positions before the one that was computed last a read looks: at the row's own position and earlier ones from
-/// within the scan, which is given that row; at the last one from outside.
+/// within the scan, which is given that row; from outside, near the last that the scan comes to.
 fn looks_back(subscript: &Subscript, row: Option<IndexId>, backward: bool) -> Option<usize> {
     let Subscript::Affine { terms, constant, from_last } = subscript else { return None };
     let back = match (row, terms.as_slice(), from_last) {
@@ -81,6 +81,7 @@ fn looks_back(subscript: &Subscript, row: Option<IndexId>, backward: bool) -> Op
             }
         }
         (None, [], Some(_)) if !backward => -*constant,
+        (None, [], None) if backward => *constant,
         _ => return None,
     };
     usize::try_from(back).ok()
