@@ -38,7 +38,7 @@ impl Step {
 pub struct Extent {
     /// The first row.
     pub first: usize,
-    /// How many rows there are of earlier positions, before those of new ones.
+    /// How many earlier positions there are, before new ones.
     pub kept: usize,
     /// How many new positions there are.
     pub new: usize,
@@ -50,6 +50,8 @@ pub struct Rows {
     pub sequences: usize,
     /// For each track, those of each sequence.
     tracks: Vec<Vec<Extent>>,
+    /// For each track, how many rows a buffer over it has.
+    counts: Vec<usize>,
     /// For each pair of tracks, how many rows a buffer over both has.
     pairs: Vec<usize>,
     /// What kernels look up.
@@ -77,7 +79,7 @@ impl Rows {
         for (time, steps) in steps.iter().enumerate() {
             keep(layout.lengths(TimeId(time as u32)), steps.iter().map(|step| step.after).collect());
         }
-        let mut tracks: Vec<Vec<Extent>> = Vec::new();
+        let (mut tracks, mut counts): (Vec<Vec<Extent>>, Vec<usize>) = (Vec::new(), Vec::new());
         for (number, track) in program.tracks.iter().enumerate() {
             let id = TrackId(number as u32);
             let (mut next, mut extents) = (0, Vec::new());
@@ -87,7 +89,7 @@ impl Rows {
                 let (kept, new) = (start - step.from(track.lag, track.keep), end - start);
                 let first = if track.stays() { region(id, sequence) } else { next };
                 extents.push(Extent { first, kept, new });
-                next += kept + new;
+                next += track.rows(kept + new);
                 if track.keep == Keep::New {
                     sequence_of.extend(std::iter::repeat_n(sequence, new));
                     position_of.extend(start..end);
@@ -100,6 +102,7 @@ impl Rows {
             keep(layout.table(id, Table::Sequence), sequence_of);
             keep(layout.table(id, Table::Position), position_of);
             tracks.push(extents);
+            counts.push(next);
         }
         let mut pairs = Vec::new();
         for (one, rows) in tracks.iter().enumerate() {
@@ -113,7 +116,7 @@ impl Rows {
                 keep(layout.first_pairs(TrackId(one as u32), TrackId(two as u32)), first);
             }
         }
-        Rows { sequences, tracks, pairs, words, _tables: tables }
+        Rows { sequences, tracks, counts, pairs, words, _tables: tables }
     }
 
     /// The rows of each sequence along a track.
@@ -121,9 +124,9 @@ impl Rows {
         &self.tracks[track.0 as usize]
     }
 
-    /// How many rows kernels over a track run over.
+    /// How many rows a track has, unless they stay in their place: those that kernels over it run over.
     pub fn count(&self, track: TrackId) -> usize {
-        self.extents(track).iter().map(|extent| extent.kept + extent.new).sum()
+        self.counts[track.0 as usize]
     }
 
     /// How many rows a buffer has, unless they stay in their place.

@@ -2,7 +2,7 @@
 //! ones that still mean something; with random inputs and weights, ragged batches, one and two threads, and every version
 //! of the tiles.
 //!
-//! Adding a case is adding a file to `fixtures/programs`.
+//! Adding a case is adding a file to `fixtures/programs`, or to `fixtures/stacks` if it has layers.
 
 use seqwright::session::{Backend, Checked, Request, Runner, check};
 use seqwright::tiles::Instructions;
@@ -61,9 +61,11 @@ fn disagreement(checked: &Checked, lengths: &[usize], random: &mut Random, stric
 #[test]
 fn machine_code_computes_what_the_interpreter_says() {
     let mut programs = 0;
-    for (name, _) in files_in("tests/fixtures/programs") {
+    let folders = ["tests/fixtures/programs", "tests/fixtures/stacks"];
+    let files = folders.iter().flat_map(|folder| files_in(folder).into_iter().map(move |(name, _)| (*folder, name)));
+    for (folder, name) in files {
         programs += 1;
-        let checked = checked(&repository().join("tests/fixtures/programs").join(&name));
+        let checked = checked(&repository().join(folder).join(&name));
         let checked = checked.unwrap_or_else(|failure| panic!("{failure}"));
         // Lengths of one, of blocks of keys and rows and one more, and others; one program has a table of 40 positions.
         let lengths = if name == "tokens.seq" { [1, 7, 33, 2, 40] } else { [1, 7, 33, 2, 70] };

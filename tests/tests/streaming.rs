@@ -45,7 +45,7 @@ fn golden_cases_come_chunk_by_chunk() {
 #[test]
 fn programs_come_chunk_by_chunk() {
     let mut refused = Vec::new();
-    for folder in ["tests/fixtures/streaming", "tests/fixtures/programs"] {
+    for folder in ["tests/fixtures/streaming", "tests/fixtures/programs", "tests/fixtures/stacks"] {
         for (name, _) in files_in(folder) {
             let mut checked = program(&format!("{folder}/{name}"));
             let results = causal_results(&mut checked);

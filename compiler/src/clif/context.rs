@@ -33,7 +33,7 @@ pub enum Table {
     First,
     /// For each sequence, that position.
     From,
-    /// For each sequence, how many positions have rows.
+    /// For each sequence, how many positions have rows, in turn or each its own.
     Count,
     /// For each row its sequence; only where kernels run over it.
     Sequence,

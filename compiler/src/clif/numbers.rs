@@ -217,7 +217,14 @@ impl Spelling<'_, '_> {
             ([], _) => at.here.sequence,
             ([track], [place]) => {
                 let first = at.here.extent(*track).first;
-                self.emitter.ins().iadd(first, *place)
+                let row = match self.program.track(*track).turns {
+                    None => *place,
+                    Some(turns) => {
+                        let last = self.emitter.size(turns - 1);
+                        self.emitter.ins().band(*place, last)
+                    }
+                };
+                self.emitter.ins().iadd(first, row)
             }
             ([one, two, ..], [first_place, second_place, ..]) => {
                 let firsts = self.context_word(Words::of(self.program).first_pairs(*one, *two));

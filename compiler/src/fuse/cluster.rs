@@ -106,7 +106,24 @@ pub(super) fn gather(parts: Parts) -> Vec<Cluster> {
     parts.graph.groups.iter().for_each(|group| gathering.place(group));
     let mut clusters = gathering.clusters;
     blocks::take_in(parts, &mut clusters);
-    clusters
+    sequences_early(parts.graph, clusters)
+}
+
+/// Kernels that run over sequences stand as soon as what they read is there: they make little of much, whose memory is then
+/// free for others.
+fn sequences_early(graph: &Graph, clusters: Vec<Cluster>) -> Vec<Cluster> {
+    let mut order: Vec<Cluster> = Vec::new();
+    for cluster in clusters {
+        let mut place = order.len();
+        if cluster.rows.time.is_none() {
+            let sources: HashSet<ValueId> =
+                cluster.values.iter().flat_map(|id| reads(&graph.value(*id).kind)).collect();
+            let last = order.iter().rposition(|earlier| earlier.values.iter().any(|value| sources.contains(value)));
+            place = last.map_or(0, |last| last + 1);
+        }
+        order.insert(place, cluster);
+    }
+    order
 }
 
 /// Why a value was not put where another is computed, or how it was: asked as it was decided, when the value's turn came.

@@ -1,12 +1,14 @@
 //! Fused equations to kernels.
 //!
 //! A value gets a buffer if another kernel reads it, or the same one at another row, or somebody asked for it; else it is a
-//! short-lived array of its kernel. A product's columns are those of all products with its operand, side by side; its
+//! short-lived array of its kernel. In the buffer it has a row for each position, unless only the next ones read it
+//! ([`turns`]). A product's columns are those of all products with its operand, side by side; its
 //! operand is used where it lies if its numbers lie there in order, and gathered first if not.
 
 mod attention;
 mod memory;
 mod product;
+mod turns;
 
 use super::index::{Indices, Layout, dense, features, is_global, whole_range};
 use super::scalar::Context;
@@ -30,6 +32,7 @@ pub fn lower(fused: &Fused) -> Program {
         fused,
         graph,
         stored: stored(fused),
+        turns: turns::turns(fused),
         program: Program {
             name: graph.model.name.clone(),
             times: graph.model.times.clone(),
@@ -47,7 +50,7 @@ pub fn lower(fused: &Fused) -> Program {
         known: HashMap::new(),
     };
     for time in 0..graph.model.times.len() {
-        lowering.track(Track { time: TimeId(time as u32), lag: 0, keep: Keep::New });
+        lowering.track(Track::new_positions(TimeId(time as u32), 0));
     }
     for (id, value) in graph.model.ids() {
         if matches!(value.kind, ValueKind::Input { .. }) {
@@ -104,6 +107,7 @@ struct Lowering<'a> {
     fused: &'a Fused,
     graph: &'a Graph,
     stored: HashSet<ValueId>,
+    turns: HashMap<ValueId, usize>,
     program: Program,
     buffer_of: HashMap<ValueId, BufferId>,
     packed: HashMap<String, BufferId>,
@@ -156,7 +160,7 @@ impl Lowering<'_> {
 
     /// The positions that a kernel runs over; none for one over sequences.
     pub(super) fn track_of(&mut self, rows: Rows) -> Option<TrackId> {
-        rows.time.map(|time| self.track(Track { time, lag: rows.lag, keep: Keep::New }))
+        rows.time.map(|time| self.track(Track::new_positions(time, rows.lag)))
     }
 
     /// The rows of a value's memory.
@@ -169,11 +173,16 @@ impl Lowering<'_> {
             Some(plan) => (plan.lag(id), plan.keep(id), true),
         };
         let times: Vec<TimeId> = self.graph.value(id).axes.iter().filter_map(Axis::time).collect();
+        let turns = self.turns.get(&id).copied();
         let tracks = times.iter().enumerate().map(|(place, time)| match (place, chunks) {
-            (0, _) => Track { time: *time, lag, keep },
+            (0, _) => {
+                let track = Track { time: *time, lag, keep, turns: None };
+                // What stays in one place grows there.
+                if track.stays() { track } else { Track { turns, ..track } }
+            }
             // The other positions of pairs: all that there are.
-            (_, true) => Track { time: *time, lag: 0, keep: Keep::All },
-            (_, false) => Track { time: *time, lag: 0, keep: Keep::New },
+            (_, true) => Track { time: *time, lag: 0, keep: Keep::All, turns: None },
+            (_, false) => Track::new_positions(*time, 0),
         });
         let tracks: Vec<Track> = tracks.collect();
         Space::Tracks(tracks.into_iter().map(|track| self.track(track)).collect())

@@ -41,6 +41,9 @@ pub struct Track {
     pub lag: usize,
     /// Which earlier positions have rows before those of the new ones.
     pub keep: Keep,
+    /// In how many rows the positions take turns, a power of two: that of number `n` among those above lies in row `n % turns`
+    /// of its sequence. None where each has a row of its own.
+    pub turns: Option<usize>,
 }
 
 /// A track, by number.
@@ -454,6 +457,21 @@ pub struct Comparison {
 }
 
 impl Track {
+    /// The new positions of an axis, each with a row of its own: what kernels run over.
+    pub fn new_positions(time: TimeId, lag: usize) -> Track {
+        Track { time, lag, keep: Keep::New, turns: None }
+    }
+
+    /// How many rows a sequence has with so many positions.
+    pub fn rows(self, positions: usize) -> usize {
+        self.turns.map_or(positions, |turns| positions.min(turns))
+    }
+
+    /// In which of them a position lies, counted from the first that has a row.
+    pub fn row(self, place: usize) -> usize {
+        self.turns.map_or(place, |turns| place % turns)
+    }
+
     /// Whether its rows stay in one place from chunk to chunk.
     pub fn stays(self) -> bool {
         match self.keep {

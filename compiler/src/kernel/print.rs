@@ -55,16 +55,17 @@ impl Program {
         &self.times[time.0 as usize]
     }
 
-    /// A track as text: `T`, `T 2 later`, `T and the last 3`, `T and all before`.
+    /// A track as text: `T`, `T 2 later`, `T and the last 3`, `T and all before`, `T, 2 rows in turn`.
     fn track_name(&self, track: TrackId) -> String {
-        let Track { time, lag, keep } = self.track(track);
+        let Track { time, lag, keep, turns } = self.track(track);
         let lag = if lag == 0 { String::new() } else { format!(" {lag} later") };
         let keep = match keep {
             Keep::New => String::new(),
             Keep::Last(count) => format!(" and the last {count}"),
             Keep::All => " and all before".to_string(),
         };
-        format!("{}{lag}{keep}", self.time(time))
+        let turns = turns.map_or(String::new(), |turns| format!(", {turns} rows in turn"));
+        format!("{}{lag}{keep}{turns}", self.time(time))
     }
 
     fn space(&self, space: &Space) -> String {

@@ -4,6 +4,7 @@ mod affine;
 mod alias;
 mod common_subexpressions;
 mod dead;
+mod ends;
 mod hoist;
 mod inline;
 mod simplify;
@@ -21,8 +22,8 @@ pub struct Pass {
 
 /// Every pass in turn. Simplification comes again after hoisting and inlining, which bring constants together; equal
 /// equations are merged before inlining, which would hide that they are equal. Affine recurrences come to their normal form
-/// before hoisting, which takes factor and addend out.
-pub const PIPELINE: [Pass; 10] = [
+/// before hoisting, which takes factor and addend out. Ends come after inlining, which would put them back.
+pub const PIPELINE: [Pass; 11] = [
     Pass { name: "dead code", run: dead::run },
     Pass { name: "simplification", run: simplify::run },
     Pass { name: "aliases", run: alias::run },
@@ -32,6 +33,7 @@ pub const PIPELINE: [Pass; 10] = [
     Pass { name: "inlining", run: inline::run },
     Pass { name: "simplification", run: simplify::run },
     Pass { name: "aliases", run: alias::run },
+    Pass { name: "ends", run: ends::run },
     Pass { name: "dead code", run: dead::run },
 ];
 

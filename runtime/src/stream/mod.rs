@@ -508,15 +508,18 @@ fn copy_rows(
     for (extent, place) in rows.extents(track_id).iter().zip(places) {
         let kept = known[*place].as_mut().expect("a sequence that runs is there").copied.entry(id).or_default();
         match when {
+            // Kept positions are no more than take turns: each has a row.
             When::Before => {
                 let (start, count) = (extent.first * row, extent.kept * row);
                 memory.numbers_mut(id)[start..start + count].copy_from_slice(&kept[kept.len() - count..]);
             }
             When::After => {
                 let all = extent.kept + extent.new;
-                let last = all.min(most);
-                let start = (extent.first + all - last) * row;
-                *kept = memory.numbers(id)[start..start + last * row].to_vec();
+                kept.clear();
+                for place in all - all.min(most)..all {
+                    let start = (extent.first + track.row(place)) * row;
+                    kept.extend_from_slice(&memory.numbers(id)[start..start + row]);
+                }
             }
         }
     }

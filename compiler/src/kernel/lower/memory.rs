@@ -1,4 +1,7 @@
 //! Memory: buffers that do not live at the same time share a slot.
+//!
+//! Calls are gone through in order, and a slot is added only where all that have such rows are in use: so there are as many as
+//! live at once, however deep a stack is. Of those that are free a buffer takes the one that wastes least.
 
 use crate::kernel::{Program, Role, Space};
 
@@ -14,23 +17,38 @@ pub(super) fn share_memory(program: &mut Program) {
     for output in &program.outputs {
         last_use[output.buffer.0 as usize] = Some(program.calls.len());
     }
-    let mut slots: Vec<(Space, Option<usize>)> = Vec::new();
+    let mut slots: Vec<Slot> = Vec::new();
     let mut placed = vec![false; count];
     for place in 0..program.calls.len() {
         for argument in program.calls[place].arguments.clone() {
             let buffer = &mut program.buffers[argument.0 as usize];
-            if let (Role::Computed { slot }, false) = (&mut buffer.role, placed[argument.0 as usize]) {
-                placed[argument.0 as usize] = true;
-                let free = slots
-                    .iter()
-                    .position(|(space, until)| *space == buffer.space && until.is_none_or(|until| until < place));
-                let chosen = free.unwrap_or_else(|| {
-                    slots.push((buffer.space.clone(), None));
-                    slots.len() - 1
-                });
-                slots[chosen].1 = last_use[argument.0 as usize];
-                *slot = chosen;
+            let Role::Computed { slot } = &mut buffer.role else { continue };
+            if std::mem::replace(&mut placed[argument.0 as usize], true) {
+                continue;
             }
+            let free = |slot: &Slot| slot.space == buffer.space && slot.until.is_none_or(|until| until < place);
+            let chosen = (0..slots.len()).filter(|slot| free(&slots[*slot])).min_by_key(|slot| {
+                let has = slots[*slot].row;
+                // Room for it with the least to spare, or else the least to grow.
+                (has < buffer.row, has.abs_diff(buffer.row))
+            });
+            let chosen = chosen.unwrap_or_else(|| {
+                slots.push(Slot { space: buffer.space.clone(), row: 0, until: None });
+                slots.len() - 1
+            });
+            slots[chosen].until = last_use[argument.0 as usize];
+            slots[chosen].row = slots[chosen].row.max(buffer.row);
+            *slot = chosen;
         }
     }
+}
+
+/// Memory that buffers share.
+struct Slot {
+    /// The rows of all of them.
+    space: Space,
+    /// The most numbers that one of them has in a row.
+    row: usize,
+    /// The last call that needs it.
+    until: Option<usize>,
 }
