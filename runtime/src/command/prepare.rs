@@ -5,6 +5,7 @@ use super::arguments::{BackendArguments, BackendName, ModelArguments};
 use super::terminal::{Terminal, Waiting};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
 use crate::tiles::Instructions;
+use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Loaded};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,6 +97,23 @@ pub fn prepare(
         terminal.note(note);
     }
     Ok(Prepared { checkpoint: opened, checked, loaded })
+}
+
+/// A checkpoint's tokenizer.
+///
+/// # Errors
+/// There is no checkpoint or it has none; one that can't be read.
+pub fn tokenizer(checkpoint: Option<&Checkpoint>) -> Result<Tokenizer, Failure> {
+    let other = |why: String| Failure::Other(why);
+    let Some(checkpoint) = checkpoint else {
+        return Err(other(
+            "texts need a tokenizer: pass `--checkpoint DIR` with a folder that has a tokenizer.json".to_string(),
+        ));
+    };
+    let path = checkpoint
+        .tokenizer_path()
+        .ok_or_else(|| other(format!("{} has no tokenizer.json", checkpoint.folder().display())))?;
+    Tokenizer::open(path).map_err(other)
 }
 
 /// The backend that is asked for.

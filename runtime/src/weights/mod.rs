@@ -35,6 +35,7 @@ pub use self::error::WeightError;
 pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
 pub use self::safetensors::SafetensorsFile;
+pub(crate) use self::shards::read_json;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};
 /// The element type that a safetensors header names for a tensor.
 pub use ::safetensors::Dtype;
