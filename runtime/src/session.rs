@@ -217,19 +217,26 @@ pub fn lower(checked: &Checked) -> Stages {
 /// The equation that keeps it from running chunk by chunk.
 pub fn lower_chunks(checked: &Checked) -> Result<Stages, Failure> {
     let graph = graph::build(&checked.model, &checked.outputs);
-    let refuse = |refusal: &Refusal, graph: &Graph, time: Option<TimeId>| {
-        Failure::Mistakes(vec![refusal.diagnostic(graph, time)], checked.sources.clone())
-    };
-    let Some(time) = stream_axis(&graph) else {
-        let reader = graph.outputs.first().map_or(ValueId(0), |(_, id)| *id);
-        return Err(refuse(&Refusal { reader, why: Why::NoAxis }, &graph, None));
-    };
+    match stream_axis(&graph) {
+        Some(time) => chunks_of(checked, graph, time),
+        None => {
+            let reader = graph.outputs.first().map_or(ValueId(0), |(_, id)| *id);
+            Err(refusal(checked, &Refusal { reader, why: Why::NoAxis }, &graph, None))
+        }
+    }
+}
+
+fn chunks_of(checked: &Checked, graph: Graph, time: TimeId) -> Result<Stages, Failure> {
     // Found out before the passes, so that it speaks of the file's own equations.
-    plan(&graph, time).map_err(|refusal| refuse(&refusal, &graph, Some(time)))?;
+    plan(&graph, time).map_err(|why| refusal(checked, &why, &graph, Some(time)))?;
     let fused = fuse_chunks(pass::optimise(graph.clone()), time)
-        .map_err(|(refusal, optimised)| refuse(&refusal, &optimised, Some(time)))?;
+        .map_err(|(why, optimised)| refusal(checked, &why, &optimised, Some(time)))?;
     let program = kernel::lower(&fused);
     Ok(Stages { graph, fused, program })
+}
+
+fn refusal(checked: &Checked, why: &Refusal, graph: &Graph, time: Option<TimeId>) -> Failure {
+    Failure::Mistakes(vec![why.diagnostic(graph, time)], checked.sources.clone())
 }
 
 /// Reads a model's weights from a checkpoint by its table.
@@ -372,6 +379,14 @@ impl Runner {
         results
     }
 
+    /// The longest sequences that the model's tables of positions allow.
+    pub fn limits(&self) -> &[kernel::Limit] {
+        match &self.way {
+            Way::Cpu(executable) => &executable.program().limits,
+            Way::Interpreter { limits, .. } => limits,
+        }
+    }
+
     /// The model's time axes by name.
     pub fn times(&self) -> impl Iterator<Item = (TimeId, &str)> {
         self.model.times.iter().enumerate().map(|(place, name)| (TimeId(place as u32), name.as_str()))
@@ -460,7 +475,31 @@ impl Streamer {
         instructions: Instructions,
         threads: usize,
     ) -> Result<Streamer, Failure> {
-        let stages = lower_chunks(checked)?;
+        Streamer::of(checked, loaded, lower_chunks(checked)?, instructions, threads)
+    }
+
+    /// The same for chunks along an axis that need not be that of the results.
+    ///
+    /// # Errors
+    /// As for [`new`](Streamer::new).
+    pub fn along(
+        time: TimeId,
+        checked: &Checked,
+        loaded: &Loaded,
+        instructions: Instructions,
+        threads: usize,
+    ) -> Result<Streamer, Failure> {
+        let stages = chunks_of(checked, graph::build(&checked.model, &checked.outputs), time)?;
+        Streamer::of(checked, loaded, stages, instructions, threads)
+    }
+
+    fn of(
+        checked: &Checked,
+        loaded: &Loaded,
+        stages: Stages,
+        instructions: Instructions,
+        threads: usize,
+    ) -> Result<Streamer, Failure> {
         let executable = executable(checked, loaded, stages, instructions, threads)?;
         Ok(Streamer {
             model: checked.model.clone(),
@@ -480,6 +519,11 @@ impl Streamer {
         &self.outputs
     }
 
+    /// The longest sequences that the model's tables of positions allow.
+    pub fn limits(&self) -> &[kernel::Limit] {
+        &self.stream.executable().program().limits
+    }
+
     /// The sequences.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
@@ -488,6 +532,11 @@ impl Streamer {
     /// The axis along which chunks come.
     pub fn time(&self) -> TimeId {
         self.stream.executable().program().chunks.expect("it was compiled to take chunks")
+    }
+
+    /// How many positions of a sequence came along the axis of chunks.
+    pub fn position(&self, place: usize) -> usize {
+        self.stream.position(place)
     }
 
     /// Runs the next positions of some sequences; inputs are named by the model's numbers.

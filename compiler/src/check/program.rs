@@ -8,7 +8,7 @@ use crate::syntax::tree::{Definition, File, Function, Name};
 use std::collections::HashMap;
 
 /// The files of a program, each with the names it sees.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Program {
     /// Every file once.
     pub files: Vec<ProgramFile>,
@@ -17,7 +17,7 @@ pub struct Program {
 }
 
 /// One file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProgramFile {
     /// Its number among the sources.
     pub id: FileId,

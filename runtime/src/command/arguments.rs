@@ -3,6 +3,10 @@
 //! In: the words of the command line. Out: [`Arguments`], in which every option is well formed by itself. Whether a
 //! file is there, or a model has the parameter that is set, is found later, and is no mistake in the call.
 
+mod generate;
+
+pub use self::generate::{GenerateArguments, Tokens};
+
 use crate::tiles::Instructions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -18,6 +22,7 @@ use std::sync::LazyLock;
   seqc check model.seq
   seqc run examples/six_words.seq
   seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
+  seqc generate gpt2.seq --checkpoint gpt2 --prompt 'Once upon a time'
   seqc verify gpt2.seq --checkpoint gpt2
 
 `seqc COMMAND --help` says more about one of them."
@@ -57,6 +62,9 @@ its file, is checked with them.")]
 The first axis of a tensor that is given counts the sequences of the batch. Where they differ in length,
 `in.lengths` of the --io file says how long each is.")]
     Run(RunArguments),
+    /// Go on with texts or tokens, token by token
+    #[command(after_help = generate::HELP)]
+    Generate(Box<GenerateArguments>),
     /// Compare a model's values with those that another program computed
     #[command(after_help = "Examples:
   seqc verify gpt2.seq --checkpoint gpt2
@@ -65,7 +73,8 @@ The first axis of a tensor that is given counts the sequences of the batch. Wher
 The io file holds tensors `in.NAME` for the model's inputs and `out.NAME` for the expected numbers of any of
 its values; the first axis of each counts the sequences. `in.lengths` says how long each sequence is, or
 `in.lengths.T` for the axis T of several. A number is right if it differs from the expected one by
-tolerance * max(1, |expected|) at most.")]
+tolerance * max(1, |expected|) at most. `out.greedy` expects the most probable tokens, one after the other: it
+begins with those of `in.prompt`, or with its own first token where there is no prompt.")]
     Verify(VerifyArguments),
 }
 

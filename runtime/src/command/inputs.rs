@@ -5,6 +5,7 @@
 
 use super::Stop;
 use super::arguments::Input;
+use super::prepare;
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
 use crate::weights::{Checkpoint, SafetensorsFile, Tensor, Values};
@@ -58,26 +59,16 @@ impl Given {
         texts: &[String],
     ) -> Result<(), Failure> {
         let (value, time) = input_of_texts(model)?;
-        let Some(checkpoint) = checkpoint else {
-            return Err(other("texts need a tokenizer: pass `--checkpoint` with a model that has one"));
-        };
-        let tokenizer = checkpoint
-            .tokenizer()
-            .map_err(Failure::Other)?
-            .ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))?;
+        let tokenizer = prepare::tokenizer(checkpoint)?;
         let mut all = Vec::new();
         for text in texts {
             all.push(tokenizer.encode(text).map_err(Failure::Other)?);
         }
-        let longest = all.iter().map(Vec::len).max().unwrap_or(0);
-        let padded =
-            all.iter().flat_map(|tokens| tokens.iter().copied().chain(std::iter::repeat_n(0, longest - tokens.len())));
-        let tensor =
-            Tensor::new(vec![all.len(), longest], Values::Integers(padded.collect())).map_err(Failure::Other)?;
+        let (tensor, lengths) = padded_tokens(&all).map_err(Failure::Other)?;
         if self.tensors.insert(value.path.clone(), tensor).is_some() {
             return Err(other(format!("the input `{}` is given as a tensor and as texts", value.path)));
         }
-        self.lengths.insert(model.times[time.0 as usize].clone(), all.iter().map(Vec::len).collect());
+        self.lengths.insert(model.times[time.0 as usize].clone(), lengths);
         Ok(())
     }
 
@@ -86,6 +77,19 @@ impl Given {
         let mistakes = |errors: Vec<InputError>| Failure::Inputs(errors, checked.sources.clone());
         Batch::from_tensors(&checked.model, &self.tensors, &self.lengths).map_err(mistakes)
     }
+}
+
+/// Tokens of several sequences as one tensor, and how many each has.
+///
+/// # Errors
+/// More than there is room for.
+pub fn padded_tokens<Token: Copy + Into<i64>>(all: &[Vec<Token>]) -> Result<(Tensor, Vec<usize>), String> {
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let padded = all.iter().flat_map(|tokens| {
+        tokens.iter().map(|token| (*token).into()).chain(std::iter::repeat_n(0, longest - tokens.len()))
+    });
+    let tensor = Tensor::new(vec![all.len(), longest], Values::Integers(padded.collect()))?;
+    Ok((tensor, all.iter().map(Vec::len).collect()))
 }
 
 fn other(message: impl Into<String>) -> Failure {

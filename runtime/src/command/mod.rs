@@ -1,7 +1,7 @@
-//! The command line `seqc`: `check`, `emit`, `run` and `verify`.
+//! The command line `seqc`: `check`, `emit`, `run`, `generate` and `verify`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
-//! went well, 1 something did not, 2 the call was wrong. It decides nothing about models: [`crate::session`] does the
+//! went well, 1 something did not, 2 the call was wrong, 130 somebody pressed Ctrl-C. It decides nothing about models: [`crate::session`] does the
 //! work.
 //!
 //! | file | what it does |
@@ -10,7 +10,9 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `run.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `emit.rs`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
+//! | `continuations.rs` | what was generated, as it is shown |
+//! | `greedy.rs` | continuations by the arg max, for `verify` |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
@@ -18,7 +20,10 @@
 
 pub mod arguments;
 mod check;
+mod continuations;
 mod emit;
+mod generate;
+mod greedy;
 mod heat;
 mod inputs;
 mod json;
@@ -38,6 +43,8 @@ use std::ffi::OsString;
 const OK: u8 = 0;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// As a shell says it of a program that a signal ended: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
 
 /// The stack of the thread that works, in bytes: checking descends as deep as a file nests, which the checker limits
 /// long before this is full.
@@ -52,6 +59,8 @@ pub(crate) enum Stop {
     Failed(Failure),
     /// Something is not as it should be, and everything about it is said.
     Said,
+    /// Somebody wanted no more.
+    Interrupted,
 }
 
 impl From<Failure> for Stop {
@@ -94,11 +103,13 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
+        Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
     };
     match done {
         Ok(()) => OK,
         Err(Stop::Said) => FAILED,
+        Err(Stop::Interrupted) => INTERRUPTED,
         Err(Stop::Usage(message)) => {
             terminal.usage(&message);
             USAGE

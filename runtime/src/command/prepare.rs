@@ -5,6 +5,7 @@ use super::arguments::{BackendArguments, BackendName, ModelArguments};
 use super::terminal::{Terminal, Waiting};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
 use crate::tiles::Instructions;
+use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Loaded};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,6 +97,19 @@ pub fn prepare(
         terminal.note(note);
     }
     Ok(Prepared { checkpoint: opened, checked, loaded })
+}
+
+/// A checkpoint's tokenizer.
+///
+/// # Errors
+/// There is no checkpoint or it has none; one that can't be read.
+pub fn tokenizer(checkpoint: Option<&Checkpoint>) -> Result<Tokenizer, Failure> {
+    let other = |why: String| Failure::Other(why);
+    let Some(checkpoint) = checkpoint else {
+        return Err(other("texts need a tokenizer: pass `--checkpoint` with a model that has one".to_string()));
+    };
+    let tokenizer = checkpoint.tokenizer().map_err(other)?;
+    tokenizer.ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))
 }
 
 /// The backend that is asked for.

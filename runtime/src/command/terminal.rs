@@ -98,6 +98,11 @@ impl Terminal {
         }
     }
 
+    /// Whether nobody reads results any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Prints something that is no result. There is nobody to tell where that fails.
     pub fn say(&mut self, text: &str) {
         let _ = self.errors.write_all(text.as_bytes());

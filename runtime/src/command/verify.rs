@@ -1,8 +1,10 @@
 //! `seqc verify`: a model's values against those that another program computed.
 //!
-//! Only what exists is compared: positions past a sequence's end hold whatever the other program left there.
+//! Only what exists is compared: positions past a sequence's end hold whatever the other program left there. What another
+//! program generated token by token is generated anew ([`greedy`]).
 
 use super::arguments::VerifyArguments;
+use super::greedy::{self, Greedy};
 use super::inputs::Given;
 use super::numbers::{left, right, shortest, width};
 use super::prepare::{self, Prepared, Steps};
@@ -37,12 +39,16 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
     let mut notes = prepared.loaded.notes.clone();
     let told = notes.len();
     let model = &prepared.checked.model;
-    if !model.inputs().any(|(_, value)| value.path == "prompt") && io.inputs.remove("prompt").is_some() {
-        notes.push("`in.prompt` is left out: generation is not verified by this version".to_string());
+    // What another program generated is no value of the model, nor is what it generated from.
+    let prompt = match model.inputs().any(|(_, value)| value.path == "prompt") {
+        true => None,
+        false => io.inputs.remove("prompt"),
+    };
+    let expected = if find(model, "greedy").is_none() { io.outputs.remove("greedy") } else { None };
+    if prompt.is_some() && expected.is_none() {
+        notes.push("`in.prompt` is left out: no `out.greedy` says how it goes on".to_string());
     }
-    if find(model, "greedy").is_none() && io.outputs.remove("greedy").is_some() {
-        notes.push("`out.greedy` is left out: generation is not verified by this version".to_string());
-    }
+    let greedy = expected.map(|expected| Greedy { prompt, expected });
     notes[told..].iter().for_each(|note| terminal.note(note));
     let mut given = Given::default();
     given.take(model, io.inputs)?;
@@ -51,32 +57,39 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
         .keys()
         .map(|name| Ok((name.clone(), expected_value(model, name)?)))
         .collect::<Result<_, Failure>>()?;
-    if outputs.is_empty() {
+    if outputs.is_empty() && greedy.is_none() {
         return Err(Failure::Other(format!("{} expects nothing: it has no tensor `out.NAME`", path.display())).into());
     }
-    prepared.checked.outputs = outputs;
-    let batch = given.batch(&prepared.checked)?;
-    let rows = results(&prepared, backend, &batch, &mut steps)?;
-    let compared: Vec<Compared> = prepared
-        .checked
-        .outputs
-        .iter()
-        .zip(&rows)
-        .map(|((name, id), rows)| {
+    let mut compared = Vec::new();
+    if !outputs.is_empty() {
+        prepared.checked.outputs = outputs;
+        let batch = given.batch(&prepared.checked)?;
+        let rows = results(&prepared, backend, &batch, &mut steps)?;
+        let one = |((name, id), rows): (&(String, ValueId), &Vec<f32>)| {
             let axes = &prepared.checked.model.value(*id).axes;
             let expected = &io.outputs[name];
             let difference = compare(axes, &batch, rows, expected, arguments.tolerance);
             let wanted = print_axes(axes, &prepared.checked.model.times);
             Compared { name: name.clone(), shape: expected.shape().to_vec(), wanted, difference }
-        })
-        .collect();
-    let ok = compared.iter().all(Compared::is_ok);
+        };
+        compared = prepared.checked.outputs.iter().zip(&rows).map(one).collect();
+    }
+    let generated = match &greedy {
+        None => None,
+        Some(greedy) => {
+            let _waiting = Waiting::new(format!("generating with {}", prepared.checked.model.name));
+            Some(greedy::compare(&prepared.checked, &prepared.loaded, backend, &given, greedy)?)
+        }
+    };
+    let ok = compared.iter().all(Compared::is_ok) && generated.iter().all(greedy::Compared::is_ok);
     if arguments.json {
-        let outputs = Value::Array(compared.iter().map(Compared::document).collect());
-        let parts = [("tolerance", json!(arguments.tolerance)), ("outputs", outputs), ("notes", json!(notes))];
+        let outputs = compared.iter().map(Compared::document);
+        let outputs = outputs.chain(generated.iter().map(greedy::Compared::document)).collect();
+        let parts =
+            [("tolerance", json!(arguments.tolerance)), ("outputs", Value::Array(outputs)), ("notes", json!(notes))];
         terminal.print(&json::document("verify", ok, parts))?;
     } else {
-        let text = table(&compared, terminal);
+        let text = table(&compared, generated.as_ref(), terminal);
         terminal.print(&text)?;
     }
     if ok { Ok(()) } else { Err(Stop::Said) }
@@ -211,7 +224,7 @@ impl Compared {
     }
 }
 
-fn table(all: &[Compared], terminal: &Terminal) -> String {
+fn table(all: &[Compared], generated: Option<&greedy::Compared>, terminal: &Terminal) -> String {
     let plain = terminal.depth() == Depth::Plain;
     let style = |color: AnsiColor| if plain { Style::new() } else { color.on_default().bold() };
     let (good, bad) = (style(AnsiColor::BrightGreen), style(AnsiColor::BrightRed));
@@ -227,6 +240,11 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
             None => [compared.name.clone(), shape, "-".to_string(), "-".to_string(), "-".to_string()],
         });
     }
+    if let Some(generated) = generated {
+        let none = || "-".to_string();
+        lines.push(["greedy".to_string(), format!("{:?}", generated.shape), none(), none(), String::new()]);
+    }
+    let oks: Vec<bool> = all.iter().map(Compared::is_ok).chain(generated.map(greedy::Compared::is_ok)).collect();
     let widths: Vec<usize> =
         (0..5).map(|column| lines.iter().map(|line| width(&line[column])).max().unwrap_or(0)).collect();
     let mut text = String::new();
@@ -237,7 +255,7 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
                 _ => left(&line[column], widths[column]),
             })
             .collect();
-        let verdict = match place.checked_sub(1).map(|place| all[place].is_ok()) {
+        let verdict = match place.checked_sub(1).map(|place| oks[place]) {
             None => String::new(),
             Some(true) => format!("{good}ok{good:#}"),
             Some(false) => format!("{bad}FAILED{bad:#}"),
@@ -258,6 +276,9 @@ fn table(all: &[Compared], terminal: &Terminal) -> String {
             }
         };
         text.push_str(&format!("{}: {why}\n", compared.name));
+    }
+    if let Some(generated) = generated.filter(|generated| !generated.is_ok()) {
+        text.push_str(&generated.why());
     }
     text
 }

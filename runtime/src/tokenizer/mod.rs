@@ -69,6 +69,25 @@ impl Tokenizer {
         self.inner.encode(text)
     }
 
+    /// The ids of `text` alone: special tokens that stand in it, and no others.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Tokenizer::encode`].
+    pub fn encode_alone(&self, text: &str) -> Result<Vec<i64>, String> {
+        self.inner.encode_alone(text)
+    }
+
+    /// The id of a token, if the vocabulary has it.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.id(token)
+    }
+
+    /// The token with this id, as the vocabulary has it.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.token(id)
+    }
+
     /// The text of `ids`, special tokens left out.
     ///
     /// # Errors
@@ -121,9 +140,25 @@ impl Inner {
     }
 
     fn encode(&self, text: &str) -> Result<Vec<i64>, String> {
-        let encoding = self.tokenizer.encode_fast(text, true);
+        self.encode_with(text, true)
+    }
+
+    fn encode_alone(&self, text: &str) -> Result<Vec<i64>, String> {
+        self.encode_with(text, false)
+    }
+
+    fn encode_with(&self, text: &str, special: bool) -> Result<Vec<i64>, String> {
+        let encoding = self.tokenizer.encode_fast(text, special);
         let encoding = encoding.map_err(|error| format!("cannot tokenize the text: {error}"))?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
+    }
+
+    fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    fn token(&self, id: u32) -> Option<String> {
+        self.tokenizer.id_to_token(id)
     }
 
     fn decode(&self, ids: &[i64]) -> Result<String, String> {
@@ -158,6 +193,18 @@ impl Inner {
     }
 
     fn encode(&self, _text: &str) -> Result<Vec<i64>, String> {
+        match *self {}
+    }
+
+    fn encode_alone(&self, _text: &str) -> Result<Vec<i64>, String> {
+        match *self {}
+    }
+
+    fn id(&self, _token: &str) -> Option<u32> {
+        match *self {}
+    }
+
+    fn token(&self, _id: u32) -> Option<String> {
         match *self {}
     }
 

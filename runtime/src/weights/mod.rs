@@ -48,6 +48,7 @@ pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
 pub use self::npz::NpzFile;
 pub use self::safetensors::SafetensorsFile;
+pub(crate) use self::shards::read_json;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};
 /// The element type that a safetensors header names for a tensor.
 pub use ::safetensors::Dtype;

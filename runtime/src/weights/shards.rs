@@ -48,7 +48,7 @@ impl ShardIndex {
 }
 
 /// Reads a JSON file; an error gives the line and column.
-pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, WeightError> {
+pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, WeightError> {
     let (file, length) = open_regular_file(path)?;
     if length > LONGEST_JSON {
         let problem = format!("it is {length} bytes long, and the most is {LONGEST_JSON}");
