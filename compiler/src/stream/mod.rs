@@ -6,11 +6,13 @@
 //! where nothing bounds how far it looks, there is no step program, and the [`Refusal`] says which equation is to blame.
 //! The whole sequence is one chunk from the initial state, one token a chunk of one.
 
+mod field;
 mod plan;
 mod reach;
 mod refusal;
 mod window;
 
+pub use field::{Field, fields};
 pub use plan::{Keep, Part, Plan, plan, stream_axis};
 pub use reach::{Look, View, looks, sums};
 pub use refusal::{Refusal, Why};

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `emit`, `run` and `verify`.
+//! The command line `seqc`: `check`, `emit`, `explain`, `run` and `verify`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
 //! went well, 1 something did not, 2 the call was wrong. It decides nothing about models: [`crate::session`] does the
@@ -10,7 +10,7 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `run.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `verify.rs` | one command each |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
@@ -19,6 +19,7 @@
 pub mod arguments;
 mod check;
 mod emit;
+pub mod explain;
 mod heat;
 mod inputs;
 mod json;
@@ -93,6 +94,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
+        Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
     };
