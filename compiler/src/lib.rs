@@ -11,6 +11,7 @@
 pub mod check;
 pub mod clif;
 pub mod diagnostic;
+pub mod explain;
 pub mod fuse;
 pub mod graph;
 pub mod kernel;

@@ -6,12 +6,14 @@
 //! where nothing bounds how far it looks, there is no step program, and the [`Refusal`] says which equation is to blame.
 //! The whole sequence is one chunk from the initial state, one token a chunk of one.
 
+mod field;
 mod last;
 mod plan;
 mod reach;
 mod refusal;
 mod window;
 
+pub use field::{Field, fields};
 pub use last::at_last;
 pub use plan::{Keep, Part, Plan, plan, stream_axis};
 pub use reach::{Look, View, looks, sums};

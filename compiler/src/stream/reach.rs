@@ -259,7 +259,7 @@ impl<'g> Walk<'g> {
         self.needed.insert(read);
         let Some(first) = row_of(self.graph, read, self.time) else { return };
         let view = match reader.row {
-            None => View::FromLast(self.from_last(&subscripts[first.0 as usize], reader)),
+            None => View::FromLast(self.last_back(&subscripts[first.0 as usize], reader)),
             Some(_) => {
                 let window = self.around(&subscripts[first.0 as usize], reader);
                 if window.is_empty() {
@@ -346,7 +346,7 @@ impl<'g> Walk<'g> {
     }
 
     /// How many positions before the last a subscript lies at most.
-    fn from_last(&self, subscript: &Subscript, reader: &Reader) -> Option<usize> {
+    fn last_back(&self, subscript: &Subscript, reader: &Reader) -> Option<usize> {
         let Subscript::Affine { terms, constant, from_last: Some(time) } = subscript else { return None };
         if *time != self.time {
             return None;

@@ -1,7 +1,7 @@
 //! Positions relative to a reader's own: from so many before to so many after.
 
 /// From `low` to `high`, both included; none where there is no bound. Empty where `low` is above `high`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Window {
     /// The first position, relative to the reader's.
     pub low: Option<i64>,

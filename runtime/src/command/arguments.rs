@@ -53,6 +53,14 @@ its file, is checked with them.")]
   seqc emit gru.seq --set input=12 --set hidden=20 --stage kernels
   seqc emit gpt2.seq --checkpoint gpt2 --stage asm --output logits")]
     Emit(EmitArguments),
+    /// Tell what the compiler made of each equation, what it keeps of a sequence, and what that costs
+    #[command(after_help = "Examples:
+  seqc explain examples/lstm.seq --checkpoint tests/goldens/lstm
+  seqc explain gpt2.seq --checkpoint gpt2 --layer 3
+  seqc explain gpt2.seq --checkpoint gpt2 --why layer.0.attention.out layer.0.norm2
+
+Layers that are alike are told once. Costs are formulas in the lengths of time axes.")]
+    Explain(ExplainArguments),
     /// Run a model and show its results
     #[command(after_help = "Examples:
   seqc run examples/six_words.seq
@@ -124,6 +132,32 @@ pub struct EmitArguments {
     /// Ask for this value instead of the model's results (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub output: Vec<String>,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArguments,
+    /// A checkpoint, for the parameters in its config.json: a model folder or a .safetensors file
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Ask for this value instead of the model's results (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    pub output: Vec<String>,
+    /// Tell this layer of a repeat alone
+    #[arg(long, value_name = "N", conflicts_with_all = ["all", "json", "why"])]
+    pub layer: Option<usize>,
+    /// Tell every layer, those that are alike too
+    #[arg(long)]
+    pub all: bool,
+    /// Tell instead why two equations are not computed by one kernel, or how they are
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub why: Option<Vec<String>>,
+    /// Print one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The stages on the way from a file to machine code.

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `emit`, `run`, `generate` and `verify`.
+//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `generate` and `verify`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
 //! went well, 1 something did not, 2 the call was wrong, 130 somebody pressed Ctrl-C. It decides nothing about models: [`crate::session`] does the
@@ -10,7 +10,7 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
 //! | `continuations.rs` | what was generated, as it is shown |
 //! | `greedy.rs` | continuations by the arg max, for `verify` |
 //! | `show.rs` | results as text |
@@ -22,6 +22,7 @@ pub mod arguments;
 mod check;
 mod continuations;
 mod emit;
+pub mod explain;
 mod generate;
 mod greedy;
 mod heat;
@@ -102,6 +103,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
+        Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),

@@ -36,7 +36,7 @@ pub struct Terminal {
     errors: AutoStream<io::Stderr>,
     colored_errors: bool,
     depth: Depth,
-    width: usize,
+    width: Option<usize>,
     closed: bool,
 }
 
@@ -56,10 +56,8 @@ impl Terminal {
             (false, false) => Depth::Palette,
             (false, true) => Depth::True,
         };
-        let width = match terminal_size::terminal_size_of(io::stdout()) {
-            Some((width, _)) => usize::from(width.0).max(40),
-            None => USUAL_WIDTH,
-        };
+        let width =
+            terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0).max(40));
         Terminal {
             output: AutoStream::new(io::stdout(), output),
             errors: AutoStream::new(io::stderr(), errors),
@@ -77,7 +75,12 @@ impl Terminal {
 
     /// How many columns there are.
     pub fn width(&self) -> usize {
-        self.width
+        self.width.unwrap_or(USUAL_WIDTH)
+    }
+
+    /// How many columns a text has that needs no more than these: so many, unless the terminal has fewer.
+    pub fn width_of_text(&self, widest: usize) -> usize {
+        self.width.map_or(widest, |width| width.min(widest))
     }
 
     /// Prints a result.

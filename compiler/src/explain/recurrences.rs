@@ -1,0 +1,87 @@
+//! The recurrences of a model: their states, what they read at earlier positions, their kinds, and how they run.
+
+use super::fate::Lineage;
+use super::{Recurrence, Stages};
+use crate::check::recurrence::{Group, Scan};
+use crate::fuse::ClusterKind;
+use crate::recurrence::kind;
+use crate::term::{Subscript, Term, print_term};
+
+/// Every recurrence that the outputs need, as the file writes it.
+pub(super) fn recurrences(stages: &Stages, lineage: &Lineage) -> Vec<Recurrence> {
+    let needed = stages.graph.needed();
+    let scans = stages.graph.groups.iter().filter_map(|group| match group {
+        Group::Scan(scan) if scan.values.iter().any(|id| needed.contains(id)) => Some(scan),
+        Group::Scan(_) | Group::One(_) => None,
+    });
+    scans.filter_map(|scan| recurrence(stages, lineage, scan)).collect()
+}
+
+fn recurrence(stages: &Stages, lineage: &Lineage, scan: &Scan) -> Option<Recurrence> {
+    let Stages { graph, fused, program, .. } = stages;
+    let path = |id| graph.value(id).path.as_str();
+    let (mut states, mut others) = (Vec::new(), Vec::new());
+    for id in &scan.values {
+        let root = lineage.root(path(*id));
+        let is_state = graph.model.ids().any(|(own, value)| {
+            value.path == root && graph.equation(own).is_some_and(|equation| equation.is_state)
+        });
+        let list: &mut Vec<String> = if is_state { &mut states } else { &mut others };
+        if !list.contains(&root) {
+            list.push(root);
+        }
+    }
+    let found = kind(&graph.model, scan);
+    let cause = found.cause().map(|cause| {
+        let value = graph.value(cause.value);
+        (lineage.root(&value.path), value.span, cause.text(&graph.model))
+    });
+    // Members may have been put into each other; what is left of them is one kernel.
+    let placed = |path: &str| {
+        let is_it = |id: &crate::term::ValueId| fused.graph.value(*id).path == path;
+        let is_scan = |kind: &ClusterKind| matches!(kind, ClusterKind::Scan { .. });
+        fused.clusters.iter().position(|cluster| is_scan(&cluster.kind) && cluster.values.iter().any(is_it))
+    };
+    let place = scan.values.iter().find_map(|id| placed(path(*id)))?;
+    let blocks = match &fused.clusters[place].kind {
+        ClusterKind::Scan { blocks, .. } => blocks.is_some(),
+        ClusterKind::Rows | ClusterKind::Attention => false,
+    };
+    Some(Recurrence {
+        time: scan.time,
+        backward: scan.backward,
+        states,
+        others,
+        reads: reads(stages, lineage, scan),
+        kind: found.name(),
+        cause,
+        blocks,
+        kernel: program.calls[place].kernel,
+    })
+}
+
+/// What members read of each other at other positions, and which of them do.
+fn reads(stages: &Stages, lineage: &Lineage, scan: &Scan) -> Vec<(String, Vec<String>)> {
+    let graph = &stages.graph;
+    let mut reads: Vec<(String, Vec<String>)> = Vec::new();
+    for id in &scan.values {
+        let Some(equation) = graph.equation(*id) else { continue };
+        let reader = lineage.root(&graph.value(*id).path);
+        let names = graph.model.names_in(equation);
+        equation.term.for_each_read(&mut |read, subscripts| {
+            let moved = |subscript: &Subscript| subscript.as_shifted().is_some_and(|(_, shift)| shift != 0);
+            let mut along = graph.value(read).axes.iter().zip(subscripts);
+            let elsewhere = along.any(|(axis, at)| axis.time() == Some(scan.time) && moved(at));
+            if !elsewhere || !scan.values.contains(&read) {
+                return;
+            }
+            let text = print_term(&Term::Read(read, subscripts.to_vec()), &names);
+            match reads.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, readers)) if readers.contains(&reader) => {}
+                Some((_, readers)) => readers.push(reader.clone()),
+                None => reads.push((text, vec![reader.clone()])),
+            }
+        });
+    }
+    reads
+}
