@@ -5,6 +5,7 @@ mod annalog;
 mod g2p;
 mod hama;
 mod silero_vad;
+mod smollm2;
 
 use seqwright::session::{Checked, lower_chunks};
 use seqwright_compiler::kernel::Part;
