@@ -51,12 +51,17 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
             match check(&program, None, &BTreeMap::new(), missing) {
                 Ok(model) => {
                     for format in formats(&program, &model.name) {
-                        all.extend(bindings(&program, &model, format).err().unwrap_or_default());
+                        let mut told = bindings(&program, &model, format).err().unwrap_or_default();
                         // Without a checkpoint nothing is set; what is set wrongly shows all the same.
                         let unset = settings(&program, &model.name, format, &BTreeMap::new(), &|_| Setting::Missing)
                             .err()
                             .unwrap_or_default();
-                        all.extend(unset.into_iter().filter(|diagnostic| diagnostic.code != Code::Config));
+                        told.extend(unset.into_iter().filter(|diagnostic| diagnostic.code != Code::Config));
+                        for diagnostic in told {
+                            if !all.contains(&diagnostic) {
+                                all.push(diagnostic);
+                            }
+                        }
                     }
                 }
                 Err(diagnostics) => all.extend(diagnostics),
