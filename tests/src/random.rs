@@ -11,19 +11,19 @@ pub struct Random(pub u64);
 
 impl Random {
     /// From 0 to below 1.
-    pub fn next(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// About normal: the sum of four.
     pub fn number(&mut self) -> f32 {
-        ((0..4).map(|_| self.next()).sum::<f64>() - 2.0) as f32
+        ((0..4).map(|_| self.fraction()).sum::<f64>() - 2.0) as f32
     }
 
     /// A whole number below a bound.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() * bound as f64) as usize
+        (self.fraction() * bound as f64) as usize
     }
 }
 

@@ -120,6 +120,10 @@ fn sequences_early(graph: &Graph, clusters: Vec<Cluster>) -> Vec<Cluster> {
                 cluster.values.iter().flat_map(|id| reads(&graph.value(*id).kind)).collect();
             let last = order.iter().rposition(|earlier| earlier.values.iter().any(|value| sources.contains(value)));
             place = last.map_or(0, |last| last + 1);
+            // Behind those that were as early.
+            while order.get(place).is_some_and(|other| other.rows.time.is_none()) {
+                place += 1;
+            }
         }
         order.insert(place, cluster);
     }
