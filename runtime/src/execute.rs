@@ -11,6 +11,7 @@ use seqwright_compiler::clif::context;
 use seqwright_compiler::kernel::{Body, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
@@ -54,13 +55,13 @@ impl Executable {
     pub fn new(
         program: Program,
         model: &Model,
-        weights: &BTreeMap<ValueId, Vec<f32>>,
+        weights: &BTreeMap<ValueId, &[f32]>,
         tiles: &Tiles,
         threads: usize,
     ) -> Result<Executable, String> {
         let linked = Linked::compile(&program, tiles)?;
         let weight = |id: &ValueId| {
-            weights.get(id).ok_or_else(|| format!("the weight `{}` is not given", model.value(*id).path))
+            weights.get(id).copied().ok_or_else(|| format!("the weight `{}` is not given", model.value(*id).path))
         };
         let mut fixed = Vec::new();
         for buffer in &program.buffers {
@@ -222,17 +223,18 @@ impl Executable {
         let zeros = self.zeros.as_ptr() as usize;
         let run = |((begin, end), slice): &Share| {
             let floats = context::scratch_floats(kernel, end - begin);
-            let mut scratch = AlignedFloats::zeroed(floats.max(1));
-            let mut words = rows.words.clone();
-            words[context::SEQUENCES] = rows.sequences;
-            words[context::SCRATCH] = scratch.as_mut_ptr() as usize;
-            words[context::ZEROS] = zeros;
-            (words[context::SLICE_FROM], words[context::SLICE_TO]) = *slice;
-            let arguments = arguments.get();
-            // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row
-            // say), reads and writes only its rows in `begin..end` of those it writes (of a scan that is shared out, its
-            // entries of them), and its scratch has the size asked for. Parts do not overlap.
-            unsafe { function(words.as_ptr(), arguments.as_ptr(), *begin, *end) }
+            with_scratch(floats, |scratch| {
+                let mut words = rows.words.clone();
+                words[context::SEQUENCES] = rows.sequences;
+                words[context::SCRATCH] = scratch as usize;
+                words[context::ZEROS] = zeros;
+                (words[context::SLICE_FROM], words[context::SLICE_TO]) = *slice;
+                let arguments = arguments.get();
+                // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and
+                // row say), reads and writes only its rows in `begin..end` of those it writes (of a scan that is shared out,
+                // its entries of them), and its scratch has the size asked for. Parts do not overlap.
+                unsafe { function(words.as_ptr(), arguments.as_ptr(), *begin, *end) }
+            });
         };
         if parts.len() <= 1 {
             parts.iter().for_each(run);
@@ -272,6 +274,24 @@ const SLICE: usize = 16;
 /// What a thread computes: a range of rows, and a slice.
 type Share = ((usize, usize), (usize, usize));
 
+/// Gives a kernel memory for its short-lived arrays. It is a thread's own and used again: for one row a kernel would take
+/// as long to have it zeroed as to fill it.
+fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
+    thread_local! {
+        static SCRATCH: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.len() < floats.max(1) {
+            *scratch = AlignedFloats::zeroed(floats.max(1));
+        }
+        // A kernel reads nothing that it has not written: in tests it would not go unseen.
+        if cfg!(debug_assertions) {
+            scratch.fill(f32::NAN);
+        }
+        call(scratch.as_mut_ptr());
+    });
+}
+
 /// Around a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
@@ -295,7 +315,7 @@ impl SharedArguments<'_> {
 const LOOKED_AT: usize = 64;
 
 /// A hash of a program's text and of numbers of each weight.
-fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Vec<f32>>) -> u64 {
+fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, &[f32]>) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     program.print().hash(&mut hasher);
     for numbers in weights.values() {
@@ -312,7 +332,7 @@ pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {
 }
 
 /// Weights side by side, packed for the product tile.
-fn packed(parts: &[PackedPart], sources: &[&Vec<f32>], panel_width: usize) -> AlignedFloats {
+fn packed(parts: &[PackedPart], sources: &[&[f32]], panel_width: usize) -> AlignedFloats {
     let depth = parts.first().map_or(0, |part| part.depth);
     let columns: usize = parts.iter().map(|part| part.columns).sum();
     let mut column_of: Vec<(usize, usize)> = Vec::with_capacity(columns);

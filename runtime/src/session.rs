@@ -329,9 +329,13 @@ impl Runner {
     pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
         match &self.way {
             Way::Cpu(executable) => {
-                let mut moved = batch.clone();
-                moved.inputs = program_inputs(executable.program(), &self.model, &batch.inputs);
-                executable.run(&moved).map_err(|error| run_failure(error, &self.model, &self.sources))
+                let pairs = program_inputs(executable.program(), &self.model);
+                let own = Batch {
+                    sequences: batch.sequences,
+                    lengths: batch.lengths.clone(),
+                    inputs: moved(&pairs, &batch.inputs),
+                };
+                executable.run(&own).map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
                 for limit in limits {
@@ -407,27 +411,27 @@ fn executable(
     let by_path: BTreeMap<&str, &Vec<f32>> =
         loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
     let model = &stages.fused.graph.model;
-    let weights =
-        model.weights().filter_map(|(id, value)| Some((id, (*by_path.get(value.path.as_str())?).clone()))).collect();
+    let weights: BTreeMap<ValueId, &[f32]> =
+        model.weights().filter_map(|(id, value)| Some((id, by_path.get(value.path.as_str())?.as_slice()))).collect();
     Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
 }
 
-/// A model's inputs by the numbers that a program has for them.
-fn program_inputs(
-    program: &Program,
-    model: &Model,
-    inputs: &BTreeMap<ValueId, Vec<f32>>,
-) -> BTreeMap<ValueId, Vec<f32>> {
-    let ids: BTreeMap<&str, ValueId> = program
-        .buffers
-        .iter()
-        .filter_map(|buffer| match buffer.role {
-            kernel::Role::Input(id) => Some((buffer.name.as_str(), id)),
+/// For each input that a program has, the model's number for it and its own.
+fn program_inputs(program: &Program, model: &Model) -> Vec<(ValueId, ValueId)> {
+    let mut pairs = Vec::new();
+    for (id, value) in model.inputs() {
+        let own = program.buffers.iter().find_map(|buffer| match buffer.role {
+            kernel::Role::Input(own) if buffer.name == value.path => Some(own),
             _ => None,
-        })
-        .collect();
-    let moved = |(id, rows): (&ValueId, &Vec<f32>)| Some((*ids.get(model.value(*id).path.as_str())?, rows.clone()));
-    inputs.iter().filter_map(moved).collect()
+        });
+        pairs.extend(own.map(|own| (id, own)));
+    }
+    pairs
+}
+
+/// A model's inputs by the numbers that a program has for them.
+fn moved(pairs: &[(ValueId, ValueId)], inputs: &BTreeMap<ValueId, Vec<f32>>) -> BTreeMap<ValueId, Vec<f32>> {
+    pairs.iter().filter_map(|(id, own)| Some((*own, inputs.get(id)?.clone()))).collect()
 }
 
 /// Why a run did not come about, in words.
@@ -461,6 +465,8 @@ pub struct Streamer {
     model: Model,
     sources: Sources,
     outputs: Vec<(String, ValueId)>,
+    /// The model's number for each input, and the program's.
+    inputs: Vec<(ValueId, ValueId)>,
     stream: Stream,
 }
 
@@ -502,6 +508,7 @@ impl Streamer {
     ) -> Result<Streamer, Failure> {
         let executable = executable(checked, loaded, stages, instructions, threads)?;
         Ok(Streamer {
+            inputs: program_inputs(executable.program(), &checked.model),
             model: checked.model.clone(),
             sources: checked.sources.clone(),
             outputs: checked.outputs.clone(),
@@ -544,9 +551,13 @@ impl Streamer {
     /// # Errors
     /// A chunk that does not fit, or a sequence that becomes longer than the model allows.
     pub fn run(&mut self, chunk: &Chunk) -> Result<Vec<NewRows>, Failure> {
-        let mut moved = chunk.clone();
-        moved.inputs = program_inputs(self.stream.executable().program(), &self.model, &chunk.inputs);
-        self.stream.run(&moved).map_err(|error| run_failure(error, &self.model, &self.sources))
+        let own = Chunk {
+            places: chunk.places.clone(),
+            lengths: chunk.lengths.clone(),
+            inputs: moved(&self.inputs, &chunk.inputs),
+            last: chunk.last,
+        };
+        self.stream.run(&own).map_err(|error| run_failure(error, &self.model, &self.sources))
     }
 }
 

@@ -265,12 +265,15 @@ fn verify_fails_on_other_numbers_names_and_shapes() {
     let text = case.call("verify", &AFFINE_SIZES, &[]).ends(1, "").output;
     assert!(text.contains("FAILED\ny: the shape [1, 3, 2] is no batch of [T, "), "{text}");
     with("out.z", floats(&[1], &[0.0])).ends(1, "`out.z` is expected, and the model `Affine` has no value `z`");
-    with("out.greedy", integers(&[1], &[0])).ends(1, "expects nothing");
+    with("out.greedy", integers(&[1], &[0])).ends(1, "the model `Affine` generates no tokens");
+    case.save("io.safetensors", vec![("in.x", x())]);
+    case.call("verify", &AFFINE_SIZES, &[]).ends(1, "expects nothing");
     case.save(
         "io.safetensors",
         vec![("in.x", x()), ("in.prompt", integers(&[1], &[0])), ("out.y", floats(&[1, 6], &[0.0; 6]))],
     );
-    case.call("verify", &AFFINE_SIZES, &[]).ends(1, "note: `in.prompt` is left out");
+    case.call("verify", &AFFINE_SIZES, &[])
+        .ends(1, "note: `in.prompt` is left out: no `out.greedy` says how it goes on");
 }
 
 #[test]

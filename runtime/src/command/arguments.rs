@@ -68,7 +68,18 @@ Layers that are alike are told once. Costs are formulas in the lengths of time a
   seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
 
 The first axis of a tensor that is given counts the sequences of the batch. Where they differ in length,
-`in.lengths` of the --io file says how long each is.")]
+`in.lengths` of the --io file says how long each is.
+
+With --stream the inputs that are sequences come from standard input, position by position, and results go to
+standard output as soon as they are known:
+
+  microphone | seqc run vad.seq --checkpoint vad --stream --format f32 | act
+  echo '{\"x\": [0.5, 1, 0.2]}' | seqc run gru.seq --checkpoint trained --stream
+
+A line of JSON has a value for each such input, one position or a list of them; `{\"reset\": true}` ends the
+sequence and begins another. Each position's results are a line. As f32 positions are raw 32-bit floats, the low
+byte first: all numbers of the first input, then those of the next, and so on. A model that looks ahead gives
+results that much later, and the rest when the input ends.")]
     Run(RunArguments),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]
@@ -209,19 +220,31 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub io: Option<PathBuf>,
     /// Run the model on a text, through the checkpoint's tokenizer.json (may be repeated)
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "stream")]
     pub text: Vec<String>,
     /// Ask for this value, any named one, instead of the model's results (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub output: Vec<String>,
     /// Write inputs and results to a file that `seqc verify --io` reads
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "stream")]
     pub save: Option<PathBuf>,
+    /// Take positions from standard input as they come, and write the results of each as soon as they are known
+    #[arg(long)]
+    pub stream: bool,
+    /// How positions are read and written: as lines of JSON, or as raw numbers
+    #[arg(long, value_enum, default_value_t = StreamFormat::Json, requires = "stream")]
+    pub format: StreamFormat,
+    /// Go on from a state that --save-state wrote
+    #[arg(long, value_name = "FILE", requires = "stream")]
+    pub state: Option<PathBuf>,
+    /// Write what is kept of the sequence when the input ends to a file, to go on from
+    #[arg(long, value_name = "FILE", requires = "stream")]
+    pub save_state: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub backend: BackendArguments,
     /// Print one JSON document on standard output, with every number
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub json: bool,
     /// Say how long each step took
     #[arg(long)]
@@ -274,6 +297,17 @@ pub enum BackendName {
     /// The meaning of every equation, in float64.
     #[value(help = None)]
     Interpreter,
+}
+
+/// How positions of a stream are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StreamFormat {
+    /// A line of JSON each.
+    #[value(help = None)]
+    Json,
+    /// 32-bit floats, the low byte first.
+    #[value(help = None)]
+    F32,
 }
 
 /// Instructions by name.

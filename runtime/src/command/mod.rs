@@ -11,6 +11,7 @@
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
 //! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
+//! | `stream.rs` | `run` on positions as they come |
 //! | `continuations.rs` | what was generated, as it is shown |
 //! | `greedy.rs` | continuations by the arg max, for `verify` |
 //! | `show.rs` | results as text |
@@ -32,6 +33,7 @@ mod numbers;
 mod prepare;
 mod run;
 mod show;
+mod stream;
 mod terminal;
 mod verify;
 

@@ -5,7 +5,7 @@ use super::inputs::Given;
 use super::prepare::{self, Prepared, Steps};
 use super::show::{self, Part, cosine};
 use super::terminal::{Terminal, Waiting};
-use super::{Stop, json};
+use super::{Stop, json, stream};
 use crate::batch::{Batch, padded};
 use crate::session::{Backend, Failure, Runner};
 use crate::weights::{Io, Tensor, Values, write_safetensors};
@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs a model.
 pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop> {
+    if arguments.stream {
+        return stream::stream(arguments, terminal);
+    }
     let request = prepare::request(&arguments.model, &arguments.output)?;
     let backend = prepare::backend(&arguments.backend)?;
     let mut names = BTreeSet::new();

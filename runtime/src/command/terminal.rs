@@ -91,7 +91,26 @@ impl Terminal {
         if self.closed {
             return Ok(());
         }
-        match self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush()) {
+        let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+        self.went(written)
+    }
+
+    /// Writes a result that is no text.
+    ///
+    /// # Errors
+    /// As for [`print`](Terminal::print).
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        if self.closed {
+            return Ok(());
+        }
+        // Not through what looks for colours in texts.
+        let mut output = io::stdout().lock();
+        let written = output.write_all(bytes).and_then(|()| output.flush());
+        self.went(written)
+    }
+
+    fn went(&mut self, written: io::Result<()>) -> Result<(), Stop> {
+        match written {
             Ok(()) => Ok(()),
             Err(why) if why.kind() == ErrorKind::BrokenPipe => {
                 self.closed = true;

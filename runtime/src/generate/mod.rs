@@ -227,8 +227,11 @@ impl Generator {
                     let known = sequences.get_mut(*place).and_then(Option::as_mut);
                     let (given, tokens) = known.ok_or_else(|| state_failure(StateError::NoSequence(*place)))?;
                     tokens.extend_from_slice(new);
-                    let mut lengths: Vec<Vec<usize>> = given.lengths.iter().map(|length| vec![*length]).collect();
-                    lengths[task.time.0 as usize] = vec![tokens.len()];
+                    let length = |time: usize| match time == task.time.0 as usize {
+                        true => tokens.len(),
+                        false => given.lengths.get(time).copied().unwrap_or(0),
+                    };
+                    let lengths = (0..runner.model().times.len()).map(|time| vec![length(time)]).collect();
                     let mut inputs = given.inputs.clone();
                     inputs.insert(task.tokens, tokens.iter().map(|token| *token as f32).collect());
                     let results = runner.run(&Batch { sequences: 1, lengths, inputs })?;

@@ -136,10 +136,10 @@ pub fn write(
         })
         .collect();
     let begun = Instant::now();
-    read(generator, starts, settings, &mut making, &mut speed)?;
+    let complete = read(generator, starts, settings, &mut making, &mut speed)?;
     speed.reading = begun.elapsed();
     let begun = Instant::now();
-    'writing: while making.iter().any(|one| one.ended.is_none()) {
+    'writing: while complete && making.iter().any(|one| one.ended.is_none()) {
         for (number, one) in making.iter_mut().enumerate().filter(|(_, one)| one.ended.is_none()) {
             let before = generator.position(one.place);
             let (token, text) = one.next(before, settings)?;
@@ -173,14 +173,14 @@ pub fn write(
     Ok(Written { continuations, speed })
 }
 
-/// Reads the prompts.
+/// Reads the prompts; gives whether all of them.
 fn read(
     generator: &mut Generator,
     starts: &[Start],
     settings: &Settings,
     making: &mut [Making],
     speed: &mut Speed,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut left: Vec<&[u32]> = starts.iter().map(|start| start.prompt.as_slice()).collect();
     if let Some(number) =
         (0..starts.len()).find(|number| left[*number].is_empty() && generator.position(starts[*number].place) == 0)
@@ -214,8 +214,7 @@ fn read(
             }
         }
     }
-    making.iter_mut().filter(|one| one.logits.is_none()).for_each(|one| one.ended = Some(Ended::Interrupted));
-    Ok(())
+    Ok(making.iter().all(|one| one.logits.is_some()))
 }
 
 impl Making<'_, '_> {

@@ -89,6 +89,9 @@ impl Regions {
             }
         }
         changed.retain(|track, layout| self.tracks.get(track).map(|known| &known.regions) != Some(&layout.regions));
+        if changed.is_empty() {
+            return Ok(());
+        }
         let mut floats = 0usize;
         for (track, layout) in &mut changed {
             let mut next = 0;

@@ -118,6 +118,8 @@ const GIVEN: &str = "positions of ";
 const FROM: &str = "first position of ";
 /// The largest state file that is read, in bytes.
 const LARGEST: u64 = 1 << 36;
+/// More positions than this come of no sequence.
+const MOST_POSITIONS: usize = u32::MAX as usize;
 
 impl State {
     /// Writes the state to a file.
@@ -197,6 +199,9 @@ impl State {
             return Err(StateError::OtherWeights(self.name.clone()));
         }
         let damaged = |why: String| Err(StateError::Damaged(why));
+        if let Some((time, given)) = self.given.iter().find(|(_, given)| **given > MOST_POSITIONS) {
+            return damaged(format!("{given} positions of {time} are more than a sequence can have"));
+        }
         let mut wanted = 0;
         for buffer in &program.buffers {
             let Some(rows) = self.rows_kept(program, buffer) else { continue };
