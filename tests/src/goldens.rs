@@ -73,6 +73,36 @@ pub fn case(name: &str) -> Case {
     Case { checked, checkpoint, io, lengths }
 }
 
+/// An example with the sizes of its golden case, or small ones.
+pub fn small(name: &str) -> Checked {
+    if CASES.contains(&name) {
+        return case(name).checked;
+    }
+    let small = |sizes: &[(&str, f64)]| sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+    let parameters: BTreeMap<String, f64> = match name {
+        "minilm" => small(&[
+            ("layers", 1.0),
+            ("dim", 8.0),
+            ("heads", 2.0),
+            ("inner", 16.0),
+            ("vocab", 50.0),
+            ("context", 32.0),
+            ("segments", 2.0),
+        ]),
+        "g2p" => small(&[("letters", 10.0), ("sounds", 12.0), ("dim", 8.0), ("size", 8.0)]),
+        "annalog" | "hama" | "hama_stepwise" => small(&[
+            ("layers", 1.0),
+            ("dim", 8.0),
+            ("heads", 2.0),
+            ("hidden", 16.0),
+            ("vocab", 20.0),
+            ("context", 32.0),
+        ]),
+        _ => BTreeMap::new(),
+    };
+    shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))
+}
+
 /// A result, or the failure as a user sees it.
 pub fn shown<T>(result: Result<T, Failure>) -> T {
     result.unwrap_or_else(|failure| panic!("{}", failure.render(false)))

@@ -1,40 +1,9 @@
 //! Every printed stage of every example, as a snapshot. Sizes are small, so that they can be read in review.
 
 use seqwright::link::assembly;
-use seqwright::session::{Checked, Request, check, lower, print_syntax};
+use seqwright::session::{Checked, lower, print_syntax};
 use seqwright_compiler::clif;
-use seqwright_tests::goldens::{CASES, case, example, shown};
-use std::collections::BTreeMap;
-
-/// Every example with the sizes of its golden case, or small ones.
-fn checked(name: &str) -> Checked {
-    if CASES.contains(&name) {
-        return case(name).checked;
-    }
-    let small = |sizes: &[(&str, f64)]| sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
-    let parameters: BTreeMap<String, f64> = match name {
-        "minilm" => small(&[
-            ("layers", 1.0),
-            ("dim", 8.0),
-            ("heads", 2.0),
-            ("inner", 16.0),
-            ("vocab", 50.0),
-            ("context", 32.0),
-            ("segments", 2.0),
-        ]),
-        "g2p" => small(&[("letters", 10.0), ("sounds", 12.0), ("dim", 8.0), ("size", 8.0)]),
-        "annalog" | "hama" | "hama_stepwise" => small(&[
-            ("layers", 1.0),
-            ("dim", 8.0),
-            ("heads", 2.0),
-            ("hidden", 16.0),
-            ("vocab", 20.0),
-            ("context", 32.0),
-        ]),
-        _ => BTreeMap::new(),
-    };
-    shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))
-}
+use seqwright_tests::goldens::small as checked;
 
 /// Stacks are printed one layer deep but for the stage that shows how layers share kernels.
 fn each(stage: &str, print: impl Fn(&Checked) -> String) {

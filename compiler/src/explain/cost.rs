@@ -75,9 +75,8 @@ fn attention(graph: &Graph, id: ValueId, parts: &AttentionParts) -> Vec<(ValueId
     let row = place.map(|place| IndexId(place as u32));
     let pairs: Vec<IndexId> = row.into_iter().chain([*over]).collect();
     let (lengths, exact) = lengths(softmax, &pairs, row, domain);
-    let features = |equation: &Equation| -> Vec<usize> {
-        equation.indices.iter().filter_map(|index| index.axis.size()).collect()
-    };
+    let features =
+        |equation: &Equation| -> Vec<usize> { equation.indices.iter().filter_map(|index| index.axis.size()).collect() };
     let over_pairs = |times: u64, factors: Vec<usize>| Formula {
         at_most: !exact,
         ..Formula::product(times, factors, lengths.clone())

@@ -68,6 +68,7 @@ fn numbered(fate: Fate, number: &dyn Fn(usize) -> usize) -> Fate {
         | Fate::PutInto { .. }
         | Fate::SameAs { .. }
         | Fate::Renamed { .. }
+        | Fate::TakenApart
         | Fate::Dropped) => other,
     }
 }
@@ -87,9 +88,7 @@ impl Reaches {
             graph.model.ids().map(|(id, value)| (value.path.as_str(), has_row(id))).collect();
         // A part without positions sees the whole; the equation that it is part of looks there from each of its own.
         let of_whole = |root: &str, field: Field| match field {
-            Field::Last(_) | Field::All if by_path.get(root) == Some(&true) => {
-                Field::Around(Window::ALL)
-            }
+            Field::Last(_) | Field::All if by_path.get(root) == Some(&true) => Field::Around(Window::ALL),
             Field::Nothing | Field::Around(_) | Field::Last(_) | Field::All => field,
         };
         for look in looks(graph, time) {
@@ -113,4 +112,3 @@ impl Reaches {
         reaches
     }
 }
-

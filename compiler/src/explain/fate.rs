@@ -57,6 +57,8 @@ pub enum Fate {
         /// The other.
         to: String,
     },
+    /// It is a softmax that is stored, and so computed as a largest score, exponentials, their sum and a quotient.
+    TakenApart,
     /// Nothing that is asked for needs it.
     Dropped,
 }
@@ -81,7 +83,9 @@ impl Lineage {
         for (id, value) in all() {
             // What a definition is given stands in no equation's place: it has a line of its own.
             match model.inside.get(&id).filter(|path| named.contains(path.as_str()) && **path != value.path) {
-                Some(of) => drop(lineage.roots.insert(value.path.clone(), of.clone())),
+                Some(of) => {
+                    lineage.roots.insert(value.path.clone(), of.clone());
+                }
                 None => {
                     lineage.roots.insert(value.path.clone(), value.path.clone());
                     lineage.equations.push((id, value.path.clone()));
@@ -101,6 +105,7 @@ impl Lineage {
             | Event::Merged { .. }
             | Event::Inlined { .. }
             | Event::Stayed { .. }
+            | Event::TakenApart { .. }
             | Event::Dropped { .. } => None,
         });
         for path in inside.chain(taken) {
@@ -141,6 +146,8 @@ struct Trail<'a> {
     /// For each equation, where others that read it have it instead.
     instead: HashMap<&'a str, &'a Event>,
     into: HashMap<&'a str, Vec<&'a str>>,
+    /// Softmax that no attention takes in.
+    apart: HashSet<&'a str>,
     /// Values that the file's equations compute from position to position, before any pass.
     in_loop: HashSet<&'a str>,
 }
@@ -149,8 +156,9 @@ impl<'a> Trail<'a> {
     fn new(lineage: &'a Lineage, graph: &'a Graph, fused: &'a Fused) -> Trail<'a> {
         let path = |id: ValueId| fused.graph.value(id).path.as_str();
         let clusters = fused.clusters.iter().enumerate();
-        let placed: HashMap<&str, (usize, ValueId)> =
-            clusters.flat_map(|(place, cluster)| cluster.values.iter().map(move |id| (path(*id), (place, *id)))).collect();
+        let placed: HashMap<&str, (usize, ValueId)> = clusters
+            .flat_map(|(place, cluster)| cluster.values.iter().map(move |id| (path(*id), (place, *id))))
+            .collect();
         let mut inside = HashMap::new();
         for (mix, parts) in &fused.attention {
             for id in [parts.weight, parts.dot] {
@@ -159,10 +167,14 @@ impl<'a> Trail<'a> {
         }
         let mut instead = HashMap::new();
         let mut into: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut apart = HashSet::new();
         for event in &fused.graph.history {
             match event {
-                Event::Renamed { value, .. } | Event::Merged { value, .. } => drop(instead.insert(value.as_str(), event)),
+                Event::Renamed { value, .. } | Event::Merged { value, .. } => {
+                    instead.insert(value.as_str(), event);
+                }
                 Event::Inlined { value, into: reader } => into.entry(value).or_default().push(reader),
+                Event::TakenApart { value } => drop(apart.insert(value.as_str())),
                 Event::TakenOut { .. } | Event::Hoisted { .. } | Event::Stayed { .. } | Event::Dropped { .. } => {}
             }
         }
@@ -171,7 +183,7 @@ impl<'a> Trail<'a> {
             crate::check::recurrence::Group::Scan(scan) => scan.values.as_slice(),
         });
         let in_loop = in_loop.map(|id| graph.value(*id).path.as_str()).collect();
-        Trail { lineage, fused, placed, inside, instead, into, in_loop }
+        Trail { lineage, fused, placed, inside, instead, into, apart, in_loop }
     }
 
     /// What became of an equation and its parts.
@@ -197,6 +209,9 @@ impl<'a> Trail<'a> {
 
     fn of_part(&self, equation: &str, part: &str, hoisted: bool) -> Vec<Fate> {
         let mut fates = Vec::new();
+        if self.apart.contains(part) {
+            fates.push(Fate::TakenApart);
+        }
         if let Some((kernel, id)) = self.placed.get(part) {
             fates.push(self.computed(equation, *kernel, *id, hoisted));
         }
@@ -274,9 +289,12 @@ pub(super) fn kernels(fates: &[Fate]) -> BTreeSet<usize> {
         .iter()
         .filter_map(|fate| match fate {
             Fate::Loop { kernel, .. } | Fate::Product { kernel, .. } | Fate::Attention { kernel, .. } => Some(*kernel),
-            Fate::Inside { .. } | Fate::PutInto { .. } | Fate::SameAs { .. } | Fate::Renamed { .. } | Fate::Dropped => {
-                None
-            }
+            Fate::Inside { .. }
+            | Fate::PutInto { .. }
+            | Fate::SameAs { .. }
+            | Fate::Renamed { .. }
+            | Fate::TakenApart
+            | Fate::Dropped => None,
         })
         .collect()
 }

@@ -154,9 +154,10 @@ impl Formula {
     pub fn polynomial(&self) -> Polynomial {
         let mut sum = Polynomial::default();
         for product in &self.products {
-            let number = product.factors.iter().fold(i128::from(product.times), |all, factor| {
-                all.saturating_mul(i128::from(*factor))
-            });
+            let number = product
+                .factors
+                .iter()
+                .fold(i128::from(product.times), |all, factor| all.saturating_mul(i128::from(*factor)));
             let start = Polynomial::of(&[(&[], 2 * number)], BTreeMap::new());
             let whole = product.lengths.iter().fold(start, |all, length| all.multiply(&length.polynomial()));
             sum = sum.plus(&whole, 1);
@@ -174,11 +175,14 @@ impl Formula {
 impl Product {
     fn print(&self, times: &[String]) -> String {
         let mut parts: Vec<String> = Vec::new();
+        let alone = self.times == 1 && self.factors.is_empty() && self.lengths.len() == 1;
         if self.times != 1 || (self.factors.is_empty() && self.lengths.is_empty()) {
             parts.push(self.times.to_string());
         }
         parts.extend(self.factors.iter().map(u64::to_string));
-        for (place, length) in self.lengths.iter().enumerate().filter(|(place, own)| !self.lengths[..*place].contains(own)) {
+        for (place, length) in
+            self.lengths.iter().enumerate().filter(|(place, own)| !self.lengths[..*place].contains(own))
+        {
             let count = self.lengths[place..].iter().filter(|own| *own == length).count();
             parts.push(match length {
                 Length::Positions(time) if count > 1 => format!("{}^{count}", times[time.0 as usize]),
@@ -189,6 +193,7 @@ impl Product {
                         (None, None) => format!("{name}^2"),
                         (None, Some(0)) | (Some(0), None) => format!("{name} * ({name} + 1) / 2"),
                         (None, Some(-1)) | (Some(1), None) => format!("{name} * ({name} - 1) / 2"),
+                        _ if alone => length.polynomial().print(times),
                         _ => format!("({})", length.polynomial().print(times)),
                     }
                 }
@@ -389,7 +394,8 @@ mod tests {
         assert_eq!(causal.print(&names), "2 * 64 * T * (T + 1) / 2");
         assert_eq!(causal.polynomial().print(&names), "64 * T^2 + 64 * T");
         let window = Formula::product(1, [], vec![pairs(Some(-3), Some(0))]);
-        assert_eq!(window.print(&names), "(4 * T - 6)");
+        assert_eq!(window.print(&names), "4 * T - 6");
+        assert_eq!(window.clone().times(2).print(&names), "2 * (4 * T - 6)");
         assert_eq!(window.polynomial().from, BTreeMap::from([(T, 3)]));
         let both = Formula::product(4, [8], vec![Length::Positions(T), Length::Positions(TimeId(1))]);
         assert_eq!(both.print(&names), "4 * 8 * T * S");

@@ -11,16 +11,17 @@ pub(super) fn kernels(stages: &Stages, lineage: &Lineage, costs: &[Vec<(ValueId,
     let Stages { fused, program, .. } = stages;
     let mut kernels: Vec<Kernel> = Vec::new();
     for (place, (cluster, call)) in fused.clusters.iter().zip(&program.calls).enumerate() {
-        if let Some(known) = kernels.iter_mut().find(|known| known.number == call.kernel) {
-            known.calls += 1;
-            continue;
-        }
         let mut equations: Vec<String> = Vec::new();
         for id in &cluster.values {
             let path = lineage.root(&fused.graph.value(*id).path);
             if !equations.contains(&path) {
                 equations.push(path);
             }
+        }
+        if let Some(known) = kernels.iter_mut().find(|known| known.number == call.kernel) {
+            known.calls += 1;
+            known.equations.extend(equations);
+            continue;
         }
         kernels.push(Kernel {
             number: call.kernel,
@@ -34,4 +35,3 @@ pub(super) fn kernels(stages: &Stages, lineage: &Lineage, costs: &[Vec<(ValueId,
     }
     kernels
 }
-

@@ -79,11 +79,8 @@ pub fn groups(equations: &[Equation], alike: bool) -> Vec<Group<'_>> {
         let before = &whole[place - 1].lines;
         let wider = |own: usize| same[own] && before[own].last.sees != group.lines[own].equation.sees;
         let sees_more = (0..same.len()).any(wider);
-        group.as_before = before.first().map(|line| Before {
-            path: iteration(&line.last.path).to_string(),
-            count,
-            sees_more,
-        });
+        group.as_before =
+            before.first().map(|line| Before { path: iteration(&line.last.path).to_string(), count, sees_more });
         let mut same = same.into_iter();
         group.lines.retain(|_| !same.next().unwrap_or(false));
     }
@@ -124,7 +121,8 @@ fn signature(equation: &Equation, iteration: &str) -> String {
     let (stem, number) = iteration.rsplit_once('.').unwrap_or((iteration, ""));
     let number: Option<usize> = number.parse().ok();
     let relative = |path: &str| {
-        let own = path.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.')).and_then(|rest| rest.split_once('.'));
+        let own = path.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.'));
+        let own = own.map(|rest| rest.split_once('.').unwrap_or((rest, "")));
         let other = own.and_then(|(other, rest)| Some((other.parse::<usize>().ok()?, rest)));
         match (number, other) {
             (Some(number), Some((other, rest))) if other.abs_diff(number) <= 1 => {
@@ -146,6 +144,7 @@ fn signature(equation: &Equation, iteration: &str) -> String {
             Fate::PutInto { readers } => write!(text, "into {};", all(readers)),
             Fate::SameAs { other } => write!(text, "same {};", relative(other)),
             Fate::Renamed { to } => write!(text, "renamed {};", relative(to)),
+            Fate::TakenApart => write!(text, "apart;"),
             Fate::Dropped => write!(text, "dropped;"),
         };
     }
@@ -155,6 +154,7 @@ fn signature(equation: &Equation, iteration: &str) -> String {
         .map(|weight| format!("{} {} {}", relative(&weight.path), weight.numbers, weight.shared))
         .collect();
     let Equation { axes, is_state, outputs, kernels, looks, lag, part, operations, .. } = equation;
-    let _ = write!(text, "{axes} {is_state} {outputs:?} {kernels:?} {looks:?} {lag} {part:?} {operations:?} {weights:?}");
+    let _ =
+        write!(text, "{axes} {is_state} {outputs:?} {kernels:?} {looks:?} {lag} {part:?} {operations:?} {weights:?}");
     text
 }

@@ -179,7 +179,7 @@ pub struct Kernel {
     pub time: Option<TimeId>,
     /// How often it is run, on other buffers each time.
     pub calls: usize,
-    /// The equations that its first run computes, in whole or in part.
+    /// The equations that its runs compute, in whole or in part.
     pub equations: Vec<String>,
     /// Floating-point operations of a run.
     pub operations: Formula,
@@ -270,10 +270,7 @@ pub fn explain(stages: &Stages) -> Explanation {
         },
         weights,
         operations: run(|kernel| &kernel.operations),
-        traffic: Traffic {
-            read: run(|kernel| &kernel.traffic.read),
-            written: run(|kernel| &kernel.traffic.written),
-        },
+        traffic: Traffic { read: run(|kernel| &kernel.traffic.read), written: run(|kernel| &kernel.traffic.written) },
         kernels,
     }
 }

@@ -6,27 +6,29 @@ use crate::check::recurrence::{Group, Scan};
 use crate::fuse::ClusterKind;
 use crate::recurrence::kind;
 use crate::term::{Subscript, Term, print_term};
+use std::collections::HashSet;
 
 /// Every recurrence that the outputs need, as the file writes it.
 pub(super) fn recurrences(stages: &Stages, lineage: &Lineage) -> Vec<Recurrence> {
-    let needed = stages.graph.needed();
-    let scans = stages.graph.groups.iter().filter_map(|group| match group {
+    let graph = &stages.graph;
+    let needed = graph.needed();
+    let is_state = |id| graph.equation(id).is_some_and(|equation| equation.is_state);
+    let states: HashSet<&str> =
+        graph.model.ids().filter(|(id, _)| is_state(*id)).map(|(_, value)| value.path.as_str()).collect();
+    let scans = graph.groups.iter().filter_map(|group| match group {
         Group::Scan(scan) if scan.values.iter().any(|id| needed.contains(id)) => Some(scan),
         Group::Scan(_) | Group::One(_) => None,
     });
-    scans.filter_map(|scan| recurrence(stages, lineage, scan)).collect()
+    scans.filter_map(|scan| recurrence(stages, lineage, &states, scan)).collect()
 }
 
-fn recurrence(stages: &Stages, lineage: &Lineage, scan: &Scan) -> Option<Recurrence> {
+fn recurrence(stages: &Stages, lineage: &Lineage, is_state: &HashSet<&str>, scan: &Scan) -> Option<Recurrence> {
     let Stages { graph, fused, program, .. } = stages;
     let path = |id| graph.value(id).path.as_str();
     let (mut states, mut others) = (Vec::new(), Vec::new());
     for id in &scan.values {
         let root = lineage.root(path(*id));
-        let is_state = graph.model.ids().any(|(own, value)| {
-            value.path == root && graph.equation(own).is_some_and(|equation| equation.is_state)
-        });
-        let list: &mut Vec<String> = if is_state { &mut states } else { &mut others };
+        let list: &mut Vec<String> = if is_state.contains(root.as_str()) { &mut states } else { &mut others };
         if !list.contains(&root) {
             list.push(root);
         }

@@ -6,7 +6,7 @@ use crate::check::recurrence::{Group, reads};
 use crate::fuse::Fused;
 use crate::kernel::{Keep, Part, Program, Role, Space};
 use crate::model::ValueKind;
-use crate::stream::looks;
+use crate::stream::{Look, View, looks};
 use crate::term::{IndexId, Subscript, TimeId, ValueId};
 use std::collections::BTreeSet;
 
@@ -40,7 +40,12 @@ pub enum What {
     /// Every position so far.
     Grows,
     /// The last positions, because a window bounds how far equations look back.
-    Ring(usize),
+    Ring {
+        /// How many are kept.
+        positions: usize,
+        /// How many of them a position sees; the others fill the blocks in which an attention visits its keys.
+        seen: usize,
+    },
     /// The last positions, which equations read at fixed distances.
     Last(usize),
     /// All of it, computed once.
@@ -82,7 +87,7 @@ pub(super) fn kept(lineage: &Lineage, fused: &Fused, program: &Program) -> Vec<K
             _ if plan.part(id) == Part::Once && matches!(graph.value(id).kind, ValueKind::Input { .. }) => What::Given,
             _ if plan.part(id) == Part::Once => What::Once,
             Some(Keep::Last(count)) if recurrent.contains(&id) => What::Recurrent(count),
-            Some(Keep::Last(count)) if windowed => What::Ring(count),
+            Some(Keep::Last(count)) if windowed => What::Ring { positions: count, seen: seen(&own, count) },
             Some(Keep::Last(count)) => What::Last(count),
             Some(Keep::All) => What::Grows,
             Some(Keep::New) | None => continue,
@@ -100,7 +105,16 @@ pub(super) fn kept(lineage: &Lineage, fused: &Fused, program: &Program) -> Vec<K
         bytes.at_most = tracks.first().is_some_and(|first| program.track(*first).lag > 0) && keep == Some(Keep::All);
         let root = |id: ValueId| lineage.root(&graph.value(id).path);
         let readers: BTreeSet<String> = match plan.part(id) {
-            Part::New | Part::SoFar => own.iter().map(|look| root(look.reader)).collect(),
+            Part::New | Part::SoFar => {
+                let earlier = |look: &&&Look| match look.view {
+                    View::FromLast(_) => true,
+                    View::Around(window) => {
+                        let late = plan.lag(look.reader) as i64 - plan.lag(id) as i64;
+                        window.low.is_none_or(|low| low < late)
+                    }
+                };
+                own.iter().filter(earlier).map(|look| root(look.reader)).collect()
+            }
             Part::Once => {
                 let later = graph.order().into_iter().filter(|reader| plan.part(*reader) != Part::Once);
                 later.filter(|reader| reads(&graph.value(*reader).kind).contains(&id)).map(root).collect()
@@ -118,6 +132,15 @@ pub(super) fn kept(lineage: &Lineage, fused: &Fused, program: &Program) -> Vec<K
     all
 }
 
+/// How many earlier positions are read, of so many that are kept.
+fn seen(looks: &[&Look], kept: usize) -> usize {
+    let back = looks.iter().map(|look| match look.view {
+        View::Around(window) => window.back().unwrap_or(kept),
+        View::FromLast(back) => back.map_or(kept, |back| back + 1),
+    });
+    back.max().unwrap_or(0).min(kept)
+}
+
 /// The value that a buffer has: an input or an equation, whose paths no two share.
 fn value_of(fused: &Fused, name: &str) -> ValueId {
     let computed = |kind: &ValueKind| matches!(kind, ValueKind::Equation(_) | ValueKind::Input { .. });
@@ -131,9 +154,9 @@ fn along(fused: &Fused, reader: ValueId, subscripts: &[Subscript], time: TimeId)
     let row = fused.graph.value(reader).axes.iter().position(|axis| axis.time() == Some(time));
     let row = row.map(|place| IndexId(place as u32));
     subscripts.iter().any(|subscript| match subscript {
-        Subscript::Affine { terms, .. } => terms.iter().any(|(index, _)| {
-            Some(*index) != row && equation.indices[index.0 as usize].axis.time() == Some(time)
-        }),
+        Subscript::Affine { terms, .. } => terms
+            .iter()
+            .any(|(index, _)| Some(*index) != row && equation.indices[index.0 as usize].axis.time() == Some(time)),
         Subscript::Computed(_) => false,
     })
 }

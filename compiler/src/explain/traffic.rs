@@ -5,7 +5,9 @@
 //! table from which rows are looked up only those rows count, one for each look; of everything else all that addresses reach.
 
 use super::formula::{Formula, Length};
-use crate::kernel::{Access, Argument, Attention, Body, Kernel, Loop, Place, Program, Range, Row, Scalar, Space, Stage};
+use crate::kernel::{
+    Access, Argument, Attention, Body, Kernel, Loop, Place, Program, Range, Row, Scalar, Space, Stage,
+};
 use std::collections::BTreeMap;
 
 /// What one run of a kernel moves, in numbers.
@@ -36,8 +38,8 @@ pub fn traffic(program: &Program, kernel: &Kernel) -> Traffic {
 /// What one address reaches in an argument, over all rows and loops of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 struct Touch {
-    /// The address, as far as it tells two apart.
-    access: Option<Access>,
+    /// The address and the loops that it varies with, as far as they tell two apart.
+    access: Option<(Access, Vec<Range>)>,
     /// Numbers of a row.
     inside: usize,
     /// Which rows: all, or one for each sequence.
@@ -149,14 +151,16 @@ impl Touched<'_> {
         let mut inside = width;
         let mut looks = Vec::new();
         let varying = ranges.iter().enumerate().filter(|(index, _)| access.offset.varies_with(*index));
-        for (_, range) in varying {
+        let varying: Vec<Range> = varying.map(|(_, range)| range.clone()).collect();
+        for range in &varying {
             match (entries(range), over(range)) {
                 (_, Some(time)) => looks.push(Length::Positions(time)),
                 (Some(count), None) => inside = inside.saturating_mul(count),
                 (None, None) => {}
             }
         }
-        let by_row = access.offset.position != 0 || access.offset.computed.iter().any(|part| self.differs(&part.number));
+        let by_row =
+            access.offset.position != 0 || access.offset.computed.iter().any(|part| self.differs(&part.number));
         if let (true, Some(track)) = (by_row, self.kernel.rows) {
             looks.insert(0, Length::Positions(self.program.track(track).time));
         }
@@ -171,7 +175,7 @@ impl Touched<'_> {
             inside = if looks.is_empty() { inside } else { self.kernel.arguments[argument].row };
             looks.clear();
         }
-        let touch = Touch { access: Some(access.clone()), inside, all_rows, looks, computed };
+        let touch = Touch { access: Some((access.clone(), varying)), inside, all_rows, looks, computed };
         self.touch(argument, touch);
     }
 

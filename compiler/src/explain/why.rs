@@ -23,8 +23,8 @@ pub struct Answer {
     pub reasons: Vec<String>,
 }
 
-/// A chain of equations that each wait for the next is told so far.
-const LONGEST_CHAIN: usize = 3;
+/// A chain of equations that each wait for the next is followed so far.
+const LONGEST_CHAIN: usize = 6;
 
 /// Why two equations of the file are together or apart, in the program for whole sequences. None where one of the paths is no
 /// equation's.
@@ -74,8 +74,11 @@ impl<'a> Asked<'a> {
         let (ones, twos) = (of(first), of(second));
         let pairs: Vec<(ValueId, ValueId)> =
             ones.iter().flat_map(|one| twos.iter().map(move |two| (*one, *two))).collect();
-        let shared: BTreeSet<usize> =
-            pairs.iter().filter(|(one, two)| self.placed[one] == self.placed[two]).map(|(one, _)| self.placed[one]).collect();
+        let shared: BTreeSet<usize> = pairs
+            .iter()
+            .filter(|(one, two)| self.placed[one] == self.placed[two])
+            .map(|(one, _)| self.placed[one])
+            .collect();
         if !shared.is_empty() {
             for place in shared {
                 reasons.push(self.together(first, second, &pairs, place));
@@ -126,6 +129,7 @@ impl<'a> Asked<'a> {
                     | Event::TakenOut { .. }
                     | Event::Hoisted { .. }
                     | Event::Stayed { .. }
+                    | Event::TakenApart { .. }
                     | Event::Dropped { .. } => {}
                 }
             }
@@ -164,6 +168,7 @@ impl<'a> Asked<'a> {
                 | Event::TakenOut { .. }
                 | Event::Hoisted { .. }
                 | Event::Stayed { .. }
+                | Event::TakenApart { .. }
                 | Event::Dropped { .. } => continue,
             };
             reasons.insert(reason);
@@ -272,33 +277,38 @@ impl<'a> Asked<'a> {
         let mut ordered: Vec<(ValueId, ValueId)> = ordered.collect();
         ordered.sort_by_key(|(one, two)| (!self.reads(*two).contains(one), order[two] - order[one]));
         let Some((one, two)) = ordered.first().copied() else { return Vec::new() };
-        let mut reasons = Vec::new();
+        let mut reasons: Vec<String> = Vec::new();
         let mut at = two;
         for _ in 0..LONGEST_CHAIN {
             match self.fused.verdict(one, at) {
                 Some(Err(Apart::Later(read))) => {
-                    reasons.push(format!(
-                        "`{}` reads `{}`, which is computed by kernel {}, later than kernel {}, which computes `{}`",
-                        self.root(at),
-                        self.root(read),
-                        self.kernel(self.placed[&read]),
-                        self.kernel(self.placed[&one]),
-                        self.root(one)
-                    ));
+                    // Parts of one equation follow each other.
+                    if self.root(at) != self.root(read) {
+                        reasons.push(self.later(one, at, read));
+                    }
                     at = read;
                 }
                 Some(Err(apart)) => {
                     reasons.push(self.sentence(one, at, &apart));
-                    break;
+                    return reasons;
                 }
                 // It would have fitted.
                 Some(Ok(Joins::Reads | Joins::SameOperand(_))) | None => {
                     reasons.push(self.moved(one, at));
-                    break;
+                    return reasons;
                 }
             }
         }
+        // They are far apart: what lies between them all says the same.
+        reasons.truncate(1);
         reasons
+    }
+
+    fn later(&self, one: ValueId, reader: ValueId, read: ValueId) -> String {
+        let (reader, path, first) = (self.root(reader), self.root(read), self.root(one));
+        let (kernel, own) = (self.kernel(self.placed[&read]), self.kernel(self.placed[&one]));
+        let when = if kernel == own { format!("a later run of kernel {kernel}") } else { format!("kernel {kernel}") };
+        format!("`{reader}` reads `{path}`, which {when} computes after `{first}`, of kernel {own}")
     }
 
     /// Why two values that fitted together are apart all the same.
@@ -340,20 +350,25 @@ impl<'a> Asked<'a> {
                 format!("kernel {kernel} is the attention `{first}`, and takes in nothing that follows")
             }
             Apart::AfterRecurrence => format!(
-                "kernel {kernel} goes from position to position to compute `{first}`; `{second}` is computed for all \
-                 positions at once"
+                "kernel {kernel} goes from position to position to compute `{first}`, and takes in nothing that follows"
             ),
             Apart::OtherEntry => format!(
                 "kernel {kernel} is a recurrence in blocks, which is shared out over the entries of its state; `{second}` is a \
                  product, or reads other entries than its own"
             ),
             Apart::Rows { own, kernel: theirs } => {
-                format!("`{first}` is computed {}, `{second}` {}", rows_in_words(theirs, axis), rows_in_words(own, axis))
+                format!(
+                    "`{first}` is computed {}, `{second}` {}",
+                    rows_in_words(theirs, axis),
+                    rows_in_words(own, axis)
+                )
             }
             // The caller follows the chain.
             Apart::Later(read) => format!("`{second}` reads `{}`, which is computed later", self.root(*read)),
             Apart::Unrelated => {
-                format!("`{second}` reads nothing that kernel {kernel} computes, and is no product with the same operand")
+                format!(
+                    "`{second}` reads nothing that kernel {kernel} computes, and is no product with the same operand"
+                )
             }
             Apart::OtherRow(member) => format!(
                 "`{second}` reads {} at another row than its own: all of it has to be there first",
@@ -423,7 +438,9 @@ fn stays(value: &str, reader: &str, why: Stays) -> String {
         Stays::RunFunction => {
             "it has a function that is computed on whole runs of numbers, and the reader reduces".to_string()
         }
-        Stays::Place => "it has a function that is computed on whole runs, and says where something is read".to_string(),
+        Stays::Place => {
+            "it has a function that is computed on whole runs, and says where something is read".to_string()
+        }
     };
     format!("`{value}` was not put into `{reader}`: {because}")
 }

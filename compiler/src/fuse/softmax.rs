@@ -74,6 +74,7 @@ fn apart(
     indices: Vec<Index>,
 ) {
     let (path, span) = (graph.value(id).path.clone(), graph.value(id).span);
+    graph.history.push(Event::TakenApart { value: path.clone() });
     let add = |graph: &mut Graph, name: &str, axes: Vec<Axis>, indices: Vec<Index>, term: Term| {
         let equation = Equation { indices, term, domain: Vec::new(), before: None, is_state: false };
         let part = format!("{path}'{name}");

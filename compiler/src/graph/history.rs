@@ -50,6 +50,11 @@ pub enum Event {
         /// Why.
         why: Stays,
     },
+    /// It is a softmax, and was taken apart into a largest score, exponentials, their sum and a quotient.
+    TakenApart {
+        /// The equation.
+        value: String,
+    },
     /// No output depends on it any more.
     Dropped {
         /// The equation.

@@ -53,9 +53,10 @@ pub fn fields(graph: &Graph, time: TimeId) -> Vec<Field> {
         let seen = match (&value.kind, places) {
             (ValueKind::Input { .. }, 1) => Field::Around(Window::at(0)),
             (ValueKind::Input { .. }, 2..) => Field::Around(Window::ALL),
-            (ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) | ValueKind::Equation(_), _) => {
-                Field::Nothing
-            }
+            (
+                ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) | ValueKind::Equation(_),
+                _,
+            ) => Field::Nothing,
         };
         all.fields[id.0 as usize] = seen;
     }
@@ -111,10 +112,12 @@ impl Fields<'_> {
     /// the most that any order of reading them gives.
     fn scan(&mut self, scan: &Scan) {
         let open = |field: Field| match field {
-            Field::Around(window) if scan.time == self.time && !window.is_empty() => Field::Around(match scan.backward {
-                false => Window { low: None, ..window },
-                true => Window { high: None, ..window },
-            }),
+            Field::Around(window) if scan.time == self.time && !window.is_empty() => {
+                Field::Around(match scan.backward {
+                    false => Window { low: None, ..window },
+                    true => Window { high: None, ..window },
+                })
+            }
             other => other,
         };
         // Each round follows the reads one step further at least, and no way through the group is longer than it.

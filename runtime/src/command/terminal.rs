@@ -56,8 +56,7 @@ impl Terminal {
             (false, false) => Depth::Palette,
             (false, true) => Depth::True,
         };
-        let width =
-            terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0).max(40));
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0).max(40));
         Terminal {
             output: AutoStream::new(io::stdout(), output),
             errors: AutoStream::new(io::stderr(), errors),

@@ -182,7 +182,7 @@ impl Of<'_> {
         let (what, positions) = match kept.what {
             What::Recurrent(count) => ("recurrent value", Some(count)),
             What::Grows => ("every position so far", None),
-            What::Ring(count) => ("ring", Some(count)),
+            What::Ring { positions, .. } => ("ring", Some(positions)),
             What::Last(count) => ("last positions", Some(count)),
             What::Once => ("computed once", None),
             What::Given => ("given once", None),
@@ -222,6 +222,7 @@ fn fate(fate: &Fate) -> Value {
         Fate::PutInto { readers } => json!({ "became": "put into others", "readers": readers }),
         Fate::SameAs { other } => json!({ "became": "same as another", "other": other }),
         Fate::Renamed { to } => json!({ "became": "another name", "of": to }),
+        Fate::TakenApart => json!({ "became": "softmax taken apart" }),
         Fate::Dropped => json!({ "became": "dropped" }),
     }
 }

@@ -18,7 +18,7 @@ use crate::session::{self, Checked, Failure};
 use anstyle::{AnsiColor, Style};
 use seqwright_compiler::diagnostic::nearest;
 use seqwright_compiler::explain::{self, Stages, groups};
-use serde_json::Value;
+use seqwright_compiler::model::{Value, ValueKind};
 
 /// The columns that a text takes at most, however wide the terminal is.
 const WIDEST: usize = 100;
@@ -49,7 +49,7 @@ pub(super) fn explain(arguments: &ExplainArguments, terminal: &mut Terminal) -> 
         }
     }
     if arguments.json {
-        let parts: Vec<(&str, Value)> = json::explanation(&explained, &checked.sources);
+        let parts = json::explanation(&explained, &checked.sources);
         return terminal.print(&document("explain", true, parts));
     }
     let shown = match (arguments.layer, arguments.all) {
@@ -60,8 +60,12 @@ pub(super) fn explain(arguments: &ExplainArguments, terminal: &mut Terminal) -> 
     terminal.print(&text(&explained, &checked.sources, shown, &look))
 }
 
-/// The path of a named value.
+/// The path of an equation as the tables have it, or of a named value.
 fn value_of(checked: &Checked, name: &str) -> Result<String, Failure> {
+    let is_equation = |value: &Value| value.path == name && matches!(value.kind, ValueKind::Equation(_));
+    if checked.model.values.iter().any(is_equation) {
+        return Ok(name.to_string());
+    }
     match checked.model.names.get(name) {
         Some(id) => Ok(checked.model.value(*id).path.clone()),
         None => {

@@ -102,7 +102,13 @@ mod tests {
 
     #[test]
     fn notes_break_between_words() {
-        assert_eq!(wrapped("one two three four five six", "", 2, 22, Style::new()), "  one two three four\n  five six\n");
-        assert_eq!(wrapped("one two three four five six", "a", 2, 22, Style::new()), "a one two three four\n  five six\n");
+        assert_eq!(
+            wrapped("one two three four five six", "", 2, 22, Style::new()),
+            "  one two three four\n  five six\n"
+        );
+        assert_eq!(
+            wrapped("one two three four five six", "a", 2, 22, Style::new()),
+            "a one two three four\n  five six\n"
+        );
     }
 }

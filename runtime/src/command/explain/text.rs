@@ -237,7 +237,8 @@ impl Page<'_> {
             .kernels
             .iter()
             .map(|kernel| {
-                let time = kernel.time.map_or("sequences".to_string(), |time| format!("positions of {}", self.time(time)));
+                let time =
+                    kernel.time.map_or("sequences".to_string(), |time| format!("positions of {}", self.time(time)));
                 let over = if kernel.kind == "rows" { time } else { format!("{time}, {}", kernel.kind) };
                 let moved = Formula::sum([&kernel.traffic.read, &kernel.traffic.written]).times(BYTES);
                 let of = |formula: &Formula| words::multiplied(formula, self.times());
@@ -246,7 +247,8 @@ impl Page<'_> {
             })
             .collect();
         let runs: usize = explained.kernels.iter().map(|kernel| kernel.calls).sum();
-        self.heading("kernels", &format!("{} of them, {runs} runs for a whole sequence", explained.kernels.len()));
+        let kernels = words::counted(explained.kernels.len(), "kernel");
+        self.heading("kernels", &format!("{kernels}, {} for a whole sequence", words::counted(runs, "run")));
         let widths = widths(&COLUMNS, &rows);
         self.text.push_str(&titles(&COLUMNS, &widths, 2, self.look.dim));
         for (kernel, row) in explained.kernels.iter().zip(&rows) {
@@ -286,8 +288,8 @@ impl Page<'_> {
 
     fn step(&mut self, step: &Step) {
         let time = self.time(step.time).to_string();
-        let (kernels, runs) = step.kernels;
-        let what = format!("takes any number of new positions of {time}: {kernels} kernels, {runs} runs");
+        let (kernels, runs) = (words::counted(step.kernels.0, "kernel"), words::counted(step.kernels.1, "run"));
+        let what = format!("takes any number of new positions of {time}: {kernels}, {runs}");
         self.heading("chunk program", &what);
         let late = match step.lag {
             0 => "the results of a position come with its inputs".to_string(),

@@ -1,8 +1,6 @@
 //! What an explanation says, in words.
 
-use seqwright_compiler::explain::{
-    Equation, Explanation, Fate, Formula, Kept, Line, Polynomial, What, with_commas,
-};
+use seqwright_compiler::explain::{Equation, Explanation, Fate, Formula, Kept, Line, Polynomial, What, with_commas};
 use seqwright_compiler::stream::{Field, Window};
 use seqwright_compiler::term::TimeId;
 
@@ -96,15 +94,24 @@ pub fn notes(equation: &Equation, inside: &str) -> Vec<String> {
         match fate {
             // What is added to a hoisted product goes with it.
             Fate::Loop { kernel, hoisted: true } if !hoisted_product(*kernel) => {
-                notes.push(format!("what is free of the state is hoisted out of the time loop{}", at(equation, *kernel)));
+                notes.push(format!(
+                    "what is free of the state is hoisted out of the time loop{}",
+                    at(equation, *kernel)
+                ));
             }
             Fate::Loop { .. } | Fate::Product { .. } => {}
             Fate::Attention { over, .. } => notes.push(match over.as_slice() {
                 [] => "attention in one pass that never stores its scores".to_string(),
                 over => format!("attention in one pass that never stores {}", paths(over, inside)),
             }),
-            Fate::Inside { attention } => {
+            Fate::Inside { attention } if equation.kernels.is_empty() => {
                 notes.push(format!("never stored: computed inside the attention {}", path(attention)));
+            }
+            Fate::Inside { attention } => {
+                notes.push(format!("computed once more inside the attention {}", path(attention)));
+            }
+            Fate::TakenApart => {
+                notes.push("softmax as a largest score, exponentials, their sum and a quotient".to_string());
             }
             Fate::PutInto { .. } if equation.fates.iter().any(|other| matches!(other, Fate::Inside { .. })) => {}
             Fate::PutInto { readers } => notes.push(format!("put into {}", paths(readers, inside))),
@@ -166,7 +173,12 @@ fn theirs(with: &[String], inside: &str) -> String {
 
 /// `1 position`, `3 positions`.
 pub fn positions(count: usize) -> String {
-    if count == 1 { "1 position".to_string() } else { format!("{count} positions") }
+    counted(count, "position")
+}
+
+/// `1 kernel`, `3 kernels`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// A formula in so many columns: as it came, or multiplied out where that is too long.
@@ -198,7 +210,10 @@ pub fn kept(kept: &Kept) -> String {
         What::Recurrent(1) => "recurrent value".to_string(),
         What::Recurrent(count) => format!("recurrent value, the last {}", positions(count)),
         What::Grows => "cache of every position so far".to_string(),
-        What::Ring(count) => format!("ring of the last {}", positions(count)),
+        What::Ring { positions: count, seen } if seen == count => format!("ring of the last {}", positions(count)),
+        What::Ring { positions: count, seen } => {
+            format!("ring of the last {seen}, and {} to fill a block", count - seen)
+        }
         What::Last(1) => "the last position".to_string(),
         What::Last(count) => format!("the last {}", positions(count)),
         What::Once => "computed once".to_string(),
@@ -247,8 +262,10 @@ pub fn alike(kept: &[Kept]) -> Vec<Alike<'_>> {
             None => all.push(Alike { kept: own, path, count: 1 }),
         }
     }
-    for own in all.iter_mut().filter(|own| own.count == 1) {
-        own.path.clone_from(&own.kept.path);
+    for own in &mut all {
+        let (path, equation) = (&own.kept.path, &own.kept.equation);
+        let name = if own.count == 1 { equation.clone() } else { with_stars(equation) };
+        own.path = if path == equation { name } else { format!("{name}, a part") };
     }
     all
 }
