@@ -372,3 +372,23 @@ fn results_that_cannot_be_written_end_with_1() {
     assert_eq!(done.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&done.stderr).starts_with("error: cannot write results: "));
 }
+
+#[test]
+fn a_time_axis_of_known_length_is_shown_and_never_given() {
+    let case = Case::new("model Known(x: [P, dim]; dim = 2, P = 3) -> y {\n  y = x[last] + length(P)\n}\n");
+    let checked = seqc(&["check", &case.word("m.seq")]);
+    assert!(checked.ends(0, "").output.contains("1 definition, P = 3"));
+    let run = |tensors: Vec<(&str, Tensor)>| {
+        let io = case.save("given.safetensors", tensors);
+        seqc(&["run", &case.word("m.seq"), "--io", &io, "--json"])
+    };
+    let done = run(vec![("in.x", floats(&[2, 3, 2], &[1.0; 12]))]).ends(0, "");
+    assert!(done.output.contains("4.0"), "{}", done.output);
+    run(vec![("in.x", floats(&[2, 2, 2], &[1.0; 8]))]).ends(1, "`x` has 2 positions of P, which the model has 3 of");
+    let lengths = integers(&[2], &[3, 2]);
+    run(vec![("in.x", floats(&[2, 3, 2], &[1.0; 12])), ("in.lengths", lengths)])
+        .ends(1, "no axis of the model has a length that sequences bring along");
+    let lengths = integers(&[2], &[3, 2]);
+    run(vec![("in.x", floats(&[2, 3, 2], &[1.0; 12])), ("in.lengths.P", lengths)])
+        .ends(1, "no axis of positions `P`");
+}

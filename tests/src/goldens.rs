@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use crate::sources::repository;
 
 /// Golden cases that this version runs.
-pub const CASES: [&str; 22] = [
+pub const CASES: [&str; 25] = [
     "rnn_tanh",
     "lstm",
     "gru",
@@ -35,6 +35,9 @@ pub const CASES: [&str; 22] = [
     "roberta",
     "gpt_neox",
     "t5",
+    "cell_slstm",
+    "retention",
+    "convolution_gru",
 ];
 
 /// An example's file. A case `NAME-KIND` is another of `examples/NAME.seq`.

@@ -91,6 +91,20 @@ fn a_transformer_block_is_five_kernels() {
 }
 
 #[test]
+fn scores_by_content_and_by_distance_are_an_attention() {
+    let stages = fixture("distances.seq", &[]);
+    assert!(shape(&stages).contains(&"attention".to_string()), "{}", stages.fused.print());
+}
+
+#[test]
+fn an_image_is_a_product_and_then_a_sequence_like_any_other() {
+    let stages = lower(&case("vit").checked);
+    let block = ["product", "attention", "product", "product", "product"];
+    let expected: Vec<&str> = ["product"].into_iter().chain(block.repeat(2)).chain(["rows", "product"]).collect();
+    assert_eq!(shape(&stages), expected, "{}", stages.fused.print());
+}
+
+#[test]
 fn compiling_does_not_depend_on_depth_or_length() {
     // There is no length to compile for: a program has its time axes as run-time values. And a layer more adds a call.
     let kernels = |layers| fixture("stack.seq", &[("layers", layers)]).program.kernels.len();

@@ -7,7 +7,7 @@ use super::{Checked, Checker};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
-use crate::syntax::tree::{Call, ExpressionKind};
+use crate::syntax::tree::{Call, ExpressionKind, Name};
 use crate::term::{Axis, Binary, IndexId, Reduction, Subscript, Term, ValueId};
 
 impl Checker<'_> {
@@ -46,8 +46,7 @@ impl Checker<'_> {
         } else {
             let mut over = Vec::new();
             for index in &call.over {
-                let axis = self.axis_named(scope, &index.name)?;
-                over.push(self.among(draft, &axis, &[&left, &right], index.name.span)?);
+                over.push(self.named_among(scope, draft, &index.name, &[&left, &right])?);
             }
             over
         };
@@ -59,12 +58,20 @@ impl Checker<'_> {
         Ok(self.summed(draft, Typed { term: body, axes, domain, span }, &over))
     }
 
-    /// The index of an axis among those of the values.
-    pub(super) fn among(&mut self, draft: &Draft, axis: &Axis, values: &[&Typed], span: Span) -> Checked<IndexId> {
-        for value in values {
-            if let Some(index) = value.axes.iter().find(|index| draft.axis(**index) == axis) {
-                return Ok(*index);
-            }
+    /// The index of an axis among those of the values: the axis in reach that has the name, or one that a value has by it.
+    fn named_among(&mut self, scope: &Scope, draft: &Draft, name: &Name, values: &[&Typed]) -> Checked<IndexId> {
+        let span = name.span;
+        let among = |is: &dyn Fn(&Axis) -> bool| {
+            values.iter().flat_map(|value| &value.axes).copied().find(|index| is(draft.axis(*index)))
+        };
+        if self.lookup(scope, std::slice::from_ref(name)).is_none()
+            && let Some(index) = among(&|axis| axis.name == name.text)
+        {
+            return Ok(index);
+        }
+        let axis = self.axis_named(scope, name)?;
+        if let Some(index) = among(&|own| *own == axis) {
+            return Ok(index);
         }
         Err(self.report(
             Diagnostic::new(Code::Axes, span, format!("no value here has the axis `{}`", axis.name)).label("not found"),
@@ -130,8 +137,7 @@ impl Checker<'_> {
             } else {
                 let mut inputs = Vec::new();
                 for index in &call.over {
-                    let axis = self.axis_named(scope, &index.name)?;
-                    inputs.push(self.among(draft, &axis, &[&value], index.name.span)?);
+                    inputs.push(self.named_among(scope, draft, &index.name, &[&value])?);
                 }
                 inputs
             };

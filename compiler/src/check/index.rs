@@ -5,7 +5,7 @@ use super::scope::{Binding, Scope};
 use super::{Checked, Checker};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::tree::{Clause, Expression, ExpressionKind, Index as TreeIndex, Operator};
+use crate::syntax::tree::{Clause, Expression, ExpressionKind, Index as TreeIndex, Name, Operator};
 use crate::term::{Axis, Condition, Index, IndexId, Term};
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub(super) struct Draft {
     /// The parameters of functions being put in.
     pub locals: Vec<HashMap<String, Typed>>,
     /// Sizes that the equation introduces (`head_dim = dim / heads` after a `;`), which later ones see.
-    pub introduced: Vec<(crate::syntax::tree::Name, super::scope::SizeValue)>,
+    pub introduced: Vec<(Name, super::scope::SizeValue)>,
 }
 
 /// A term, the indices it varies with, and where it exists.
@@ -131,8 +131,7 @@ impl Checker<'_> {
         if let Some(axis) = &index.axis {
             return self.axis_named(scope, axis);
         }
-        let mut search =
-            Search { name: &name.text, exact: Vec::new(), shifted: Vec::new(), broken: false, unknown: None };
+        let mut search = Search::new(&name.text);
         for clause in inside {
             self.search_clause(scope, draft, clause, &mut search);
         }
@@ -178,7 +177,7 @@ impl Checker<'_> {
     }
 
     /// The axis that a name stands for.
-    pub fn axis_named(&mut self, scope: &Scope, name: &crate::syntax::tree::Name) -> Checked<Axis> {
+    pub fn axis_named(&mut self, scope: &Scope, name: &Name) -> Checked<Axis> {
         match self.lookup(scope, std::slice::from_ref(name)) {
             Some(Binding::Size(size)) => self.size_axis(&size, name.span),
             Some(Binding::Time(time)) => Ok(self.time_axis(time)),
@@ -188,6 +187,21 @@ impl Checker<'_> {
                     .label("an axis is wanted here"),
             )),
             None => Err(self.unknown(scope, std::slice::from_ref(name), None)),
+        }
+    }
+
+    /// The axis that a reduction names: one in reach, or one that a value inside has by that name, as those have that a
+    /// definition introduced.
+    pub fn axis_inside(&mut self, scope: &Scope, draft: &Draft, name: &Name, inside: &Clause) -> Checked<Option<Axis>> {
+        match self.lookup(scope, std::slice::from_ref(name)) {
+            Some(Binding::Size(_) | Binding::Time(_)) => self.axis_named(scope, name).map(Some),
+            Some(Binding::Value(_) | Binding::Instance(_) | Binding::Broken) => Ok(None),
+            None => {
+                let mut search = Search::new(&name.text);
+                self.search_clause(scope, draft, inside, &mut search);
+                let exact = search.exact.is_empty() && search.shifted.is_empty();
+                Ok(search.called.into_iter().next().filter(|_| exact))
+            }
         }
     }
 
@@ -206,7 +220,11 @@ impl Checker<'_> {
 
     fn search(&self, scope: &Scope, draft: &Draft, expression: &Expression, search: &mut Search) {
         match &expression.kind {
-            ExpressionKind::Number(_) | ExpressionKind::Path(_) => {}
+            ExpressionKind::Number(_) => {}
+            ExpressionKind::Path(path) => {
+                let axes = self.axes_of(scope, draft, path).unwrap_or_default();
+                search.called.extend(axes.into_iter().filter(|axis| axis.name == search.name));
+            }
             ExpressionKind::Negate(value) => self.search(scope, draft, value, search),
             ExpressionKind::Binary(_, left, right) => {
                 self.search(scope, draft, left, search);
@@ -253,7 +271,7 @@ impl Checker<'_> {
     }
 
     /// The axes of the value that a path stands for.
-    fn axes_of(&self, scope: &Scope, draft: &Draft, path: &[crate::syntax::tree::Name]) -> Option<Vec<Axis>> {
+    fn axes_of(&self, scope: &Scope, draft: &Draft, path: &[Name]) -> Option<Vec<Axis>> {
         if path.len() == 1
             && let Some(local) = draft.locals.last().and_then(|locals| locals.get(&path[0].text))
         {
@@ -273,7 +291,16 @@ struct Search<'n> {
     shifted: Vec<(Axis, Span)>,
     /// Whether a value with a mistake is read, whose axes might have told.
     broken: bool,
-    unknown: Option<Vec<crate::syntax::tree::Name>>,
+    unknown: Option<Vec<Name>>,
+    /// Axes of values that are read which are called so.
+    called: Vec<Axis>,
+}
+
+impl<'n> Search<'n> {
+    fn new(name: &'n str) -> Search<'n> {
+        let (exact, shifted, called) = (Vec::new(), Vec::new(), Vec::new());
+        Search { name, exact, shifted, broken: false, unknown: None, called }
+    }
 }
 
 enum Mention {

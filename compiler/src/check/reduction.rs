@@ -1,7 +1,7 @@
 //! Reductions over an index or an axis: `sum`, `mean`, `max`, `min`, and `softmax`, which keeps its index.
 
 use super::index::{Draft, Typed};
-use super::scope::{Binding, Scope};
+use super::scope::Scope;
 use super::{Checked, Checker};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Span;
@@ -36,15 +36,14 @@ impl Checker<'_> {
                     .help("what is reduced over disappears: take it off the left, or use another index"),
                 ));
             }
-            let is_axis = index.axis.is_none()
-                && matches!(
-                    self.lookup(scope, std::slice::from_ref(&index.name)),
-                    Some(Binding::Size(_) | Binding::Time(_))
-                );
-            let axis = if is_axis {
-                self.axis_named(scope, &index.name)?
-            } else {
-                self.axis_of_index(scope, draft, index, &inside)?
+            let named = match &index.axis {
+                None => self.axis_inside(scope, draft, &index.name, inside[0])?,
+                Some(_) => None,
+            };
+            let is_axis = named.is_some();
+            let axis = match named {
+                Some(axis) => axis,
+                None => self.axis_of_index(scope, draft, index, &inside)?,
             };
             let fresh = draft.fresh(&index.name.text, axis.clone());
             over.push((fresh, index.name.text.clone(), axis, is_axis));
@@ -92,7 +91,10 @@ impl Checker<'_> {
         if domain.is_empty() {
             let sizes = over.iter().map(|(_, _, axis, _)| match axis.extent {
                 Extent::Fixed(size) => Term::Number(size as f64),
-                Extent::Time(time) => Term::binary(Binary::Maximum, Term::Length(time), Term::Number(1.0)),
+                Extent::Time(time) => match self.model.length(time) {
+                    Some(length) => Term::Number(length as f64),
+                    None => Term::binary(Binary::Maximum, Term::Length(time), Term::Number(1.0)),
+                },
             });
             return sizes
                 .reduce(|left, right| Term::binary(Binary::Multiply, left, right))
@@ -118,12 +120,9 @@ impl Checker<'_> {
         };
         let over = match draft.find(&index.name.text) {
             Some(over) => over,
-            None => match self.lookup(scope, std::slice::from_ref(&index.name)) {
-                Some(Binding::Size(_) | Binding::Time(_)) => {
-                    let axis = self.axis_named(scope, &index.name)?;
-                    self.current(draft, &axis, index.name.span)?
-                }
-                _ => {
+            None => match self.axis_inside(scope, draft, &index.name, &call.arguments[0])? {
+                Some(axis) => self.current(draft, &axis, index.name.span)?,
+                None => {
                     return Err(self.report(
                         Diagnostic::new(
                             Code::Indices,

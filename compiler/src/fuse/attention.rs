@@ -112,20 +112,43 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
             dots.push((read, subscripts));
         }
     });
-    let [(dot, at_dot)] = dots.as_slice() else { return None };
-    let at_dot = plain(at_dot)?;
     let row_of_softmax = weight_indices.iter().position(|index| index == row)?;
-    let dot_equation = graph.equation(*dot)?;
-    // `dot` has the same axes as the softmax, in the same order: its indices are the softmax's.
-    if at_dot.iter().enumerate().any(|(place, index)| index.0 as usize != place) || at_dot.len() != weight_indices.len()
-    {
-        return None;
-    }
-    let (depth, [one, two]) = product_of_reads(dot_equation)?;
-    if depth.iter().any(|index| dot_equation.indices[index.0 as usize].axis.time().is_some()) {
-        return None;
-    }
     let (row_index, key_index) = (IndexId(row_of_softmax as u32), *over);
+    // Scores by content and by distance have two products: the first of query and key is fused, the other is read.
+    let (dot, Dot { depth, query, keys }) = dots.iter().find_map(|(dot, at_dot)| {
+        let at_dot = plain(at_dot)?;
+        // `dot` has the same axes as the softmax, in the same order: its indices are the softmax's.
+        let same = at_dot.iter().enumerate().all(|(place, index)| index.0 as usize == place);
+        let fits = same && at_dot.len() == weight_indices.len();
+        fits.then(|| dot_of(graph.equation(*dot)?, row_index, key_index)).flatten().map(|parts| (*dot, parts))
+    })?;
+    Some(AttentionParts {
+        weight,
+        dot,
+        row: *row,
+        key,
+        width: width.first().copied(),
+        weight_indices,
+        value: (value, at_value.to_vec()),
+        query: (query.0, query.1.to_vec()),
+        keys: (keys.0, keys.1.to_vec()),
+        depth: depth.to_vec(),
+    })
+}
+
+/// A product of a query and a key.
+struct Dot<'g> {
+    depth: &'g [IndexId],
+    query: ReadAt<'g>,
+    keys: ReadAt<'g>,
+}
+
+/// The product of a query at a row and a key at another position that an equation is, if it is one.
+fn dot_of(equation: &Equation, row_index: IndexId, key_index: IndexId) -> Option<Dot<'_>> {
+    let (depth, [one, two]) = product_of_reads(equation)?;
+    if depth.iter().any(|index| equation.indices[index.0 as usize].axis.time().is_some()) {
+        return None;
+    }
     let mentions = |subscripts: &[Subscript], index: IndexId| plain(subscripts).is_some_and(|all| all.contains(&index));
     let (query, keys) = if mentions(one.1, row_index) && mentions(two.1, key_index) {
         (one, two)
@@ -141,16 +164,5 @@ pub fn find_attention(graph: &Graph, id: ValueId) -> Option<AttentionParts> {
     if depth.iter().any(|index| !mentions(query.1, *index) || !mentions(keys.1, *index)) {
         return None;
     }
-    Some(AttentionParts {
-        weight,
-        dot: *dot,
-        row: *row,
-        key,
-        width: width.first().copied(),
-        weight_indices,
-        value: (value, at_value.to_vec()),
-        query: (query.0, query.1.to_vec()),
-        keys: (keys.0, keys.1.to_vec()),
-        depth: depth.to_vec(),
-    })
+    Some(Dot { depth, query, keys })
 }

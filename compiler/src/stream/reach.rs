@@ -293,8 +293,30 @@ impl<'g> Walk<'g> {
 
     /// A sum of indices, and what is added to it.
     fn sum(&self, terms: impl Iterator<Item = (IndexId, i64)>, added: Window, reader: &Reader) -> Window {
-        let (mut window, mut own) = (added, 0);
+        let terms: Vec<(IndexId, i64)> = terms.collect();
+        let ahead = self.most_ahead(&terms, added, reader);
+        let window = self.window_of_sum(&terms, added, reader);
+        window.and(Window { low: None, high: ahead })
+    }
+
+    /// How far ahead of the reader's own position a sum lies at most: indices count from 0, so that those that are taken
+    /// away take nothing away at least. `filter[i - j]` does not lie ahead of `i`, wherever `j` is.
+    fn most_ahead(&self, terms: &[(IndexId, i64)], added: Window, reader: &Reader) -> Option<i64> {
+        let (mut most, mut own) = (added.high?, 0);
         for (index, times) in terms {
+            if reader.row == Some(*index) {
+                own += times;
+            } else if *times > 0 {
+                let size = reader.equation.indices[index.0 as usize].axis.size()? as i64;
+                most = most.checked_add(times.checked_mul(size - 1)?)?;
+            }
+        }
+        (own == 1).then_some(most)
+    }
+
+    fn window_of_sum(&self, terms: &[(IndexId, i64)], added: Window, reader: &Reader) -> Window {
+        let (mut window, mut own) = (added, 0);
+        for (index, times) in terms.iter().copied() {
             let axis = &reader.equation.indices[index.0 as usize].axis;
             if reader.row == Some(index) {
                 own += times;
