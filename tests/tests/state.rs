@@ -5,7 +5,7 @@ use seqwright::session::{Checked, Failure, Request, Streamer, check, weights};
 use seqwright::stream::{Chunk, State, StateError};
 use seqwright::tiles::Instructions;
 use seqwright::weights::Loaded;
-use seqwright_compiler::term::{Axis, ValueId};
+use seqwright_compiler::term::ValueId;
 use seqwright_tests::goldens::{case, shown};
 use seqwright_tests::random::{Random, random_inputs, row};
 use seqwright_tests::sources::repository;
@@ -65,7 +65,7 @@ impl Subject {
             let value = self.checked.model.value(*id);
             let along = value.axes.iter().any(|axis| axis.time() == Some(time));
             let row = row(value);
-            let own = if along {
+            let own: &[f32] = if along {
                 &all[from * row..to * row]
             } else if begins {
                 all

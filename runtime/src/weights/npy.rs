@@ -202,7 +202,8 @@ mod tests {
         let wanted = Head { dtype: Dtype::F32, shape: vec![3, 4], first_axis_fastest: false, data: 10 + text.len() };
         assert_eq!(read(text).unwrap(), wanted);
         for version in [2, 3] {
-            assert_eq!(read_head(&bytes(version, text)).unwrap(), Head { data: 12 + text.len(), ..wanted });
+            let wanted = Head { data: 12 + text.len(), shape: wanted.shape.clone(), ..wanted };
+            assert_eq!(read_head(&bytes(version, text)).unwrap(), wanted);
         }
         let found = read("{\"shape\":(7L,),\"fortran_order\":True,\"descr\":\"|b1\"}").unwrap();
         assert_eq!((found.dtype, found.shape, found.first_axis_fastest), (Dtype::BOOL, vec![7], true));
