@@ -1,5 +1,5 @@
-//! The Llama example on the same weights in several files: as Hugging Face stores them, with the words' table as the last product's
-//! too, and as a GGUF file has them; and on files that mean another model.
+//! The Llama example on the same weights in several files: as Hugging Face stores them, with the words' table read twice
+//! as well, and as a GGUF file has them; and on files that mean another model.
 
 use seqwright::batch::Batch;
 use seqwright::session::{Backend, Checked, Failure, Request, Runner, check, weights};

@@ -134,7 +134,7 @@ pub struct EmitArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: ModelArguments,
-    /// A checkpoint, for the parameters in its config.json: a model folder or a .safetensors file
+    /// A checkpoint, for the parameters in its configuration: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
     /// What to print
@@ -151,7 +151,7 @@ pub struct ExplainArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: ModelArguments,
-    /// A checkpoint, for the parameters in its config.json: a model folder or a .safetensors file
+    /// A checkpoint, for the parameters in its configuration: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
     /// Ask for this value instead of the model's results (may be repeated)
@@ -210,7 +210,7 @@ pub struct RunArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: ModelArguments,
-    /// The weights: a model folder or a .safetensors file
+    /// The weights: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
     /// Read an input from a file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
@@ -219,7 +219,7 @@ pub struct RunArguments {
     /// Read all inputs from one file with tensors `in.NAME`
     #[arg(long, value_name = "FILE")]
     pub io: Option<PathBuf>,
-    /// Run the model on a text, through the checkpoint's tokenizer.json (may be repeated)
+    /// Run the model on a text, through the checkpoint's tokenizer (may be repeated)
     #[arg(long, value_name = "TEXT", conflicts_with = "stream")]
     pub text: Vec<String>,
     /// Ask for this value, any named one, instead of the model's results (may be repeated)
@@ -257,7 +257,7 @@ pub struct VerifyArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: ModelArguments,
-    /// The weights: a model folder or a .safetensors file
+    /// The weights: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: PathBuf,
     /// Inputs and expected values; `io.safetensors` beside the weights where no file is named

@@ -330,7 +330,7 @@ mod tests {
     fn a_folder_without_weights_gets_a_fitting_hint() {
         for (name, expected) in [
             ("adapter.safetensors", "give the file itself: "),
-            ("pytorch_model.bin", "safetensors only"),
+            ("pytorch_model.bin", "safetensors, GGUF and .npz"),
             ("README.md", "give a model folder"),
         ] {
             let folder = folder_with(&[(name, b"")]);

@@ -31,7 +31,7 @@ pub struct GenerateArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub model: ModelArguments,
-    /// The weights, tokenizer and end tokens: a model folder, a .safetensors file or a .gguf file
+    /// The weights, tokenizer and end tokens: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
     /// Go on with this text; `-` reads it from standard input (may be repeated: all are one batch)
