@@ -2,13 +2,18 @@
 
 use seqwright_compiler::check::{Missing, check};
 use seqwright_compiler::diagnostic::{Code, Diagnostic};
+use seqwright_compiler::graph::build;
 use seqwright_compiler::source::Sources;
+use seqwright_compiler::stream::{Refusal, Why, plan, stream_axis};
 use seqwright_compiler::table::{FileFormat, Setting, Shapes, bindings, fit, settings};
 use seqwright_tests::sources::{diagnose, files_in, read, rendered};
 use std::collections::BTreeMap;
 
 /// Kinds that need more than a file's text, a checkpoint: their fixtures lie in a folder of their own.
 const OF_CHECKPOINTS: [Code; 2] = [Code::Config, Code::Checkpoint];
+
+/// The kind that is no mistake until somebody wants positions one by one: why a model has no step program.
+const OF_STREAMS: Code = Code::NoStep;
 
 /// A fixture's text and its diagnostics as a snapshot that can be read alone.
 fn snapshot(name: &str, text: &str, sources: &Sources, diagnostics: &[Diagnostic]) {
@@ -38,7 +43,8 @@ fn a_configuration_that_does_not_fit_is_explained() {
         ["hidden_act"] => Setting::Text("relu".to_string()),
         _ => Setting::Missing,
     };
-    let diagnostics = settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
+    let diagnostics =
+        settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
     snapshot(&name, &text, &sources, &diagnostics);
 }
 
@@ -66,11 +72,30 @@ fn every_fixture_gives_its_diagnostic() {
 }
 
 #[test]
+fn models_without_a_step_program_say_why() {
+    let files = files_in("tests/fixtures/refusals");
+    assert!(files.len() >= 8);
+    for (name, text) in files {
+        let (sources, program, diagnostics) = read(&name, &text);
+        assert!(diagnostics.is_empty(), "{}", rendered(&sources, &diagnostics));
+        let model = check(&program, None, &BTreeMap::new(), Missing::Refuse);
+        let model = model.unwrap_or_else(|diagnostics| panic!("{}", rendered(&sources, &diagnostics)));
+        let graph = build(&model, &model.results);
+        let time = stream_axis(&graph);
+        let refusal = match time {
+            Some(time) => plan(&graph, time).expect_err("it looks ahead"),
+            None => Refusal { reader: graph.outputs[0].1, why: Why::NoAxis },
+        };
+        snapshot(&name, &text, &sources, &[refusal.diagnostic(&graph, time)]);
+    }
+}
+
+#[test]
 fn every_kind_of_mistake_has_a_fixture() {
     let fixtures = files_in("tests/fixtures/errors");
     for code in Code::ALL {
         let has = fixtures.iter().any(|(name, _)| name.starts_with(code.number()));
-        let has = has || OF_CHECKPOINTS.contains(code);
+        let has = has || OF_CHECKPOINTS.contains(code) || *code == OF_STREAMS;
         assert!(has, "no fixture for {}: {}", code.number(), code.explanation());
     }
 }
