@@ -174,7 +174,7 @@ fn tokens_go_in_and_come_out() {
     // Without a tokenizer there are tokens alone.
     fs::remove_file(case.folder.path().join("tokenizer.json")).unwrap();
     case.call(&["--tokens", "97", "--max-tokens", "1"]).gives("98\n");
-    case.call(&["--prompt", "a"]).ends(1, "has no tokenizer.json; or give tokens: `--tokens 1,2,3`");
+    case.call(&["--prompt", "a"]).ends(1, "has no tokenizer; or give tokens: `--tokens 1,2,3`");
 }
 
 #[test]
@@ -261,6 +261,10 @@ fn a_conversation_follows_the_checkpoint_s_template() {
     assert_eq!(one["sequences"][0]["text"], "béc");
     case.write("chat_template.jinja", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}");
     case.call(&["--prompt", "a", "--chat"]).ends(1, "was stopped: it takes more than 2000000 steps");
+    // Lists of themselves take no fuel, only time.
+    let doubled = "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l }}";
+    case.write("chat_template.jinja", doubled);
+    case.call(&["--prompt", "a", "--chat"]).ends(1, "was stopped: it takes more than 10 seconds");
     case.write("chat_template.jinja", "{{ raise_exception('nothing for me') }}");
     case.call(&["--prompt", "a", "--chat"]).ends(1, "refuses the conversation: nothing for me");
 }
