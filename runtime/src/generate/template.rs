@@ -100,9 +100,8 @@ fn render(source: &str, special: &BTreeMap<String, String>, messages: &[Message]
     environment.add_function("strftime_now", strftime_now);
     environment.add_filter("tojson", to_json);
     let template = environment.template_from_named_str("chat template", source)?;
-    let message = |message: &Message| {
-        Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())])
-    };
+    let message =
+        |message: &Message| Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())]);
     template.render(context! {
         messages => messages.iter().map(message).collect::<Vec<_>>(),
         add_generation_prompt => true,

@@ -42,7 +42,7 @@ pub struct GenerateArguments {
     #[arg(long, value_name = "ID,ID,…", value_parser = tokens)]
     pub tokens: Vec<Tokens>,
     /// Make each prompt a conversation by the checkpoint's chat template, and write the answer
-    #[arg(long, requires = "prompt")]
+    #[arg(long, requires = "prompt", conflicts_with = "tokens")]
     pub chat: bool,
     /// Begin the conversation with this message of the system
     #[arg(long, value_name = "TEXT", requires = "chat", allow_hyphen_values = true)]
@@ -51,19 +51,19 @@ pub struct GenerateArguments {
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
     /// Draw tokens at random: below 1 the probable ones more often, above 1 less; at 0 the most probable one is taken
-    #[arg(long, value_name = "NUMBER", value_parser = not_negative)]
+    #[arg(long, value_name = "NUMBER", value_parser = not_negative, allow_negative_numbers = true)]
     pub temperature: Option<f64>,
     /// Draw from the N most probable tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top_k: Option<u32>,
     /// Draw from the fewest tokens that have this probability together
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub top_p: Option<f64>,
     /// Draw from tokens that are at least so probable as this share of the most probable one
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub min_p: Option<f64>,
     /// Make tokens that were there already less probable, if above 1
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = positive, allow_negative_numbers = true)]
     pub repetition_penalty: f64,
     /// Begin random numbers with this one; with one of the clock's where nothing is said
     #[arg(long, value_name = "N")]
