@@ -174,7 +174,7 @@ fn tokens_go_in_and_come_out() {
     // Without a tokenizer there are tokens alone.
     fs::remove_file(case.folder.path().join("tokenizer.json")).unwrap();
     case.call(&["--tokens", "97", "--max-tokens", "1"]).gives("98\n");
-    case.call(&["--prompt", "a"]).ends(1, "has no tokenizer.json; or give tokens: `--tokens 1,2,3`");
+    case.call(&["--prompt", "a"]).ends(1, "has no tokenizer; or give tokens: `--tokens 1,2,3`");
 }
 
 #[test]
@@ -203,8 +203,7 @@ fn several_prompts_are_one_batch_and_each_is_as_alone() {
 #[test]
 fn tokens_are_drawn_as_asked_for() {
     let case = Case::chain();
-    let drawn =
-        |more: &[&str]| case.call(&[&["--prompt", "r", "--max-tokens", "30"], more].concat()).ends(0, "").output;
+    let drawn = |more: &[&str]| case.call(&[&["--prompt", "r"], more].concat()).ends(0, "").output;
     let greedy = drawn(&[]);
     assert_eq!(greedy, drawn(&[]));
     assert_eq!(greedy, drawn(&["--temperature", "0", "--top-k", "3", "--seed", "1"]));
@@ -223,7 +222,7 @@ fn tokens_are_drawn_as_asked_for() {
     let penalised = drawn(&["--repetition-penalty", "100", "--max-tokens", "3"]);
     assert_ne!(penalised[..1], penalised[1..2], "{penalised}");
     // A seed that nobody named is told, and gives the same again.
-    let done = case.call(&["--prompt", "r", "--temperature", "1", "--max-tokens", "30"]).ends(0, "\nseed      ");
+    let done = case.call(&["--prompt", "r", "--temperature", "1"]).ends(0, "\nseed      ");
     let seed = done.errors.lines().find_map(|line| line.strip_prefix("seed      ")).unwrap();
     assert_eq!(done.output, drawn(&["--temperature", "1", "--seed", seed]));
     assert!(!case.call(&["--prompt", "a"]).errors.contains("seed"));
@@ -261,6 +260,11 @@ fn a_conversation_follows_the_checkpoint_s_template() {
     assert_eq!(one["sequences"][0]["text"], "béc");
     case.write("chat_template.jinja", "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}");
     case.call(&["--prompt", "a", "--chat"]).ends(1, "was stopped: it takes more than 2000000 steps");
+    // Lists of themselves take no fuel, only time.
+    let doubled =
+        "{% set ns = namespace(l=[1]) %}{% for i in range(99) %}{% set ns.l = ns.l + ns.l %}{% endfor %}{{ ns.l }}";
+    case.write("chat_template.jinja", doubled);
+    case.call(&["--prompt", "a", "--chat"]).ends(1, "was stopped: it takes more than 10 seconds");
     case.write("chat_template.jinja", "{{ raise_exception('nothing for me') }}");
     case.call(&["--prompt", "a", "--chat"]).ends(1, "refuses the conversation: nothing for me");
 }
@@ -356,7 +360,7 @@ fn wrong_calls_end_with_2_and_models_that_generate_nothing_with_1() {
         (vec!["--prompt", "-", "--prompt", "-"], "standard input can be one prompt"),
         (vec!["--tokens", "1,b"], "`b` is no token"),
         (vec!["--tokens", "1", "--stop", "x"], "`--stop` ends texts"),
-        (vec!["--tokens", "1", "--chat"], "--prompt"),
+        (vec!["--tokens", "1", "--chat"], "cannot be used with"),
         (vec!["--prompt", "a", "--stop", ""], "an empty text comes everywhere"),
         (vec!["--prompt", "a", "--top-k", "0"], "0 is not in 1.."),
         (vec!["--prompt", "a", "--top-p", "1.5"], "it is from 0 to 1"),

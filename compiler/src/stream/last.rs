@@ -86,21 +86,31 @@ fn chosen(model: &Model, id: ValueId, time: TimeId, order: &[ValueId]) -> HashSe
     for candidate in order.iter().rev().filter(|candidate| needed.contains(candidate)) {
         let only_there = |reader: &ValueId| chosen.contains(reader) && reads_at_own(model, *reader, *candidate, time);
         let is_wanted = *candidate == id || readers.get(candidate).is_some_and(|all| all.iter().all(only_there));
-        if is_wanted && can_move(model.value(*candidate), time) {
+        if is_wanted && can_move(model, model.value(*candidate), time) {
             chosen.insert(*candidate);
         }
     }
     chosen
 }
 
-/// Whether each position of a value is computed on its own: it has one axis of positions, and sums over no other.
-fn can_move(value: &Value, time: TimeId) -> bool {
+/// Whether each position of a value is computed on its own: it has one axis of positions, sums over no
+/// other, and asks no table for its place.
+fn can_move(model: &Model, value: &Value, time: TimeId) -> bool {
     let ValueKind::Equation(equation) = &value.kind else { return false };
     let times: Vec<TimeId> = value.axes.iter().filter_map(Axis::time).collect();
     if times != [time] || equation.is_state {
         return false;
     }
     let own = IndexId(place_of(value, time) as u32);
+    // A table of positions (`place[t]`) tells how long sequences may be: that would be lost.
+    let is_place = |subscript: &Subscript| match subscript {
+        Subscript::Affine { terms, .. } => terms.iter().any(|(index, _)| *index == own),
+        Subscript::Computed(term) => **term == Term::Index(own),
+    };
+    let is_table = |read: &ValueId, subscripts: &[Subscript]| {
+        let axes = &model.value(*read).axes;
+        axes.iter().zip(subscripts).any(|(axis, subscript)| axis.time() != Some(time) && is_place(subscript))
+    };
     let mut alone = equation.indices[value.axes.len()..].iter().all(|index| index.axis.time().is_none());
     let mut look = |term: &Term| {
         term.walk(&mut |inner| match inner {
@@ -108,9 +118,9 @@ fn can_move(value: &Value, time: TimeId) -> bool {
             Term::Softmax { over: index, .. } | Term::Pieces(index, _) => alone &= *index != own,
             // A chunk's last position is not known to be the sequence's.
             Term::Length(length) => alone &= *length != time,
+            Term::Read(read, subscripts) => alone &= !is_table(read, subscripts),
             Term::Number(_)
             | Term::Index(_)
-            | Term::Read(..)
             | Term::Unary(..)
             | Term::Binary(..)
             | Term::Select(..)

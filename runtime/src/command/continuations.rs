@@ -20,7 +20,7 @@ pub struct Continuations<'a> {
     /// How many tokens came of each.
     counts: Vec<usize>,
     ended: Vec<bool>,
-    /// Whether a line is begun.
+    /// Whether a line is to be ended: an empty text has one too.
     in_line: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Continuations<'a> {
             waiting: vec![String::new(); count],
             counts: vec![0; count],
             ended: vec![false; count],
-            in_line: false,
+            in_line: true,
         }
     }
 
@@ -51,11 +51,11 @@ impl<'a> Continuations<'a> {
         self.counts[number] += usize::from(event.token.is_some());
         self.ended[number] |= event.ended.is_some();
         while let Some(text) = self.waiting.get_mut(self.current) {
-            let mut shown = std::mem::take(text);
+            let shown = std::mem::take(text);
             if !self.begun && self.headings.len() > 1 {
                 let between = if self.current == 0 { "" } else { "\n" };
                 let heading = fitted(&self.headings[self.current], terminal.width().saturating_sub(16));
-                shown = format!("{between}── {}: {heading} ──\n{shown}", self.current + 1);
+                terminal.print(&format!("{between}── {}: {heading} ──\n", self.current + 1))?;
             }
             self.begun = true;
             if !shown.is_empty() {
@@ -67,8 +67,8 @@ impl<'a> Continuations<'a> {
             }
             if self.in_line {
                 terminal.print("\n")?;
-                self.in_line = false;
             }
+            self.in_line = true;
             self.current += 1;
             self.begun = false;
         }

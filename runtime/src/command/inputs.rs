@@ -102,7 +102,9 @@ fn time_of_lengths(model: &Model, name: &str) -> Result<String, Failure> {
     let times: Vec<String> = (0..model.times.len()).filter(brought).map(|place| model.times[place].clone()).collect();
     match (name, times.as_slice()) {
         ("", [only]) => Ok(only.clone()),
-        ("", []) => Err(other("`in.lengths` is given, and no axis of the model has a length that sequences bring along")),
+        ("", []) => {
+            Err(other("`in.lengths` is given, and no axis of the model has a length that sequences bring along"))
+        }
         ("", several) => Err(other(format!(
             "`in.lengths` is given, and the model has {} axes of positions: call it {}",
             several.len(),

@@ -12,6 +12,7 @@
 //! | `inputs.rs` | batches from files and texts |
 //! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
+//! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `continuations.rs` | what was generated, as it is shown |
 //! | `greedy.rs` | continuations by the arg max, for `verify` |
 //! | `show.rs` | results as text |
@@ -31,6 +32,7 @@ mod inputs;
 mod json;
 mod numbers;
 mod prepare;
+mod prompts;
 mod run;
 mod show;
 mod stream;

@@ -9,6 +9,7 @@
 
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, WeightError, read_json};
+use seqwright_compiler::table::FileFormat;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ pub struct Conventions {
     pub ends: BTreeSet<u32>,
     /// The token that a decoder, or a text without a beginning, starts with.
     pub start: Option<u32>,
+    /// How many tokens are usually written at most.
+    pub most: Option<usize>,
     /// The longest sequence that the model was made for.
     pub context: Option<Context>,
     /// The chat template and where it stands.
@@ -54,15 +57,17 @@ impl Conventions {
     pub fn of(checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>) -> Result<Conventions, WeightError> {
         let mut all = Conventions::default();
         let config = checkpoint.config().unwrap_or(&Value::Null);
-        if at(config, &["tokenizer", "ggml"]).is_some() || at(config, &["general", "architecture"]).is_some() {
-            all.of_gguf(config, checkpoint, tokenizer);
-        } else {
-            all.of_folder(config, checkpoint.folder(), tokenizer)?;
+        match checkpoint.format() {
+            FileFormat::Gguf => {
+                let file = checkpoint.names().next().and_then(|name| checkpoint.file_of(name));
+                all.of_gguf(config, file.unwrap_or(checkpoint.folder()), tokenizer);
+            }
+            FileFormat::Safetensors | FileFormat::Npz => all.of_folder(config, checkpoint.folder(), tokenizer)?,
         }
         Ok(all)
     }
 
-    fn of_gguf(&mut self, config: &Value, checkpoint: &Checkpoint, tokenizer: Option<&Tokenizer>) {
+    fn of_gguf(&mut self, config: &Value, file: &Path, tokenizer: Option<&Tokenizer>) {
         let ggml = |name: &str| at(config, &["tokenizer", "ggml", name]);
         self.ends.extend(GGUF_ENDS.iter().filter_map(|name| token(ggml(name)?)));
         let architecture = at(config, &["general", "architecture"]).and_then(Value::as_str).unwrap_or("");
@@ -72,8 +77,7 @@ impl Conventions {
             .and_then(Value::as_u64)
             .map(|most| Context { most: most as usize, said_by: format!("`{architecture}.context_length`") });
         if let Some(template) = at(config, &["tokenizer", "chat_template"]).and_then(Value::as_str) {
-            let file = checkpoint.names().next().and_then(|name| checkpoint.file_of(name));
-            self.template = Some((template.to_string(), file.unwrap_or(checkpoint.folder()).to_path_buf()));
+            self.template = Some((template.to_string(), file.to_path_buf()));
         }
         // Ids there, texts in templates.
         let ids = [("bos_token", "bos_token_id"), ("eos_token", "eos_token_id"), ("unk_token", "unknown_token_id")];
@@ -96,6 +100,7 @@ impl Conventions {
                 None => {}
             }
         }
+        self.most = generation.get("max_new_tokens").and_then(Value::as_u64).map(|most| most as usize);
         let starts = ["decoder_start_token_id", "bos_token_id"];
         let starts = starts.iter().flat_map(|name| [&generation, config].map(|said| said.get(name)));
         self.start = starts.flatten().find_map(token);

@@ -28,10 +28,10 @@ fn of(files: &[(&str, &str)]) -> Conventions {
 fn ends_are_those_of_every_file_that_names_some() {
     let found = of(&[
         ("config.json", r#"{"eos_token_id": 2, "bos_token_id": 1, "max_position_embeddings": 128}"#),
-        ("generation_config.json", r#"{"eos_token_id": [2, 7], "decoder_start_token_id": 5}"#),
+        ("generation_config.json", r#"{"eos_token_id": [2, 7], "decoder_start_token_id": 5, "max_new_tokens": 9}"#),
     ]);
     assert_eq!(found.ends, BTreeSet::from([2, 7]));
-    assert_eq!(found.start, Some(5));
+    assert_eq!((found.start, found.most), (Some(5), Some(9)));
     let context = Context { most: 128, said_by: "`max_position_embeddings` in config.json".to_string() };
     assert_eq!(found.context, Some(context));
     assert_eq!(of(&[]), Conventions::default());
@@ -62,11 +62,11 @@ fn templates_stand_in_one_of_three_files() {
 fn a_gguf_file_says_it_in_its_metadata() {
     let metadata = r#"{"general": {"architecture": "llama"}, "llama": {"context_length": 2048},
         "tokenizer": {"chat_template": "hello", "ggml": {"eos_token_id": 2, "eot_token_id": 9, "bos_token_id": 1}}}"#;
-    // A file of that kind has its metadata where a folder has its configuration; the folder's other files are not its own.
-    let found = of(&[("config.json", metadata), ("generation_config.json", r#"{"eos_token_id": 77}"#)]);
+    let mut found = Conventions::default();
+    found.of_gguf(&serde_json::from_str(metadata).unwrap(), Path::new("model.gguf"), None);
     assert_eq!(found.ends, BTreeSet::from([2, 9]));
     assert_eq!((found.start, found.context.map(|context| context.most)), (Some(1), Some(2048)));
-    assert_eq!(found.template.unwrap().0, "hello");
+    assert_eq!(found.template, Some(("hello".to_string(), "model.gguf".into())));
 }
 
 #[test]

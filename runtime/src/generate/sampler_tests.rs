@@ -112,5 +112,5 @@ fn what_is_drawn_depends_on_the_seed_and_the_sequence_alone() {
     assert_ne!(drawn(1, 0), drawn(2, 0));
     assert_ne!(drawn(1, 0), drawn(1, 1));
     // The generator is part of what is documented: another one would change everybody's texts.
-    assert_eq!(drawn(1, 0)[..8], [0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(drawn(1, 0)[..8], [20, 4, 29, 10, 14, 35, 23, 7]);
 }

@@ -3,7 +3,9 @@
 //! Templates are Jinja as Hugging Face's tokenizers render it: blocks are trimmed, `raise_exception` and `strftime_now` are
 //! there, and so are `break` and `continue`, Python's methods of texts and lists, and `tojson` without escapes for HTML. A
 //! template comes from whoever published the checkpoint: it reads no file, and has only so much fuel, of which every step
-//! and every 64 bytes that it makes take one, so that it ends in bounded time and memory whatever stands in it.
+//! and every 64 bytes that it makes take one. Not all that it can do takes fuel (a list made of itself again and again), so it
+//! also has only so much time; what is left then ends with the process. So it takes bounded time and memory whatever stands
+//! in it.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
@@ -11,9 +13,15 @@ use minijinja::{Environment, Error, ErrorKind, Value, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Steps of a template, or each 64 bytes that it makes.
 const FUEL: u64 = 2_000_000;
+/// How long it may take: seldom more than a few milliseconds.
+const TIME: Duration = Duration::from_secs(10);
+/// The stack of the thread that renders, in bytes; the depth of a template is limited long before it is full.
+const STACK: usize = 16 << 20;
 
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,30 +51,22 @@ impl<'a> Template<'a> {
     /// # Errors
     /// A template that is wrong, refuses the conversation, or takes too long.
     pub fn render(&self, messages: &[Message]) -> Result<String, String> {
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.map_err(|why| self.explain(&why))?);
-        environment.set_fuel(Some(FUEL));
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSAL}{message}")))
-        });
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_filter("tojson", to_json);
-        let cannot = |why: &Error| self.explain(why);
-        let template =
-            environment.template_from_named_str("chat template", &self.source).map_err(|why| cannot(&why))?;
-        let message = |message: &Message| {
-            Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())])
-        };
-        let known = context! {
-            messages => messages.iter().map(message).collect::<Vec<_>>(),
-            add_generation_prompt => true,
-            tools => (),
-            documents => (),
-            ..Value::from_pairs(self.special.iter().map(|(name, text)| (name.as_str(), text.as_str())))
-        };
-        template.render(known).map_err(|why| cannot(&why))
+        let (source, special, messages) = (self.source.clone(), self.special.clone(), messages.to_vec());
+        let (to, from) = mpsc::sync_channel(1);
+        let work = move || drop(to.send(render(&source, &special, &messages)));
+        let thread = std::thread::Builder::new().name("chat template".to_string()).stack_size(STACK);
+        thread.spawn(work).map_err(|why| format!("cannot render the chat template: {why}"))?;
+        match from.recv_timeout(TIME) {
+            Ok(rendered) => rendered.map_err(|why| self.explain(&why)),
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(format!(
+                "the chat template in {} was stopped: it takes more than {} seconds",
+                self.file.display(),
+                TIME.as_secs()
+            )),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                Err(format!("the chat template in {} can't be rendered", self.file.display()))
+            }
+        }
     }
 
     fn explain(&self, why: &Error) -> String {
@@ -86,6 +86,29 @@ impl<'a> Template<'a> {
         let detail = cause.detail().map_or(String::new(), |detail| format!(": {detail}"));
         format!("the chat template in {file} can't be rendered{line}: {}{detail}", cause.kind())
     }
+}
+
+/// The prompt that a template makes of a conversation.
+fn render(source: &str, special: &BTreeMap<String, String>, messages: &[Message]) -> Result<String, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_fuel(Some(FUEL));
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_function("raise_exception", |message: String| -> Result<String, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, format!("{REFUSAL}{message}")))
+    });
+    environment.add_function("strftime_now", strftime_now);
+    environment.add_filter("tojson", to_json);
+    let template = environment.template_from_named_str("chat template", source)?;
+    let message =
+        |message: &Message| Value::from_pairs([("role", message.role.as_str()), ("content", message.content.as_str())]);
+    template.render(context! {
+        messages => messages.iter().map(message).collect::<Vec<_>>(),
+        add_generation_prompt => true,
+        tools => (),
+        documents => (),
+        ..Value::from_pairs(special.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    })
 }
 
 /// What an exception of the template's own begins with.

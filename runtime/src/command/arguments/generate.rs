@@ -22,7 +22,8 @@ A text ends with one of the checkpoint's end tokens (of generation_config.json, 
 tokenizer_config.json, or a GGUF file's metadata), before a --stop text, after --max-tokens, or when it is as
 long as the model's tables of positions or the checkpoint's configuration allow; why it ended is said where it
 is not an end token. A model that reads one sequence of tokens and writes another is given the one by --prompt,
-and starts the other with the checkpoint's start token or --start. Ctrl-C ends with what was written so far,
+and starts the other with the checkpoint's start token or --start; where the texts that it writes are in other
+words, target_tokenizer.json has them. Ctrl-C ends with what was written so far,
 and the exit code 130.";
 
 /// Arguments of `generate`.
@@ -41,28 +42,28 @@ pub struct GenerateArguments {
     #[arg(long, value_name = "ID,ID,…", value_parser = tokens)]
     pub tokens: Vec<Tokens>,
     /// Make each prompt a conversation by the checkpoint's chat template, and write the answer
-    #[arg(long, requires = "prompt")]
+    #[arg(long, requires = "prompt", conflicts_with = "tokens")]
     pub chat: bool,
     /// Begin the conversation with this message of the system
     #[arg(long, value_name = "TEXT", requires = "chat", allow_hyphen_values = true)]
     pub system: Option<String>,
-    /// Write so many tokens at most
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    pub max_tokens: usize,
+    /// Write so many tokens at most; as many as the checkpoint's `max_new_tokens` or 512 where nothing is said
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
     /// Draw tokens at random: below 1 the probable ones more often, above 1 less; at 0 the most probable one is taken
-    #[arg(long, value_name = "NUMBER", value_parser = not_negative)]
+    #[arg(long, value_name = "NUMBER", value_parser = not_negative, allow_negative_numbers = true)]
     pub temperature: Option<f64>,
     /// Draw from the N most probable tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub top_k: Option<u32>,
     /// Draw from the fewest tokens that have this probability together
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub top_p: Option<f64>,
     /// Draw from tokens that are at least so probable as this share of the most probable one
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    #[arg(long, value_name = "SHARE", value_parser = share, allow_negative_numbers = true)]
     pub min_p: Option<f64>,
     /// Make tokens that were there already less probable, if above 1
-    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = positive, allow_negative_numbers = true)]
     pub repetition_penalty: f64,
     /// Begin random numbers with this one; with one of the clock's where nothing is said
     #[arg(long, value_name = "N")]

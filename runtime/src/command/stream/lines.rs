@@ -41,9 +41,8 @@ pub fn run(live: &mut Live, mut input: impl BufRead, terminal: &mut Terminal) ->
             return Err(wrong("wanted is an object with a value for each input, `{\"x\": [1, 2]}`".to_string()));
         };
         if is_reset(live, &line) {
-            let rest = live.finish()?;
+            let rest = live.reset()?;
             print(live, &rest, terminal)?;
-            live.reset()?;
             continue;
         }
         let (count, inputs) = positions(live, &line).map_err(wrong)?;

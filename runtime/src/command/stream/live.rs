@@ -39,6 +39,8 @@ pub struct Live {
     /// For each result, those at positions that lack others; for one of the sequence so far, the newest.
     waiting: Vec<VecDeque<Part>>,
     so_far: Vec<bool>,
+    /// Whether its last position came.
+    ended: bool,
     count: usize,
 }
 
@@ -73,7 +75,7 @@ impl Live {
             so_far.push(times.is_empty());
         }
         let waiting = vec![VecDeque::new(); so_far.len()];
-        Ok(Live { streamer, place, time, along, given, lengths, waiting, so_far, count: 0 })
+        Ok(Live { streamer, place, time, along, given, lengths, waiting, so_far, ended: false, count: 0 })
     }
 
     /// The model.
@@ -94,15 +96,6 @@ impl Live {
     /// How many positions came.
     pub fn count(&self) -> usize {
         self.count
-    }
-
-    /// What is kept of the sequence.
-    ///
-    /// # Errors
-    /// None that a sequence that runs could have.
-    pub fn state(&mut self) -> Result<State, Failure> {
-        let place = self.place;
-        self.streamer.stream().state(place).map_err(|why| Failure::Other(why.to_string()))
     }
 
     /// Takes the next positions: for each input that comes along, its numbers, one position after the other. Results are told
@@ -137,17 +130,18 @@ impl Live {
     /// # Errors
     /// None that a sequence that runs could have.
     pub fn finish(&mut self) -> Result<Vec<Position>, Failure> {
-        if self.streamer.position(self.place) == 0 {
+        if self.ended || self.streamer.position(self.place) == 0 {
             return Ok(Vec::new());
         }
+        self.ended = true;
         self.run(0, vec![Vec::new(); self.along.len()], true)
     }
 
-    /// Begins a sequence anew.
+    /// Ends the sequence and begins another; gives what lags behind of the one that ends.
     ///
     /// # Errors
-    /// Nobody said what else it is given.
-    pub fn reset(&mut self) -> Result<(), Failure> {
+    /// Nobody said what else the other one is given; nothing has changed then.
+    pub fn reset(&mut self) -> Result<Vec<Position>, Failure> {
         let others = self.model().inputs().find(|(id, _)| !self.along.contains(id));
         if let (None, Some((_, value))) = (&self.given, others) {
             return Err(Failure::Other(format!(
@@ -155,10 +149,29 @@ impl Live {
                 value.path, value.path
             )));
         }
+        let rest = self.finish()?;
         let place = self.place;
         self.streamer.stream().reset(place);
         self.waiting.iter_mut().for_each(VecDeque::clear);
-        Ok(())
+        self.ended = false;
+        Ok(rest)
+    }
+
+    /// What is kept of the sequence.
+    ///
+    /// # Errors
+    /// Results that wait for others are no part of it.
+    pub fn state(&mut self) -> Result<State, Failure> {
+        let waits = self.waiting.iter().zip(&self.so_far).position(|(waiting, so_far)| !so_far && !waiting.is_empty());
+        if let Some(number) = waits {
+            let (name, _) = &self.streamer.outputs()[number];
+            return Err(Failure::Other(format!(
+                "there are results of `{name}` that wait for others of their positions, and a state has no results: ask \
+                 for those that come at the same time, `--output {name}`"
+            )));
+        }
+        let place = self.place;
+        self.streamer.stream().state(place).map_err(|why| Failure::Other(why.to_string()))
     }
 
     fn run(&mut self, new: usize, inputs: Vec<Vec<f32>>, last: bool) -> Result<Vec<Position>, Failure> {
