@@ -392,3 +392,64 @@ fn a_time_axis_of_known_length_is_shown_and_never_given() {
     run(vec![("in.x", floats(&[2, 3, 2], &[1.0; 12])), ("in.lengths.P", lengths)])
         .ends(1, "no axis of positions `P`");
 }
+
+#[test]
+fn a_model_is_explained_as_text_and_as_json() {
+    let lstm = ["explain", "examples/lstm.seq", "--checkpoint", "tests/goldens/lstm"];
+    let with = |more: &[&str]| seqc(&lstm.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
+    let text = with(&[]).ends(0, "").output;
+    assert!(text.contains("products with `x` hoisted out of the time loop (kernel 0)"), "{text}");
+    assert!(text.contains("runs position by position") && text.contains("chunk program"), "{text}");
+    let document = with(&["--json"]).ends(0, "").json();
+    assert_eq!(
+        (&document["version"], &document["command"], &document["ok"]),
+        (&Value::from(1), &Value::from("explain"), &Value::from(true))
+    );
+    assert_eq!(document["step"]["bytes"]["text"], "4 * 20 + 4 * 20 + 8");
+    assert_eq!(document["weights"]["numbers"], 2640);
+    assert_eq!(document["no_step"], Value::Null);
+    let gate = document["equations"].as_array().unwrap().iter().find(|equation| equation["path"] == "lstm.forget");
+    let gate = gate.unwrap();
+    assert_eq!((&gate["sees"]["T"]["back"], &gate["sees"]["T"]["ahead"]), (&Value::Null, &Value::from(0)));
+    assert_eq!(gate["kernels"], serde_json::json!([0, 1]));
+    assert_eq!(gate["operations"]["terms"], serde_json::json!([{ "times": 1300.0, "powers": { "T": 1 } }]));
+    // What is asked for decides what is there.
+    let alone = with(&["--output", "lstm.c", "--json"]).ends(0, "").json();
+    assert_eq!(alone["outputs"], serde_json::json!(["lstm.c"]));
+}
+
+#[test]
+fn a_model_without_a_chunk_program_is_explained() {
+    let bert = ["explain", "examples/bert.seq", "--checkpoint", "tests/goldens/bert"];
+    let text = seqc(&bert).ends(0, "").output;
+    assert!(text.contains("no step program\n  `layer.0.attention.score` looks ahead along T, with no bound"), "{text}");
+    assert!(text.contains("(library/attention.seq:"), "{text}");
+    let document = seqc(&[&bert[..], &["--json"]].concat()).ends(0, "").json();
+    assert_eq!((&document["no_step"]["code"], &document["step"]), (&Value::from("E0901"), &Value::Null));
+    assert_eq!(document["no_step"]["place"]["file"], "library/attention.seq");
+}
+
+#[test]
+fn why_two_equations_are_apart_is_told() {
+    let gpt2 = ["explain", "examples/gpt2.seq", "--checkpoint", "tests/goldens/gpt2"];
+    let with = |more: &[&str]| seqc(&gpt2.into_iter().chain(more.iter().copied()).collect::<Vec<_>>());
+    let text = with(&["--why", "layer.0.attention.out", "layer.0.norm2.average"]).ends(0, "").output;
+    assert!(text.starts_with("layer.0.attention.out and layer.0.norm2.average are apart\n"), "{text}");
+    let document = with(&["--why", "layer.0.attention.q", "layer.0.attention.k", "--json"]).ends(0, "").json();
+    assert_eq!(document["together"], true);
+    with(&["--why", "layer.0.attention.p", "x"]).ends(1, "did you mean `layer.0.attention.q`?");
+    with(&["--why", "wte", "x"]).ends(1, "inputs, weights and constants are computed by no kernel");
+    with(&["--why", "x"]).ends(2, "2 values required");
+    with(&["--layer", "9"]).ends(1, "the model `GPT2` has no layer 9");
+    let layer = with(&["--layer", "1"]).ends(0, "").output;
+    assert!(layer.contains("layer.1\n") && !layer.contains("layer.0\n"), "{layer}");
+}
+
+#[test]
+fn what_cannot_be_explained_is_told() {
+    seqc(&["explain", "nowhere.seq"]).ends(1, "cannot read nowhere.seq");
+    seqc(&["explain", "examples/lstm.seq"]).ends(1, "E0406");
+    seqc(&["explain"]).ends(2, "<FILE>");
+    let document = seqc(&["explain", "examples/lstm.seq", "--json"]).ends(1, "").json();
+    assert_eq!((&document["ok"], &document["errors"][0]["code"]), (&Value::from(false), &Value::from("E0406")));
+}

@@ -125,12 +125,22 @@ fn number(term: &Term, place: &[i64], lengths: &[usize]) -> Option<f64> {
     })
 }
 
+/// Whether an address is another one for each entry of a loop.
+fn varies(access: &Access, index: usize) -> bool {
+    let rows = access.rows.iter().any(|row| match row {
+        Row::Here => false,
+        Row::At(offset) => offset.varies_with(index),
+    });
+    rows || access.offset.varies_with(index)
+}
+
 /// A number in memory: which argument, row and place in it.
 type Address = (usize, Vec<i64>, i64);
 
 /// How many numbers outside of itself a kernel reads and writes, each once; what it writes is not read.
 pub fn bytes_of(program: &Program, kernel: &Kernel, lengths: &[usize]) -> (u128, u128) {
-    let mut touched = Touched { program, kernel, lengths, all: BTreeSet::new(), looked_up: BTreeMap::new() };
+    let (all, looked_up, texts) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    let mut touched = Touched { program, kernel, lengths, all, looked_up, texts };
     let rows = kernel.rows.map_or(1, |track| lengths[program.track(track).time.0 as usize]);
     for position in 0..rows as i64 {
         match &kernel.body {
@@ -176,7 +186,11 @@ pub fn bytes_of(program: &Program, kernel: &Kernel, lengths: &[usize]) -> (u128,
     for (argument, ..) in &touched.all {
         if kernel.arguments[*argument].written { written += 1 } else { read += 1 }
     }
-    for (argument, count) in &touched.looked_up {
+    let mut lookups: BTreeMap<usize, u128> = BTreeMap::new();
+    for Lookup { argument, numbers, .. } in &touched.looked_up {
+        *lookups.entry(*argument).or_insert(0) += *numbers as u128;
+    }
+    for (argument, count) in &lookups {
         assert!(!kernel.arguments[*argument].written, "a place that is computed is read alone");
         let reached = touched.all.iter().filter(|(own, ..)| own == argument).count() as u128;
         let row = kernel.arguments[*argument].row as u128;
@@ -196,8 +210,19 @@ struct Touched<'a> {
     kernel: &'a Kernel,
     lengths: &'a [usize],
     all: BTreeSet<Address>,
-    /// How often a place of an argument was computed from numbers.
-    looked_up: BTreeMap<usize, u128>,
+    /// Places of arguments that are computed from numbers: the same address at the same place is the same number.
+    looked_up: BTreeSet<Lookup>,
+    /// Addresses as texts, once for each that was seen.
+    texts: BTreeMap<*const Access, String>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Lookup {
+    argument: usize,
+    address: String,
+    position: i64,
+    place: Vec<i64>,
+    numbers: usize,
 }
 
 impl Touched<'_> {
@@ -207,7 +232,9 @@ impl Touched<'_> {
         let own = &self.kernel.arguments[argument];
         let rows = match &own.space {
             Space::Global => Vec::new(),
-            Space::Tracks(tracks) => tracks.iter().map(|_| position).collect(),
+            Space::Tracks(tracks) => {
+                tracks.iter().map(|track| self.program.track(*track).row(position as usize) as i64).collect()
+            }
         };
         self.all.extend((0..own.row as i64).map(|at| (argument, rows.clone(), at)));
     }
@@ -252,8 +279,7 @@ impl Touched<'_> {
             let at = match row {
                 Row::Here => position,
                 Row::At(offset) if !offset.computed.is_empty() => {
-                    *self.looked_up.entry(argument).or_insert(0) += steps.len() as u128;
-                    return;
+                    return self.look_up(argument, access, position, place, steps.len());
                 }
                 Row::At(offset) => self.offset(offset, position, place),
             };
@@ -263,16 +289,21 @@ impl Touched<'_> {
                 }
                 return;
             }
-            rows.push(at);
+            rows.push(self.program.track(*track).row(at as usize) as i64);
         }
         if !access.offset.computed.is_empty() {
-            *self.looked_up.entry(argument).or_insert(0) += steps.len() as u128;
-            return;
+            return self.look_up(argument, access, position, place, steps.len());
         }
         let at = self.offset(&access.offset, position, place);
         // What lies outside of a value's features is guarded, and not read.
         let inside = |at: &i64| *at >= 0 && *at < own.row as i64;
         self.all.extend(steps.iter().map(|step| at + step).filter(inside).map(|at| (argument, rows.clone(), at)));
+    }
+
+    fn look_up(&mut self, argument: usize, access: &Access, position: i64, place: &[i64], numbers: usize) {
+        let address = self.texts.entry(std::ptr::from_ref(access)).or_insert_with(|| format!("{access:?}")).clone();
+        let place = place.iter().enumerate().filter(|(index, _)| varies(access, *index)).map(|(_, at)| *at).collect();
+        self.looked_up.insert(Lookup { argument, address, position, place, numbers });
     }
 
     fn offset(&self, offset: &Offset, position: i64, place: &[i64]) -> i64 {

@@ -3,6 +3,7 @@
 use seqwright_compiler::check::program::{self, Program};
 use seqwright_compiler::check::{Missing, check, check_all};
 use seqwright_compiler::diagnostic::{Code, Diagnostic, render};
+use seqwright_compiler::explain::Stages;
 use seqwright_compiler::source::Sources;
 use seqwright_compiler::syntax::tree::Kind;
 use seqwright_compiler::table::{Setting, bindings, formats, settings};
@@ -77,6 +78,13 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
         all.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
     }
     (sources, all)
+}
+
+/// Why the text's model has no chunk program, if it is a model without a mistake and has none.
+pub fn step_refusal(name: &str, text: &str, missing: Missing) -> Option<Diagnostic> {
+    let (_, program, _) = read(name, text);
+    let model = check(&program, None, &BTreeMap::new(), missing).ok()?;
+    Stages::new(&model, &model.results).chunks.err()
 }
 
 /// Diagnostics as a user reads them.

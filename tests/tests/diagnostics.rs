@@ -2,18 +2,16 @@
 
 use seqwright_compiler::check::{Missing, check};
 use seqwright_compiler::diagnostic::{Code, Diagnostic};
+use seqwright_compiler::explain::Stages;
 use seqwright_compiler::graph::build;
 use seqwright_compiler::source::Sources;
-use seqwright_compiler::stream::{Refusal, Why, plan, stream_axis};
+use seqwright_compiler::stream::{Why, plan, stream_axis};
 use seqwright_compiler::table::{FileFormat, Setting, Shapes, bindings, fit, settings};
 use seqwright_tests::sources::{diagnose, files_in, read, rendered};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Kinds that need more than a file's text, a checkpoint: their fixtures lie in a folder of their own.
 const OF_CHECKPOINTS: [Code; 2] = [Code::Config, Code::Checkpoint];
-
-/// The kind that is no mistake until somebody wants positions one by one: why a model has no step program.
-const OF_STREAMS: Code = Code::NoStep;
 
 /// A fixture's text and its diagnostics as a snapshot that can be read alone.
 fn snapshot(name: &str, text: &str, sources: &Sources, diagnostics: &[Diagnostic]) {
@@ -43,8 +41,7 @@ fn a_configuration_that_does_not_fit_is_explained() {
         ["hidden_act"] => Setting::Text("relu".to_string()),
         _ => Setting::Missing,
     };
-    let diagnostics =
-        settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
+    let diagnostics = settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
     snapshot(&name, &text, &sources, &diagnostics);
 }
 
@@ -71,31 +68,49 @@ fn every_fixture_gives_its_diagnostic() {
     }
 }
 
+/// Models without a chunk program: each reason is told of the equation that is to blame.
 #[test]
-fn models_without_a_step_program_say_why() {
-    let files = files_in("tests/fixtures/refusals");
-    assert!(files.len() >= 8);
-    for (name, text) in files {
+fn every_refusal_is_explained() {
+    let mut told = BTreeSet::new();
+    for (name, text) in files_in("tests/fixtures/refusals") {
         let (sources, program, diagnostics) = read(&name, &text);
         assert!(diagnostics.is_empty(), "{}", rendered(&sources, &diagnostics));
         let model = check(&program, None, &BTreeMap::new(), Missing::Refuse);
         let model = model.unwrap_or_else(|diagnostics| panic!("{}", rendered(&sources, &diagnostics)));
+        let refused = Stages::new(&model, &model.results).chunks.err().expect("it has no chunk program");
+        snapshot(&name, &text, &sources, &[refused]);
         let graph = build(&model, &model.results);
-        let time = stream_axis(&graph);
-        let refusal = match time {
-            Some(time) => plan(&graph, time).expect_err("it looks ahead"),
-            None => Refusal { reader: graph.outputs[0].1, why: Why::NoAxis },
-        };
-        snapshot(&name, &text, &sources, &[refusal.diagnostic(&graph, time)]);
+        told.insert(match stream_axis(&graph) {
+            None => reason(&Why::NoAxis),
+            Some(time) => reason(&plan(&graph, time).expect_err("it is refused before the passes").why),
+        });
+    }
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), REASONS, "every reason has a fixture");
+}
+
+/// Every reason by name, in order.
+const REASONS: [&str; 8] = ["ahead", "backward", "length", "no axis", "other axis", "pairs kept", "second", "whole"];
+
+fn reason(why: &Why) -> &'static str {
+    match why {
+        Why::Ahead(..) => "ahead",
+        Why::Backward => "backward",
+        Why::Whole(_) => "whole",
+        Why::Length => "length",
+        Why::PairsKept(_) => "pairs kept",
+        Why::Second => "second",
+        Why::OtherAxis(_) => "other axis",
+        Why::NoAxis => "no axis",
     }
 }
 
 #[test]
 fn every_kind_of_mistake_has_a_fixture() {
-    let fixtures = files_in("tests/fixtures/errors");
+    let mut fixtures = files_in("tests/fixtures/errors");
+    fixtures.extend(files_in("tests/fixtures/refusals"));
     for code in Code::ALL {
         let has = fixtures.iter().any(|(name, _)| name.starts_with(code.number()));
-        let has = has || OF_CHECKPOINTS.contains(code) || *code == OF_STREAMS;
+        let has = has || OF_CHECKPOINTS.contains(code);
         assert!(has, "no fixture for {}: {}", code.number(), code.explanation());
     }
 }

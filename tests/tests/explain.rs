@@ -36,6 +36,12 @@ fn stages(checked: &Checked) -> Stages {
     Stages::new(&checked.model, &checked.outputs)
 }
 
+/// How many positions there are along each time axis, where the file does not say it.
+fn lengths_of(checked: &Checked, lengths: [usize; 2]) -> Vec<usize> {
+    let times = 0..checked.model.times.len();
+    times.map(|time| checked.model.length(TimeId(time as u32)).unwrap_or(lengths[time % 2])).collect()
+}
+
 fn explained(name: &str) -> (Checked, Explanation) {
     let checked = small(name);
     let explanation = explain(&stages(&checked));
@@ -100,6 +106,7 @@ fn operations_are_as_many_as_are_counted() {
         let stages = stages(&checked);
         let explained = explain(&stages);
         for lengths in [[1, 1], [2, 3], [5, 4], [9, 7]] {
+            let lengths = lengths_of(&checked, lengths);
             let positions = |time: TimeId| lengths[time.0 as usize] as u64;
             let counted = operations_of(&stages.fused, &lengths);
             let of_equations: u128 =
@@ -147,12 +154,14 @@ fn bytes_are_as_many_as_addresses_reach() {
         for (number, kernel) in stages.program.kernels.iter().enumerate() {
             let told = traffic(&stages.program, kernel);
             for lengths in [[4, 3], [9, 7]] {
+                let lengths = lengths_of(&checked, lengths);
                 let positions = |time: TimeId| lengths[time.0 as usize] as u64;
                 let (read, written) = bytes_of(&stages.program, kernel, &lengths);
                 let (most_read, most_written) = (told.read.evaluate(&positions), told.written.evaluate(&positions));
                 let place = format!("{name}, kernel {number} at {lengths:?}");
                 assert!(read <= most_read, "{place}: {read} numbers are read, {most_read} told");
-                assert_eq!(written, most_written, "{place}: numbers written");
+                let exactly = !told.written.at_most;
+                assert!(written == most_written || (!exactly && written < most_written), "{place}: {written} are written");
                 all += 1;
                 exact += usize::from(read == most_read);
             }
@@ -237,11 +246,10 @@ fn kernels_are_those_that_the_reasons_give() {
                 } else {
                     for earlier in fused.clusters[..place].iter().filter(|earlier| earlier.kind == ClusterKind::Rows) {
                         let verdict = fused.verdict(earlier.values[0], *id);
-                        assert!(
-                            matches!(verdict, Some(Err(_))),
-                            "{name}: {path} begins kernel {place}, but {verdict:?}"
-                        );
-                        begun += 1;
+                        // Kernels over sequences have been moved before others that were there first.
+                        let begins = matches!(verdict, Some(Err(_)) | None);
+                        assert!(begins, "{name}: {path} begins kernel {place}, but {verdict:?}");
+                        begun += usize::from(verdict.is_some());
                     }
                 }
             }

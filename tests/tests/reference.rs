@@ -1,10 +1,12 @@
 //! The language reference and the README: every block of `.seq` text in them is a file that does what the text says.
 //!
 //! A block that begins with ```` ```seq ```` must be without a mistake; one that begins with ```` ```seq error E0401 ```` must
-//! give that diagnostic, and no other. A block without a `model` is checked definition by definition.
+//! give that diagnostic, and no other; with E0901 its model is one without a mistake that has no chunk program. A block without
+//! a `model` is checked definition by definition.
 
 use seqwright_compiler::check::Missing;
-use seqwright_tests::sources::{diagnose, rendered, repository};
+use seqwright_compiler::diagnostic::Code;
+use seqwright_tests::sources::{diagnose, rendered, repository, step_refusal};
 
 struct Block {
     line: usize,
@@ -53,7 +55,10 @@ fn check_blocks(file: &str, least: usize) -> usize {
     let mut wrong = Vec::new();
     for block in &blocks {
         let name = format!("{file}:{}", block.line);
-        let (sources, diagnostics) = diagnose(&name, &block.text, Missing::Invent);
+        let (sources, mut diagnostics) = diagnose(&name, &block.text, Missing::Invent);
+        if diagnostics.is_empty() && block.error.as_deref() == Some(Code::NoStep.number()) {
+            diagnostics.extend(step_refusal(&name, &block.text, Missing::Invent));
+        }
         let mut found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.number()).collect();
         found.dedup();
         let wanted: Vec<&str> = block.error.as_deref().into_iter().collect();

@@ -28,7 +28,8 @@ pub fn costs(fused: &Fused) -> Vec<Vec<(ValueId, Formula)>> {
         }
         all
     };
-    fused.clusters.iter().map(|cluster| of_cluster(&cluster.values)).collect()
+    let known = |(id, cost): (ValueId, Formula)| (id, cost.known(&graph.model.lengths));
+    fused.clusters.iter().map(|cluster| of_cluster(&cluster.values).into_iter().map(known).collect()).collect()
 }
 
 /// What an equation takes by itself.

@@ -140,6 +140,29 @@ impl Formula {
         self
     }
 
+    /// The same with numbers in the place of lengths that the file says.
+    pub fn known(&self, lengths: &[Option<usize>]) -> Formula {
+        let mut all = Formula { products: Vec::new(), at_most: self.at_most };
+        for product in &self.products {
+            let mut own = Product { lengths: Vec::new(), ..product.clone() };
+            for length in &product.lengths {
+                let (Length::Positions(time) | Length::Pairs { time, .. }) = length;
+                match lengths.get(time.0 as usize).copied().flatten() {
+                    Some(known) => {
+                        let count = length.evaluate(&|_| known as u64);
+                        own.factors.push(u64::try_from(count).unwrap_or(u64::MAX));
+                    }
+                    None => own.lengths.push(*length),
+                }
+            }
+            own.factors.retain(|factor| *factor != 1);
+            if !own.factors.contains(&0) {
+                all.add(&Formula { products: vec![own], at_most: false });
+            }
+        }
+        all
+    }
+
     /// Its number for sequences of these lengths.
     pub fn evaluate(&self, positions: &dyn Fn(TimeId) -> u64) -> u128 {
         let value = |product: &Product| {
@@ -400,6 +423,8 @@ mod tests {
         let both = Formula::product(4, [8], vec![Length::Positions(T), Length::Positions(TimeId(1))]);
         assert_eq!(both.print(&names), "4 * 8 * T * S");
         assert_eq!(both.polynomial().print(&names), "32 * T * S");
+        assert_eq!(both.known(&[None, Some(7)]).print(&names), "4 * 8 * 7 * T");
+        assert_eq!(causal.known(&[Some(3), None]).print(&names), "2 * 64 * 6");
         assert_eq!(Formula::default().print(&names), "0");
         assert_eq!(with_commas(1_234_567), "1,234,567");
     }

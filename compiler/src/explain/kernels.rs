@@ -2,7 +2,7 @@
 
 use super::fate::{Lineage, kind_name};
 use super::formula::Formula;
-use super::traffic::traffic;
+use super::traffic::{Traffic, traffic};
 use super::{Kernel, Stages};
 use crate::term::ValueId;
 
@@ -30,7 +30,11 @@ pub(super) fn kernels(stages: &Stages, lineage: &Lineage, costs: &[Vec<(ValueId,
             calls: 1,
             equations,
             operations: Formula::sum(costs[place].iter().map(|(_, cost)| cost)),
-            traffic: traffic(program, &program.kernels[call.kernel]),
+            traffic: {
+                let Traffic { read, written } = traffic(program, &program.kernels[call.kernel]);
+                let known = &fused.graph.model.lengths;
+                Traffic { read: read.known(known), written: written.known(known) }
+            },
         });
     }
     kernels

@@ -100,7 +100,7 @@ pub(super) fn kept(lineage: &Lineage, fused: &Fused, program: &Program) -> Vec<K
             Some(Keep::Last(count)) => count,
             Some(Keep::All | Keep::New) | None => 1,
         };
-        let mut bytes = Formula::product(BYTES, [count, buffer.row], lengths);
+        let mut bytes = Formula::product(BYTES, [count, buffer.row], lengths).known(&graph.model.lengths);
         // What lags behind has not come to the last positions yet.
         bytes.at_most = tracks.first().is_some_and(|first| program.track(*first).lag > 0) && keep == Some(Keep::All);
         let root = |id: ValueId| lineage.root(&graph.value(id).path);

@@ -6,7 +6,7 @@
 
 use super::formula::{Formula, Length};
 use crate::kernel::{
-    Access, Argument, Attention, Body, Kernel, Loop, Place, Program, Range, Row, Scalar, Space, Stage,
+    Access, Argument, Attention, Body, Kernel, Loop, Place, Program, Range, Row, Scalar, Space, Stage, Track,
 };
 use std::collections::BTreeMap;
 
@@ -58,12 +58,14 @@ struct Touched<'p> {
 
 /// The numbers that some addresses reach together.
 fn numbers(program: &Program, argument: &Argument, touches: &[Touch]) -> Formula {
-    let rows = |all: bool| match &argument.space {
-        Space::Tracks(tracks) if all => {
-            tracks.iter().map(|track| Length::Positions(program.track(*track).time)).collect()
-        }
-        Space::Tracks(_) | Space::Global => Vec::new(),
+    let tracks: Vec<Track> = match &argument.space {
+        Space::Tracks(tracks) => tracks.iter().map(|track| program.track(*track)).collect(),
+        Space::Global => Vec::new(),
     };
+    // Positions that take turns in a few rows are no more than those.
+    let turns: usize = tracks.iter().filter_map(|track| track.turns).product();
+    let long = tracks.iter().filter(|track| track.turns.is_none());
+    let long: Vec<Length> = long.map(|track| Length::Positions(track.time)).collect();
     let mut sum = Formula::default();
     let (looked, plain): (Vec<&Touch>, Vec<&Touch>) = touches.iter().partition(|touch| !touch.looks.is_empty());
     for touch in looked {
@@ -74,8 +76,12 @@ fn numbers(program: &Program, argument: &Argument, touches: &[Touch]) -> Formula
     if !plain.is_empty() {
         let inside: usize = plain.iter().map(|touch| touch.inside).sum();
         let all = plain.iter().any(|touch| touch.all_rows);
-        let mut whole = Formula::product(1, [inside.min(argument.row)], rows(all));
-        whole.at_most = plain.iter().any(|touch| touch.computed || touch.all_rows != all);
+        let inside = inside.min(argument.row);
+        let mut whole = match all {
+            true => Formula::product(1, [turns, inside], long),
+            false => Formula::product(1, [inside], Vec::new()),
+        };
+        whole.at_most = turns > 1 || plain.iter().any(|touch| touch.computed || touch.all_rows != all);
         sum.add(&whole);
     }
     sum
