@@ -224,7 +224,7 @@ fn law(name: &str, model: &Model, outputs: &[(String, ValueId)], lengths: &[usiz
                     let at = (std::ptr::from_ref(*entry) as usize - start as usize) / size_of::<f64>();
                     own[at] = match value.kind {
                         ValueKind::Input { below: Some(below) } => ((own[at] as usize + 1) % below) as f64,
-                        _ => own[at] + 1.0 + random.next(),
+                        _ => own[at] + 1.0 + random.fraction(),
                     };
                 }
             }
