@@ -46,7 +46,7 @@ fn alone_and_in_a_ragged_batch_are_the_same_bits() {
         let whole = case.batch();
         // Every sequence, cut to different lengths, among others of other lengths.
         let parts: Vec<Batch> = (0..whole.sequences)
-            .map(|sequence| alone(&case, &whole, sequence, |length| (length - sequence * 2).max(1)))
+            .map(|sequence| alone(&case, &whole, sequence, |length| length.saturating_sub(sequence * 2).max(1)))
             .collect();
         let batch = together(&parts);
         for instructions in Instructions::available() {

@@ -41,7 +41,8 @@ fn a_configuration_that_does_not_fit_is_explained() {
         ["hidden_act"] => Setting::Text("relu".to_string()),
         _ => Setting::Missing,
     };
-    let diagnostics = settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
+    let diagnostics =
+        settings(&program, "Feed", FileFormat::Safetensors, &BTreeMap::new(), &config).expect_err("it does not fit");
     snapshot(&name, &text, &sources, &diagnostics);
 }
 

@@ -161,7 +161,10 @@ fn bytes_are_as_many_as_addresses_reach() {
                 let place = format!("{name}, kernel {number} at {lengths:?}");
                 assert!(read <= most_read, "{place}: {read} numbers are read, {most_read} told");
                 let exactly = !told.written.at_most;
-                assert!(written == most_written || (!exactly && written < most_written), "{place}: {written} are written");
+                assert!(
+                    written == most_written || (!exactly && written < most_written),
+                    "{place}: {written} are written"
+                );
                 all += 1;
                 exact += usize::from(read == most_read);
             }

@@ -119,14 +119,7 @@ fn examples_of_other_sizes_compute_what_the_interpreter_says() {
         ),
         (
             "transformer_translation",
-            &[
-                ("vocab", 11.0),
-                ("dim", 9.0),
-                ("heads", 3.0),
-                ("encoders", 1.0),
-                ("decoders", 3.0),
-                ("hidden", 5.0),
-            ],
+            &[("vocab", 11.0), ("dim", 9.0), ("heads", 3.0), ("encoders", 1.0), ("decoders", 3.0), ("hidden", 5.0)],
         ),
         (
             "vit",
@@ -158,16 +151,29 @@ fn examples_of_other_sizes_compute_what_the_interpreter_says() {
         ),
         (
             "mamba",
-            &[("vocab", 7.0), ("dim", 5.0), ("layers", 1.0), ("inner", 9.0), ("states", 1.0), ("rank", 1.0), ("width", 2.0)],
+            &[
+                ("vocab", 7.0),
+                ("dim", 5.0),
+                ("layers", 1.0),
+                ("inner", 9.0),
+                ("states", 1.0),
+                ("rank", 1.0),
+                ("width", 2.0),
+            ],
         ),
         (
             "roberta",
-            &[("vocab", 9.0), ("context", 80.0), ("dim", 6.0), ("layers", 1.0), ("heads", 2.0), ("inner", 5.0), ("padding", 3.0)],
+            &[
+                ("vocab", 9.0),
+                ("context", 80.0),
+                ("dim", 6.0),
+                ("layers", 1.0),
+                ("heads", 2.0),
+                ("inner", 5.0),
+                ("padding", 3.0),
+            ],
         ),
-        (
-            "gpt_neox",
-            &[("vocab", 9.0), ("dim", 15.0), ("layers", 1.0), ("heads", 3.0), ("half", 1.0), ("inner", 5.0)],
-        ),
+        ("gpt_neox", &[("vocab", 9.0), ("dim", 15.0), ("layers", 1.0), ("heads", 3.0), ("half", 1.0), ("inner", 5.0)]),
         (
             "t5",
             &[

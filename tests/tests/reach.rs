@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
     Case { model: "y[t, d] = x[2, d] + x[t, d]", reach: &[("y", "..2", "..2")] },
     Case { model: "y[t, d] = x[last, d] + x[t, d]", reach: &[("y", "all", "all")] },
     // Places that are computed: sums, and the lesser and greater of two, are followed.
-    Case { model: "y[t, d] = x[max(t - 3, 0), d]", reach: &[("y", "-3..", "-3..")] },
+    Case { model: "y[t, d] = x[max(t - 3, 0), d]", reach: &[("y", "-3..0", "-3..0")] },
     Case { model: "y[t, d] = x[min(t + 1, t - 2), d]", reach: &[("y", "-2..-2", "-2..-2")] },
     Case { model: "y[t, d] = x[min(t, 5), d]", reach: &[("y", "..0", "..0")] },
     Case { model: "y[t, d] = x[floor(t - 0.5), d]", reach: &[("y", "-1..0", "-1..0")] },
@@ -69,24 +69,29 @@ const CASES: &[Case] = &[
     Case {
         model: "s[i, j] = dot(x[i], x[j]) where j < i  w[i, j] = softmax over j (s[i, j])  \
                 y[i] = sum over j (w[i, j] * x[j])",
-        reach: &[("y", "..-1", "..0")],
+        reach: &[("w", "0..0", "..0"), ("y", "..0", "..0")],
     },
     // Of what is summed, only one position's place is known.
-    Case { model: "y[i, d] = sum over j: T (x[j, d] where j <= i)", reach: &[("y", "..0", "..0")] },
-    Case { model: "y[i, d] = max over j: T (x[j, d] where i - j < 3 and j < i)", reach: &[("y", "-2..-1", "-2..-1")] },
-    Case { model: "y[i, d] = sum over j: T (x[j, d] where j < 4)", reach: &[("y", "..3", "..3")] },
-    // A select looks at one side where it chooses it, and at the other anywhere.
+    Case { model: "y[i: T, d] = sum over j: T (x[j, d] where j <= i)", reach: &[("y", "..0", "..0")] },
     Case {
-        model: "y[i, d] = sum over j: T (select(j <= i, x[j, d], 0) * x[i, d])",
-        reach: &[("y", "..0", "..0")],
+        model: "y[i: T, d] = max over j: T (x[j, d] where i - j < 3 and j < i)",
+        reach: &[("y", "-2..-1", "-2..-1")],
     },
+    Case { model: "y[i: T, d] = sum over j: T (x[j, d] where j < 4)", reach: &[("y", "..3", "..3")] },
+    // A select looks at one side where it chooses it, and at the other anywhere.
+    Case { model: "y[i: T, d] = sum over j: T (select(j <= i, x[j, d], 0) * x[i, d])", reach: &[("y", "..0", "..0")] },
     // Values over no positions: all, or so many of the last.
     Case { model: "y = mean over T (x)", reach: &[("y", "all", "all")] },
     Case { model: "y[d] = x[last, d]", reach: &[("y", "last 0", "last 0")] },
-    Case { model: "a = x[t-2] + x  y[d] = a[last - 1, d]", reach: &[("a", "-2..0", "-2..0"), ("y", "last 1", "last 3")] },
+    Case {
+        model: "a = x[t-2] + x  y[d] = a[last - 1, d]",
+        reach: &[("a", "-2..0", "-2..0"), ("y", "last 1", "last 3")],
+    },
     Case { model: "y[d] = x[0, d]", reach: &[("y", "all", "all")] },
     Case { model: "a = mean over T (x)  y = x - a", reach: &[("a", "all", "all"), ("y", "0..0", "all")] },
     Case { model: "y = x - mean over T (x)", reach: &[("y", "all", "all")] },
+    // A softmax over the positions themselves takes all of them.
+    Case { model: "y = softmax over T (x)", reach: &[("y", "all", "all")] },
     // Recurrences, and what is computed around them.
     Case { model: "state h: [d] = 0  h = tanh(x + h[t-1])", reach: &[("h", "-1..0", "..0")] },
     Case { model: "state h: [d] = 0  h = tanh(x[t-1] + h[t-2])", reach: &[("h", "-2..-1", "..-1")] },
@@ -139,7 +144,8 @@ fn two_axes_are_told_apart() {
     let model = checked(&text);
     let explained = explain(&Stages::new(&model, &model.results));
     let sees = |path: &str| -> Vec<String> {
-        let equation = explained.equations.iter().find(|equation| equation.path == path).expect("the equation is there");
+        let equation =
+            explained.equations.iter().find(|equation| equation.path == path).expect("the equation is there");
         let along = |time: u32| equation.sees.iter().find(|(own, _)| *own == TimeId(time));
         [0, 1].map(|time| written(along(time))).to_vec()
     };
@@ -214,7 +220,8 @@ fn law(name: &str, model: &Model, outputs: &[(String, ValueId)], lengths: &[usiz
         for changed in [0, length / 2, random.below(length), length - 1] {
             let mut other = Numbers { lengths: numbers.lengths.clone(), values: numbers.values.clone() };
             for (id, value) in model.inputs() {
-                let along: Vec<usize> = (0..value.axes.len()).filter(|place| value.axes[*place].time() == Some(time)).collect();
+                let along: Vec<usize> =
+                    (0..value.axes.len()).filter(|place| value.axes[*place].time() == Some(time)).collect();
                 let [place] = along.as_slice() else { continue };
                 let positions = numbers.at(&value.axes, *place, &numbers.values[&id]);
                 let own = other.values.get_mut(&id).expect("inputs have numbers");
@@ -248,10 +255,8 @@ fn law(name: &str, model: &Model, outputs: &[(String, ValueId)], lengths: &[usiz
                         assert!(may || !moved, "{told}");
                     }
                     (Some(place), field) => {
-                        let (one, two) = (
-                            numbers.at(&value.axes, place, &before[&id]),
-                            numbers.at(&value.axes, place, &after[&id]),
-                        );
+                        let (one, two) =
+                            (numbers.at(&value.axes, place, &before[&id]), numbers.at(&value.axes, place, &after[&id]));
                         for position in 0..length {
                             let moved = !one[position].iter().zip(&two[position]).all(|(one, two)| same(one, two));
                             let distance = changed as i64 - position as i64;

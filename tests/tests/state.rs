@@ -175,7 +175,7 @@ fn a_state_that_grows_can_be_cut() {
 #[test]
 fn what_is_given_up_can_not_be_cut() {
     for (name, said) in [
-        ("lstm", "the state can't go back to 25 positions: of `y` only the last 1 are kept"),
+        ("lstm", "the state can't go back to 25 positions: of `lstm.h` only the last 1 are kept"),
         ("window", "the state can't go back to 25 positions: of `x` only the last 39 are kept"),
     ] {
         let (_, mut subject) = subjects().into_iter().find(|(other, _)| *other == name).unwrap();
@@ -237,7 +237,7 @@ fn a_state_of_another_model_is_an_error() {
     subject.feed(place, 0, 10);
     let state = subject.state(place);
     let said = |other: &mut Subject| other.streamer.stream().begin_with(&state).unwrap_err().to_string();
-    assert_eq!(said(&mut golden("lstm")), "the state is one of the model `Sequence`, not of `LSTMLayer`");
+    assert_eq!(said(&mut golden("lstm")), "the state is one of the model `Sequence`, not of `LSTMNetwork`");
     let other = "the state is one of a model `Sequence` with other equations, sizes or weights than this one's";
     assert_eq!(said(&mut program(FILE, &[("hidden", 9.0)], 1)), other);
     assert_eq!(said(&mut program(FILE, &[], 2)), other);

@@ -111,9 +111,7 @@ impl Checker<'_> {
         let message = format!("the state `{name}` runs over {}: which is meant?", times.join(" or "));
         let help = format!("say it first: `state {name}: [{}{features}]`", times[0]);
         Err(self.report(
-            Diagnostic::new(Code::Indices, declared.span, message)
-                .label("several time axes are in reach")
-                .help(help),
+            Diagnostic::new(Code::Indices, declared.span, message).label("several time axes are in reach").help(help),
         ))
     }
 

@@ -196,7 +196,12 @@ impl Checker<'_> {
             Diagnostic::new(
                 Code::AxisSize,
                 span,
-                format!("the time axis `{}` has {length} positions, `{}` only {size} {}", over.name, axis.name, entries(size)),
+                format!(
+                    "the time axis `{}` has {length} positions, `{}` only {size} {}",
+                    over.name,
+                    axis.name,
+                    entries(size)
+                ),
             )
             .label("a table that is looked up at a position has an entry for each"),
         ))

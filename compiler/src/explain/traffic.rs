@@ -74,9 +74,8 @@ fn numbers(program: &Program, argument: &Argument, touches: &[Touch]) -> Formula
         sum.add(&each);
     }
     if !plain.is_empty() {
-        let inside: usize = plain.iter().map(|touch| touch.inside).sum();
         let all = plain.iter().any(|touch| touch.all_rows);
-        let inside = inside.min(argument.row);
+        let inside = if all { of_a_row(argument, &plain) } else { of_few_rows(argument, &plain) };
         let mut whole = match all {
             true => Formula::product(1, [turns, inside], long),
             false => Formula::product(1, [inside], Vec::new()),
@@ -85,6 +84,25 @@ fn numbers(program: &Program, argument: &Argument, touches: &[Touch]) -> Formula
         sum.add(&whole);
     }
     sum
+}
+
+/// The numbers of a row that some addresses reach together.
+fn of_a_row(argument: &Argument, touches: &[&Touch]) -> usize {
+    let inside: usize = touches.iter().map(|touch| touch.inside).sum();
+    inside.min(argument.row)
+}
+
+/// The same where each address has one row, not all the same.
+fn of_few_rows(argument: &Argument, touches: &[&Touch]) -> usize {
+    let rows = |touch: &Touch| touch.access.as_ref().map(|(access, _)| access.rows.clone());
+    let mut groups: Vec<Vec<&Touch>> = Vec::new();
+    for touch in touches {
+        match groups.iter_mut().find(|group| rows(group[0]) == rows(touch)) {
+            Some(group) => group.push(touch),
+            None => groups.push(vec![touch]),
+        }
+    }
+    groups.iter().map(|group| of_a_row(argument, group)).sum()
 }
 
 impl Touched<'_> {

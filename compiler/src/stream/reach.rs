@@ -177,6 +177,8 @@ struct Reader<'g> {
     equation: &'g Equation,
     row: Option<IndexId>,
     indices: BTreeMap<IndexId, Window>,
+    /// Whether it is inside a softmax along its own axis, which reads every position whatever its own is.
+    whole: bool,
 }
 
 impl<'g> Walk<'g> {
@@ -184,7 +186,7 @@ impl<'g> Walk<'g> {
         let graph = self.graph;
         let Some(equation) = graph.equation(id) else { return };
         let row = row_of(graph, id, self.time);
-        let mut reader = Reader { id, equation, row, indices: BTreeMap::new() };
+        let mut reader = Reader { id, equation, row, indices: BTreeMap::new(), whole: false };
         if let Some(pair) = pair_of(graph, id, self.time) {
             let wanted = self.wanted.get(&id).copied().unwrap_or(Window::ALL);
             reader.indices.insert(pair, wanted.and(window_of(&equation.domain, row, pair)));
@@ -231,7 +233,9 @@ impl<'g> Walk<'g> {
             Term::Softmax { over, domain, body } => {
                 // Whatever of it is read, the sum of exponentials runs over all.
                 let mut inner = reader.clone();
-                if self.is_time(reader.equation, *over) && Some(*over) != reader.row {
+                if Some(*over) == reader.row {
+                    inner.whole = true;
+                } else if self.is_time(reader.equation, *over) {
                     inner.indices.insert(*over, window_of(domain, reader.row, *over));
                 }
                 self.inside(domain, body, &inner);
@@ -261,7 +265,8 @@ impl<'g> Walk<'g> {
         let view = match reader.row {
             None => View::FromLast(self.last_back(&subscripts[first.0 as usize], reader)),
             Some(_) => {
-                let window = self.around(&subscripts[first.0 as usize], reader);
+                let window =
+                    if reader.whole { Window::ALL } else { self.around(&subscripts[first.0 as usize], reader) };
                 if window.is_empty() {
                     return;
                 }

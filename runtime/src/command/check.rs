@@ -28,7 +28,8 @@ pub fn check(arguments: &CheckArguments, terminal: &mut Terminal) -> Result<(), 
         let (ok, definitions, mistakes) = match check_file(file, &mut models) {
             Ok(found) if found.mistakes.is_empty() => {
                 let noun = if found.definitions == 1 { "definition" } else { "definitions" };
-                let lengths: String = found.lengths.iter().map(|(name, length)| format!(", {name} = {length}")).collect();
+                let lengths: String =
+                    found.lengths.iter().map(|(name, length)| format!(", {name} = {length}")).collect();
                 terminal.ok(&format!("{shown} ({} {noun}{lengths})", found.definitions));
                 (true, found.definitions, json!([]))
             }

@@ -161,10 +161,9 @@ fn gpt2_is_turned_and_taken_apart() {
 fn a_requirement_that_is_not_met_is_told() {
     let checkpoint = golden("gpt2");
     let program = program(&GPT2.replace("gelu_new", "gelu"));
-    let faults = settings(&program, "GPT2", checkpoint.format(), &BTreeMap::new(), &|path| {
-        config_setting(&checkpoint, path)
-    })
-    .unwrap_err();
+    let faults =
+        settings(&program, "GPT2", checkpoint.format(), &BTreeMap::new(), &|path| config_setting(&checkpoint, path))
+            .unwrap_err();
     assert_eq!(
         faults[0].message,
         "this file's model computes `activation_function` \"gelu\"; the checkpoint asks for \"gelu_new\""
