@@ -21,7 +21,7 @@ use seqwright_compiler::term::{TimeId, ValueId};
 use seqwright_compiler::{pass, syntax};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// What a model is compiled with.
 #[derive(Clone, Debug, Default)]
@@ -512,7 +512,7 @@ impl Streamer {
             model: checked.model.clone(),
             sources: checked.sources.clone(),
             outputs: checked.outputs.clone(),
-            stream: Stream::new(Arc::new(executable)),
+            stream: Stream::new(Rc::new(executable)),
         })
     }
 

@@ -84,7 +84,7 @@ pub fn diagnose(name: &str, text: &str, missing: Missing) -> (Sources, Vec<Diagn
 pub fn step_refusal(name: &str, text: &str, missing: Missing) -> Option<Diagnostic> {
     let (_, program, _) = read(name, text);
     let model = check(&program, None, &BTreeMap::new(), missing).ok()?;
-    Stages::new(&model, &model.results).chunks.err()
+    Stages::new(&model, &model.results).chunks.err().map(|refused| *refused)
 }
 
 /// Diagnostics as a user reads them.

@@ -79,7 +79,7 @@ fn every_refusal_is_explained() {
         let model = check(&program, None, &BTreeMap::new(), Missing::Refuse);
         let model = model.unwrap_or_else(|diagnostics| panic!("{}", rendered(&sources, &diagnostics)));
         let refused = Stages::new(&model, &model.results).chunks.err().expect("it has no chunk program");
-        snapshot(&name, &text, &sources, &[refused]);
+        snapshot(&name, &text, &sources, &[*refused]);
         let graph = build(&model, &model.results);
         told.insert(match stream_axis(&graph) {
             None => reason(&Why::NoAxis),

@@ -355,7 +355,7 @@ fn reasons_do_not_depend_on_the_order() {
                 let (there, back) = (why(&stages, one, two), why(&stages, two, one));
                 let (there, back) = (there.expect("both are equations"), back.expect("both are equations"));
                 assert_eq!(there.together, back.together, "{name}: {one} and {two}");
-                assert_eq!(there.reasons.is_empty(), false, "{name}: {one} and {two}");
+                assert!(!there.reasons.is_empty(), "{name}: {one} and {two}");
             }
         }
     }

@@ -152,7 +152,7 @@ fn every_cut_is_an_error() {
     // What fills up the last tensor may be there or not, and nothing more.
     let mut longer = whole;
     let end = longer.len();
-    while longer.len() % 32 != 0 {
+    while !longer.len().is_multiple_of(32) {
         longer.push(0);
         assert!(open(&longer).is_ok());
     }

@@ -55,7 +55,7 @@ pub struct Stages {
     /// The same as loops and addresses.
     pub program: Program,
     /// The chunk program, or why there is none.
-    pub chunks: Result<Chunks, Diagnostic>,
+    pub chunks: Result<Chunks, Box<Diagnostic>>,
 }
 
 /// A model's chunk program.
@@ -83,10 +83,10 @@ impl Stages {
 }
 
 /// The chunk program; it is refused before the passes where it can be, so that the refusal speaks of the file's equations.
-fn chunks(graph: &Graph, optimised: &Graph) -> Result<Chunks, Diagnostic> {
+fn chunks(graph: &Graph, optimised: &Graph) -> Result<Chunks, Box<Diagnostic>> {
     let Some(time) = stream_axis(graph) else {
         let reader = graph.outputs.first().map_or(ValueId(0), |(_, id)| *id);
-        return Err(Refusal { reader, why: Why::NoAxis }.diagnostic(graph, None));
+        return Err(Box::new(Refusal { reader, why: Why::NoAxis }.diagnostic(graph, None)));
     };
     let plan = plan(graph, time).map_err(|refusal| refusal.diagnostic(graph, Some(time)))?;
     let fused = fuse_chunks(optimised.clone(), time)
@@ -266,7 +266,7 @@ pub fn explain(stages: &Stages) -> Explanation {
         recurrences: recurrences::recurrences(stages, &lineage),
         step: match chunks {
             Ok(chunks) => Ok(step::step(graph, chunks, &lineage)),
-            Err(diagnostic) => Err(NoStep { diagnostic: diagnostic.clone(), alone: step::alone(graph) }),
+            Err(diagnostic) => Err(NoStep { diagnostic: (**diagnostic).clone(), alone: step::alone(graph) }),
         },
         weights,
         operations: run(|kernel| &kernel.operations),

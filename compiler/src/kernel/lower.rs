@@ -391,7 +391,7 @@ impl Lowering<'_> {
             let target = target.clone();
             let mut stage = Loop { name, ranges, results, reduction, domain, body, target, lanes: None, slice };
             stage.lanes = lanes(&stage, making);
-            making.stages.push(Stage::Loop(stage));
+            making.stages.push(Stage::Loop(Box::new(stage)));
         }
     }
 

@@ -253,7 +253,7 @@ pub enum Steps {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
     /// Loops with a scalar body.
-    Loop(Loop),
+    Loop(Box<Loop>),
     /// A product with packed weights.
     Product(Product),
 }

@@ -121,7 +121,7 @@ fn stays(sites: &Sites, reader: &Reader, value: ValueId, source: &Equation, subs
         Some(Stays::OutsideRecurrence)
     } else if !in_place(subscripts, own, reader.space) {
         Some(Stays::OtherPlace)
-    } else if !(once || cheap) || (is_pieces && !once) {
+    } else if !once && (!cheap || is_pieces) {
         Some(Stays::Costly { reads, operations: cost })
     } else if reader.size + cost > LARGEST {
         Some(Stays::TooLarge)

@@ -67,7 +67,7 @@ fn all_tables<'p>(program: &'p Program, model: &str) -> Result<Tables<'p>, Vec<D
                     let known = FileFormat::ALL.map(FileFormat::word);
                     let message = format!("there is no file format `{}`", word.text);
                     let diagnostic = Diagnostic::new(Code::UnknownName, word.span, message);
-                    diagnostics.push(match nearest(&word.text, known.into_iter()) {
+                    diagnostics.push(match nearest(&word.text, known) {
                         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                         None => diagnostic.help(format!("the formats are {}", known.join(", "))),
                     });

@@ -146,10 +146,10 @@ impl Region {
         let (rows, columns) = (places(&self.rows), places(&self.columns));
         for top in (0..rows.len()).step_by(SQUARE) {
             for left in (0..columns.len()).step_by(SQUARE) {
-                for row in top..rows.len().min(top + SQUARE) {
-                    for column in left..columns.len().min(left + SQUARE) {
+                for (row, from_row) in rows.iter().enumerate().skip(top).take(SQUARE) {
+                    for (column, from_column) in columns.iter().enumerate().skip(left).take(SQUARE) {
                         let in_matrix = (self.row + row) * width + self.column + column;
-                        each(in_matrix, rows[row] + columns[column]);
+                        each(in_matrix, from_row + from_column);
                     }
                 }
             }

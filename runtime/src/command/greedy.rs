@@ -63,6 +63,7 @@ pub fn compare(
         going.push((sequence, place, logits));
     }
     let first = batch.lengths[task.time.0 as usize].first().copied().unwrap_or(0);
+    let expected_at = |sequence: usize, position: usize| rows[sequence][position];
     for position in first..greedy.expected.shape()[1] {
         let mut next: Vec<(usize, usize, u32)> = Vec::new();
         for (sequence, place, logits) in going.drain(..) {
@@ -71,7 +72,7 @@ pub fn compare(
                     "sequence {sequence} has numbers for the token at position {position} that are not numbers (NaN)"
                 ))
             })?;
-            let expected = rows[sequence][position];
+            let expected = expected_at(sequence, position);
             compared.count += 1;
             if i64::from(found) == expected {
                 next.push((sequence, place, found));

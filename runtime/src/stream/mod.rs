@@ -21,11 +21,11 @@ use regions::Regions;
 use seqwright_compiler::kernel::{Buffer, BufferId, Keep, Role, Space, Track, TrackId};
 use seqwright_compiler::term::{TimeId, ValueId};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::rc::Rc;
 
 /// Sequences that come chunk by chunk.
 pub struct Stream {
-    executable: Arc<Executable>,
+    executable: Rc<Executable>,
     places: Vec<Option<Place>>,
     regions: Regions,
 }
@@ -69,7 +69,7 @@ pub struct NewRows {
 
 impl Stream {
     /// A stream without sequences yet. The executable is one of a chunk program.
-    pub fn new(executable: Arc<Executable>) -> Stream {
+    pub fn new(executable: Rc<Executable>) -> Stream {
         let regions = Regions::new(executable.program());
         Stream { executable, places: Vec::new(), regions }
     }
@@ -121,7 +121,7 @@ impl Stream {
     /// A chunk that does not fit, a sequence that becomes longer than the model allows, or too little memory; nothing has
     /// changed then.
     pub fn run(&mut self, chunk: &Chunk) -> Result<Vec<NewRows>, RunError> {
-        let executable = Arc::clone(&self.executable);
+        let executable = Rc::clone(&self.executable);
         let program = executable.program();
         let steps = self.steps(chunk)?;
         let mut regions_needed: Vec<(TrackId, usize, usize, usize)> = Vec::new();
@@ -336,7 +336,7 @@ impl Stream {
 
     /// Keeps what outlives the run.
     fn take_back(&mut self, memory: &mut Memory, chunk: &Chunk, rows: &Rows) {
-        let executable = Arc::clone(&self.executable);
+        let executable = Rc::clone(&self.executable);
         let program = executable.program();
         for (number, buffer) in program.buffers.iter().enumerate() {
             let id = BufferId(number as u32);
@@ -407,7 +407,7 @@ impl Stream {
     /// # Errors
     /// A state of another model, or one that was damaged.
     pub fn begin_with(&mut self, state: &State) -> Result<usize, StateError> {
-        let executable = Arc::clone(&self.executable);
+        let executable = Rc::clone(&self.executable);
         let program = executable.program();
         state.check(program, executable.fingerprint())?;
         let place = self.begin();

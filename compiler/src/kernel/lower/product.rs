@@ -105,7 +105,7 @@ impl Lowering<'_> {
         let mut stage =
             Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
         stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(stage));
+        making.stages.push(Stage::Loop(Box::new(stage)));
     }
 
     /// A product's left operand: where it lies, if its vectors lie there one after the other, or gathered.
@@ -153,7 +153,7 @@ impl Lowering<'_> {
         let mut stage =
             Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
         stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(stage));
+        making.stages.push(Stage::Loop(Box::new(stage)));
         place
     }
 

@@ -44,6 +44,9 @@ pub struct Live {
     count: usize,
 }
 
+/// What is done with results as they come.
+pub type Told<'t> = dyn FnMut(&Live, &[Position]) -> Result<(), Stop> + 't;
+
 impl Live {
     /// A sequence in a place; `lengths` are those of a state that it goes on from.
     ///
@@ -103,12 +106,7 @@ impl Live {
     ///
     /// # Errors
     /// A sequence that becomes longer than the model allows.
-    pub fn take(
-        &mut self,
-        count: usize,
-        inputs: &[Vec<f32>],
-        told: &mut dyn FnMut(&Live, &[Position]) -> Result<(), Stop>,
-    ) -> Result<(), Stop> {
+    pub fn take(&mut self, count: usize, inputs: &[Vec<f32>], told: &mut Told) -> Result<(), Stop> {
         let step = if self.so_far.contains(&true) { 1 } else { AT_ONCE };
         let mut done = 0;
         while done < count {
