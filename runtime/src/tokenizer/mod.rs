@@ -1,6 +1,6 @@
 //! Text to token ids and back, by a published `tokenizer.json` or the vocabulary of a GGUF file.
 //!
-//! In: the path of a `tokenizer.json` or a [`Vocabulary`], texts, token ids. Out: one list of ids
+//! In: the path of a `tokenizer.json` or a vocabulary, texts, token ids. Out: one list of ids
 //! per text, with the special tokens that the model was trained with (`[CLS]` and `[SEP]`, say) and as long as the text:
 //! padding and truncation that the file asks for are switched off, because batches here are
 //! ragged and a maximum is the model's to say ([`Tokenizer::limited_to`]).
