@@ -68,7 +68,9 @@ impl GgufFile {
         // they are read, and every bit pattern is a valid element.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| WeightError::reading(path, error))?;
         let (metadata, places) = read(&map).map_err(|Problem { text, help }| {
-            let help = help.or_else(|| hint_from_content(&map)).unwrap_or(DOWNLOAD_AGAIN);
+            // What begins as a GGUF file is one, and damaged; anything else may be a file of another kind.
+            let other = || if map.starts_with(b"GGUF") { None } else { hint_from_content(&map) };
+            let help = help.or_else(other).unwrap_or(DOWNLOAD_AGAIN);
             WeightError::reading(path, text).with_help(help)
         })?;
         let config = config::config(&map, &metadata);
