@@ -489,6 +489,24 @@ greedy: sequence 1 differs first at position 2: the token is 120 (its number is 
     verify(vec![("out.greedy", &[1, 60], &long)], &[]).ends(1, "sequence 0 has 41 positions of T, `place` allows 40");
 }
 
+/// What Hugging Face and PyTorch generate with small models of their kinds.
+#[test]
+fn golden_continuations_are_verified() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for name in ["gpt2", "llama", "transformer_translation"] {
+        for backend in ["cpu", "interpreter"] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_seqc"));
+            command.arg("verify").arg(root.join("examples").join(name).with_extension("seq"));
+            command.arg("--checkpoint").arg(root.join("tests/goldens").join(name));
+            let done = command.args(["--backend", backend]).output().unwrap();
+            let output = String::from_utf8(done.stdout).unwrap();
+            assert_eq!((done.status.code(), done.stderr.as_slice()), (Some(0), &b""[..]), "{name}: {output}");
+            let verified = |line: &str| line.starts_with("greedy ") && line.ends_with(" ok");
+            assert!(output.lines().any(verified), "{name}: {output}");
+        }
+    }
+}
+
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let case = Case::chain();

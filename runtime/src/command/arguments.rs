@@ -70,16 +70,16 @@ Layers that are alike are told once. Costs are formulas in the lengths of time a
 The first axis of a tensor that is given counts the sequences of the batch. Where they differ in length,
 `in.lengths` of the --io file says how long each is.
 
-With --stream the inputs that are sequences come from standard input, position by position, and results go to
-standard output as soon as they are known:
+With --stream the inputs that are sequences come from standard input, position by position, and
+results go to standard output as soon as they are known:
 
   microphone | seqc run vad.seq --checkpoint vad --stream --format f32 | act
   echo '{\"x\": [0.5, 1, 0.2]}' | seqc run gru.seq --checkpoint trained --stream
 
-A line of JSON has a value for each such input, one position or a list of them; `{\"reset\": true}` ends the
-sequence and begins another. Each position's results are a line. As f32 positions are raw 32-bit floats, the low
-byte first: all numbers of the first input, then those of the next, and so on. A model that looks ahead gives
-results that much later, and the rest when the input ends.")]
+A line of JSON has a value for each such input, one position or a list of them; `{\"reset\": true}`
+ends the sequence and begins another. Each position's results are a line. As f32 positions are raw
+32-bit floats, the low byte first: all numbers of the first input, then those of the next, and so on.
+A model that looks ahead gives results that much later, and the rest when the input ends.")]
     Run(RunArguments),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]

@@ -80,7 +80,7 @@ impl<'a> Continuations<'a> {
 pub fn why(ended: &Ended) -> Option<String> {
     match ended {
         Ended::Token(_) | Ended::Text(_) => None,
-        Ended::Most(most) => Some(format!("stopped after {most} tokens: `--max-tokens` allows more")),
+        Ended::Most(most) => Some(format!("stopped after {most} tokens: more with `--max-tokens`")),
         Ended::Context(context) => {
             Some(format!("stopped: {} allows {} tokens, those of the prompt included", context.said_by, context.most))
         }

@@ -6,25 +6,31 @@ use std::path::PathBuf;
 
 /// What `seqc generate --help` says at its end.
 pub const HELP: &str = "Examples:
-  seqc generate smollm2.seq --checkpoint SmolLM2-135M-Instruct.Q4_1.gguf --prompt 'Once upon a time'
-  seqc generate smollm2.seq --checkpoint SmolLM2-135M-Instruct.Q4_1.gguf --chat --prompt 'Why is the sky blue?'
-  seqc generate gpt2.seq --checkpoint gpt2 --prompt - --temperature 0.8 --top-p 0.95 --seed 7 < beginning.txt
-  seqc generate gpt2.seq --checkpoint gpt2 --prompt 'One day' --prompt 'It was night' --max-tokens 40
+  seqc generate gpt2.seq --checkpoint gpt2 --prompt 'Once upon a time'
+  seqc generate llama.seq --checkpoint SmolLM2-135M-Instruct.Q4_1.gguf --chat --prompt 'Why is the sky blue?'
+  seqc generate gpt2.seq --checkpoint gpt2 --prompt - --temperature 0.8 --top-p 0.95 < beginning.txt
+  seqc generate gpt2.seq --checkpoint gpt2 --prompt 'One day' --prompt 'At night' --max-tokens 40
+  seqc generate g2p.seq --checkpoint g2p --prompt transformer
   seqc generate llama.seq --checkpoint tests/goldens/llama --tokens 3,1,4 --max-tokens 8
 
-Without other options each next token is the most probable one, and the same call gives the same text. With
---temperature it is drawn at random; --top-k, --top-p and --min-p alone mean temperature 1. Numbers for the
-next token go through the repetition penalty, the temperature, top-k, top-p and min-p, in this order. The seed
-of a call that names none is said at its end. What is drawn for a prompt depends on the seed and on the prompt's
-place among the others, and on nothing else about them.
+Without other options each next token is the most probable one, and the same call gives the same
+text. With --temperature it is drawn at random; --top-k, --top-p and --min-p alone mean temperature 1.
+Numbers for the next token go through the repetition penalty, the temperature, top-k, top-p and
+min-p, in this order. The seed of a call that names none is said at its end. What is drawn for a
+prompt depends on the seed and on the prompt's place among the others, and on nothing else about them.
 
 A text ends with one of the checkpoint's end tokens (of generation_config.json, config.json,
-tokenizer_config.json, or a GGUF file's metadata), before a --stop text, after --max-tokens, or when it is as
-long as the model's tables of positions or the checkpoint's configuration allow; why it ended is said where it
-is not an end token. A model that reads one sequence of tokens and writes another is given the one by --prompt,
-and starts the other with the checkpoint's start token or --start; where the texts that it writes are in other
-words, target_tokenizer.json has them. Ctrl-C ends with what was written so far,
-and the exit code 130.";
+tokenizer_config.json, or a GGUF file's metadata), before a --stop text, after --max-tokens, or when
+it is as long as the model's tables of positions or the checkpoint's configuration allow; why it
+ended is said where it is not an end token or a --stop text. Ctrl-C ends with what was written so
+far, and the exit code 130.
+
+A model that reads one sequence of tokens and writes another is given the one by --prompt, and
+starts the other with the checkpoint's start token or --start; where the texts that it writes are in
+other words, target_tokenizer.json has them.
+
+A state goes on where --save-state left off, once for each --prompt, or without any; the repetition
+penalty then counts from there.";
 
 /// Arguments of `generate`.
 #[derive(Debug, Args)]
