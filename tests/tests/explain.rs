@@ -8,6 +8,7 @@ use seqwright::tiles::Instructions;
 use seqwright_compiler::explain::{Explanation, Fate, Stages, explain, traffic, why};
 use seqwright_compiler::fuse::{Apart, ClusterKind, Joins};
 use seqwright_compiler::kernel::{Body, Space, Stage};
+use seqwright_compiler::source::{FileId, Sources};
 use seqwright_compiler::term::TimeId;
 use seqwright_tests::counting::{bytes_of, operations_of};
 use seqwright_tests::goldens::{shown, small};
@@ -50,8 +51,14 @@ fn explained(name: &str) -> (Checked, Explanation) {
 
 /// An explanation as text, with places in the repository.
 fn page(checked: &Checked, shown: Shown) -> String {
-    let text = text(&explain(&stages(checked)), &checked.sources, shown, &Look::plain(100));
-    text.replace(&format!("{}/", repository().display()), "")
+    let root = format!("{}/", repository().display());
+    let mut sources = Sources::default();
+    let last = checked.files.files.iter().map(|file| file.id.0).max().unwrap_or(0);
+    for id in (0..=last).map(FileId) {
+        let source = checked.sources.get(id);
+        sources.add(source.name.trim_start_matches(&root), &source.text);
+    }
+    text(&explain(&stages(checked)), &sources, shown, &Look::plain(100))
 }
 
 #[test]

@@ -92,6 +92,11 @@ const CASES: &[Case] = &[
     Case { model: "y = x - mean over T (x)", reach: &[("y", "all", "all")] },
     // A softmax over the positions themselves takes all of them.
     Case { model: "y = softmax over T (x)", reach: &[("y", "all", "all")] },
+    Case {
+        model: "w[t] = softmax over t (x[t, 0])  y = sum over T (w * x)",
+        reach: &[("w", "all", "all"), ("y", "all", "all")],
+    },
+    Case { model: "w[t] = softmax over t (x[t, 0])  y = w * x", reach: &[("w", "all", "all"), ("y", "0..0", "all")] },
     // Recurrences, and what is computed around them.
     Case { model: "state h: [d] = 0  h = tanh(x + h[t-1])", reach: &[("h", "-1..0", "..0")] },
     Case { model: "state h: [d] = 0  h = tanh(x[t-1] + h[t-2])", reach: &[("h", "-2..-1", "..-1")] },

@@ -174,7 +174,9 @@ impl<'a> Trail<'a> {
                     instead.insert(value.as_str(), event);
                 }
                 Event::Inlined { value, into: reader } => into.entry(value).or_default().push(reader),
-                Event::TakenApart { value } => drop(apart.insert(value.as_str())),
+                Event::TakenApart { value } => {
+                    apart.insert(value.as_str());
+                }
                 Event::TakenOut { .. } | Event::Hoisted { .. } | Event::Stayed { .. } | Event::Dropped { .. } => {}
             }
         }

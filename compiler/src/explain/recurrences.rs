@@ -6,7 +6,7 @@ use crate::check::recurrence::{Group, Scan};
 use crate::fuse::ClusterKind;
 use crate::recurrence::kind;
 use crate::term::{Subscript, Term, print_term};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Every recurrence that the outputs need, as the file writes it.
 pub(super) fn recurrences(stages: &Stages, lineage: &Lineage) -> Vec<Recurrence> {
@@ -19,10 +19,23 @@ pub(super) fn recurrences(stages: &Stages, lineage: &Lineage) -> Vec<Recurrence>
         Group::Scan(scan) if scan.values.iter().any(|id| needed.contains(id)) => Some(scan),
         Group::Scan(_) | Group::One(_) => None,
     });
-    scans.filter_map(|scan| recurrence(stages, lineage, &states, scan)).collect()
+    let mut placed: HashMap<&str, usize> = HashMap::new();
+    for (place, cluster) in stages.fused.clusters.iter().enumerate() {
+        if matches!(cluster.kind, ClusterKind::Scan { .. }) {
+            let paths = cluster.values.iter().map(|id| stages.fused.graph.value(*id).path.as_str());
+            placed.extend(paths.map(|path| (path, place)));
+        }
+    }
+    scans.filter_map(|scan| recurrence(stages, lineage, &states, &placed, scan)).collect()
 }
 
-fn recurrence(stages: &Stages, lineage: &Lineage, is_state: &HashSet<&str>, scan: &Scan) -> Option<Recurrence> {
+fn recurrence(
+    stages: &Stages,
+    lineage: &Lineage,
+    is_state: &HashSet<&str>,
+    placed: &HashMap<&str, usize>,
+    scan: &Scan,
+) -> Option<Recurrence> {
     let Stages { graph, fused, program, .. } = stages;
     let path = |id| graph.value(id).path.as_str();
     let (mut states, mut others) = (Vec::new(), Vec::new());
@@ -39,12 +52,7 @@ fn recurrence(stages: &Stages, lineage: &Lineage, is_state: &HashSet<&str>, scan
         (lineage.root(&value.path), value.span, cause.text(&graph.model))
     });
     // Members may have been put into each other; what is left of them is one kernel.
-    let placed = |path: &str| {
-        let is_it = |id: &crate::term::ValueId| fused.graph.value(*id).path == path;
-        let is_scan = |kind: &ClusterKind| matches!(kind, ClusterKind::Scan { .. });
-        fused.clusters.iter().position(|cluster| is_scan(&cluster.kind) && cluster.values.iter().any(is_it))
-    };
-    let place = scan.values.iter().find_map(|id| placed(path(*id)))?;
+    let place = scan.values.iter().find_map(|id| placed.get(path(*id)).copied())?;
     let blocks = match &fused.clusters[place].kind {
         ClusterKind::Scan { blocks, .. } => blocks.is_some(),
         ClusterKind::Rows | ClusterKind::Attention => false,

@@ -80,7 +80,7 @@ fn numbers(program: &Program, argument: &Argument, touches: &[Touch]) -> Formula
             true => Formula::product(1, [turns, inside], long),
             false => Formula::product(1, [inside], Vec::new()),
         };
-        whole.at_most = turns > 1 || plain.iter().any(|touch| touch.computed || touch.all_rows != all);
+        whole.at_most = (all && turns > 1) || plain.iter().any(|touch| touch.computed || touch.all_rows != all);
         sum.add(&whole);
     }
     sum

@@ -264,12 +264,13 @@ impl Page<'_> {
             return;
         }
         self.heading("recurrences", "");
-        for recurrence in &explained.recurrences {
+        for (recurrence, count) in words::recurrences(&explained.recurrences) {
             let way = if recurrence.blocks { "in blocks of positions" } else { "position by position" };
             let from = if recurrence.backward { ", from the last" } else { "" };
             let (time, kernel) = (self.time(recurrence.time), recurrence.kernel);
+            let times = if count > 1 { format!(", {count} times,") } else { String::new() };
             let text = format!(
-                "{} along {time}: {}; runs {way}{from} (kernel {kernel})",
+                "{}{times} along {time}: {}; runs {way}{from} (kernel {kernel})",
                 recurrence.states.join(", "),
                 recurrence.kind
             );
@@ -300,10 +301,9 @@ impl Page<'_> {
             (Part::Once, "once for a sequence, before its first position, because nothing in them has a position of"),
             (Part::SoFar, "anew after each chunk, for all positions so far of"),
         ] {
-            let own = self.explained.equations.iter().filter(|equation| equation.part == Some(part));
-            let own: Vec<String> = own.map(|equation| equation.path.clone()).collect();
+            let own = words::computed(&self.explained.equations, part);
             if !own.is_empty() {
-                self.note(&format!("{words} {time}: {}", words::generic(&own).join(", ")), 2);
+                self.note(&format!("{words} {time}: {}", own.join(", ")), 2);
             }
         }
         self.kept(step);

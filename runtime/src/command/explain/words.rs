@@ -1,7 +1,9 @@
 //! What an explanation says, in words.
 
-use seqwright_compiler::explain::{Equation, Explanation, Fate, Formula, Kept, Line, Polynomial, What, with_commas};
-use seqwright_compiler::stream::{Field, Window};
+use seqwright_compiler::explain::{
+    Equation, Explanation, Fate, Formula, Kept, Line, Polynomial, Recurrence, What, with_commas,
+};
+use seqwright_compiler::stream::{Field, Part, Window};
 use seqwright_compiler::term::TimeId;
 
 /// The most columns that a list of kernels has.
@@ -108,7 +110,7 @@ pub fn notes(equation: &Equation, inside: &str) -> Vec<String> {
                 notes.push(format!("never stored: computed inside the attention {}", path(attention)));
             }
             Fate::Inside { attention } => {
-                notes.push(format!("computed once more inside the attention {}", path(attention)));
+                notes.push(format!("inside the attention {} as well", path(attention)));
             }
             Fate::TakenApart => {
                 notes.push("softmax as a largest score, exponentials, their sum and a quotient".to_string());
@@ -286,6 +288,67 @@ pub fn generic(paths: &[String]) -> Vec<String> {
         }
     }
     all
+}
+
+/// Equations that are computed at some time, those of several layers once; layers all of whose equations are, as one.
+pub fn computed(all: &[Equation], part: Part) -> Vec<String> {
+    let whole = |stem: &str| {
+        let inside = |equation: &&Equation| stem_of(&with_stars(&equation.path)) == Some(stem);
+        all.iter().filter(inside).all(|equation| equation.part.is_none_or(|own| own == part))
+    };
+    let mut told: Vec<String> = Vec::new();
+    for equation in all.iter().filter(|equation| equation.part == Some(part)) {
+        let path = with_stars(&equation.path);
+        let name = match stem_of(&path) {
+            Some(stem) if told.iter().any(|known| known == stem) || whole(stem) => stem.to_string(),
+            Some(_) | None => path,
+        };
+        if !told.contains(&name) {
+            told.push(name);
+        }
+    }
+    told
+}
+
+/// The part of a path up to its last iteration: `encoder.*` of `encoder.*.attention.q`.
+fn stem_of(path: &str) -> Option<&str> {
+    path.rfind('*').map(|place| &path[..=place])
+}
+
+/// Recurrences that are the same in several layers as one, with the number of layers; each as its lines say it.
+pub fn recurrences(all: &[Recurrence]) -> Vec<(Recurrence, usize)> {
+    let mut told: Vec<(Recurrence, &Recurrence, usize)> = Vec::new();
+    for own in all {
+        let starred = with_stars_in(own);
+        match told.iter_mut().find(|(known, ..)| *known == starred) {
+            Some((.., count)) => *count += 1,
+            None => told.push((starred, own, 1)),
+        }
+    }
+    let chosen = |(starred, own, count): (Recurrence, &Recurrence, usize)| match count {
+        1 => (own.clone(), count),
+        _ => (starred, count),
+    };
+    told.into_iter().map(chosen).collect()
+}
+
+fn with_stars_in(own: &Recurrence) -> Recurrence {
+    Recurrence {
+        states: generic(&own.states),
+        others: generic(&own.others),
+        reads: own.reads.iter().map(|(read, readers)| (with_stars(read), generic(readers))).collect(),
+        cause: own.cause.as_ref().map(|(equation, span, text)| (with_stars(equation), *span, text_with_stars(text))),
+        ..own.clone()
+    }
+}
+
+/// A sentence with `*` for the iterations in the paths that it names.
+fn text_with_stars(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(place, part)| if place % 2 == 1 { with_stars(part) } else { part.to_string() })
+        .collect::<Vec<_>>()
+        .join("`")
 }
 
 /// `y, h_n from x[T, input = 12]`.
