@@ -3,7 +3,7 @@
 //! In the order in which a model goes through them: [`syntax`] (text to tree), [`check`] (names, axes, instances) and
 //! [`model`], [`graph`] (one operation an equation, and what it means), [`pass`], [`stream`] (what is kept between chunks) and
 //! [`fuse`] (what is computed where),
-//! [`kernel`] (loops, addresses and buffers), [`clif`] (Cranelift IR). Beside them: [`term`], what equations are made of;
+//! [`kernel`] (loops, addresses and buffers), and one of two backends: [`clif`] (Cranelift IR) or [`wgsl`] (compute shaders). Beside them: [`term`], what equations are made of;
 //! [`table`], how checkpoints are bound; [`library`], the definitions that come along; [`diagnostic`] and [`source`]; and
 //! [`tile`], the functions that emitted code calls.
 #![forbid(unsafe_code)]
@@ -25,3 +25,4 @@ pub mod syntax;
 pub mod table;
 pub mod term;
 pub mod tile;
+pub mod wgsl;

@@ -8,7 +8,7 @@ use crate::rows::{Rows, Step};
 use crate::tiles::{AlignedFloats, Tiles, pack, packed_length};
 use rayon::prelude::*;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId};
+use seqwright_compiler::kernel::{Body, Buffer, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
@@ -45,6 +45,52 @@ pub enum RunError {
     },
     /// The batch is not one of this program: its lengths or an input's numbers are too many or too few.
     Batch(String),
+    /// A device can't, or failed.
+    Device {
+        /// What was needed, and what there is.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+/// The rows of a batch of whole sequences.
+///
+/// # Errors
+/// A batch that is not one of this program, or a sequence that is longer than the model allows.
+pub(crate) fn rows_of(program: &Program, batch: &Batch) -> Result<Rows, RunError> {
+    let fits = |lengths: &Vec<usize>| lengths.len() == batch.sequences;
+    if batch.lengths.len() != program.times.len() || !batch.lengths.iter().all(fits) {
+        return Err(RunError::Batch("it does not give the length of each sequence along each time axis".to_string()));
+    }
+    for limit in &program.limits {
+        let lengths = &batch.lengths[limit.time.0 as usize];
+        if let Some((sequence, length)) = lengths.iter().enumerate().find(|(_, length)| **length > limit.most) {
+            let limit = Box::new(limit.clone());
+            return Err(RunError::TooLong { sequence: (sequence, *length), limit });
+        }
+    }
+    let steps: Vec<Vec<Step>> = batch
+        .lengths
+        .iter()
+        .map(|lengths| lengths.iter().map(|length| Step { before: 0, after: *length, last: true }).collect())
+        .collect();
+    // A model without time axes has sequences all the same.
+    Ok(Rows::new(program, batch.sequences, &steps, &|_, _| 0))
+}
+
+/// The numbers of an input's buffer.
+///
+/// # Errors
+/// They are too many or too few.
+pub(crate) fn input_of<'b>(buffer: &Buffer, batch: &'b Batch, rows: &Rows) -> Result<&'b [f32], RunError> {
+    let Role::Input(id) = &buffer.role else { return Ok(&[]) };
+    let given = batch.inputs.get(id).map_or(&[][..], Vec::as_slice);
+    let wanted = rows.of(&buffer.space) * buffer.row;
+    if given.len() == wanted {
+        return Ok(given);
+    }
+    Err(RunError::Batch(format!("`{}` has {} numbers, wanted are {wanted}", buffer.name, given.len())))
 }
 
 impl Executable {
@@ -103,38 +149,11 @@ impl Executable {
     /// # Errors
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
     pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
-        let fits = |lengths: &Vec<usize>| lengths.len() == batch.sequences;
-        if batch.lengths.len() != self.program.times.len() || !batch.lengths.iter().all(fits) {
-            return Err(RunError::Batch(
-                "it does not give the length of each sequence along each time axis".to_string(),
-            ));
-        }
-        for limit in &self.program.limits {
-            let lengths = &batch.lengths[limit.time.0 as usize];
-            if let Some((sequence, length)) = lengths.iter().enumerate().find(|(_, length)| **length > limit.most) {
-                let limit = Box::new(limit.clone());
-                return Err(RunError::TooLong { sequence: (sequence, *length), limit });
-            }
-        }
-        let steps: Vec<Vec<Step>> = batch
-            .lengths
-            .iter()
-            .map(|lengths| lengths.iter().map(|length| Step { before: 0, after: *length, last: true }).collect())
-            .collect();
-        // A model without time axes has sequences all the same.
-        let rows = Rows::new(&self.program, batch.sequences, &steps, &|_, _| 0);
+        let rows = rows_of(&self.program, batch)?;
         let mut memory = Memory::new(&self.program, &rows)?;
         for (number, buffer) in self.program.buffers.iter().enumerate() {
-            if let Role::Input(id) = &buffer.role {
-                let given = batch.inputs.get(id).map_or(&[][..], Vec::as_slice);
-                let wanted = rows.of(&buffer.space) * buffer.row;
-                if given.len() != wanted {
-                    return Err(RunError::Batch(format!(
-                        "`{}` has {} numbers, wanted are {wanted}",
-                        buffer.name,
-                        given.len()
-                    )));
-                }
+            if let Role::Input(_) = &buffer.role {
+                let given = input_of(buffer, batch, &rows)?;
                 memory.give(BufferId(number as u32), aligned(given));
             }
         }
@@ -221,10 +240,11 @@ impl Executable {
         let function = self.linked.function(number);
         let arguments = SharedArguments(arguments);
         let zeros = self.zeros.as_ptr() as usize;
+        let words = rows.words();
         let run = |((begin, end), slice): &Share| {
             let floats = context::scratch_floats(kernel, end - begin);
             with_scratch(floats, |scratch| {
-                let mut words = rows.words.clone();
+                let mut words = words.clone();
                 words[context::SEQUENCES] = rows.sequences;
                 words[context::SCRATCH] = scratch as usize;
                 words[context::ZEROS] = zeros;
@@ -333,6 +353,16 @@ pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {
 
 /// Weights side by side, packed for the product tile.
 fn packed(parts: &[PackedPart], sources: &[&[f32]], panel_width: usize) -> AlignedFloats {
+    let (columns, depth, element) = packed_elements(parts, sources);
+    debug_assert!(packed_length(panel_width, columns, depth) >= columns * depth);
+    pack(panel_width, columns, depth, element)
+}
+
+/// Weights side by side as one matrix: its columns, its depth, and the number in a column and row.
+pub(crate) fn packed_elements(
+    parts: &[PackedPart],
+    sources: &[&[f32]],
+) -> (usize, usize, impl Fn(usize, usize) -> f32) {
     let depth = parts.first().map_or(0, |part| part.depth);
     let columns: usize = parts.iter().map(|part| part.columns).sum();
     let mut column_of: Vec<(usize, usize)> = Vec::with_capacity(columns);
@@ -341,8 +371,7 @@ fn packed(parts: &[PackedPart], sources: &[&[f32]], panel_width: usize) -> Align
         column_of.extend(offsets(&part.column_axes).into_iter().map(|offset| (number, offset)));
         depth_of.push(offsets(&part.depth_axes));
     }
-    debug_assert!(packed_length(panel_width, columns, depth) >= columns * depth);
-    pack(panel_width, columns, depth, |column, row| {
+    (columns, depth, move |column, row| {
         let (number, offset) = column_of[column];
         sources[number][offset + depth_of[number][row]]
     })

@@ -1,12 +1,15 @@
 //! Whatever touches the world: linking machine code, threads, checkpoints, tokenizers, and the command line `seqc`.
 //!
-//! `session` goes the whole way from a file to results; `generate` writes token by token; `link` and `execute` run programs on the CPU; `batch` is how
+//! `session` goes the whole way from a file to results; `generate` writes token by token; `link` and `execute` run programs on
+//! the CPU, `gpu` (a feature) on a GPU; `batch` is how
 //! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call.
 
 pub mod batch;
 pub mod command;
 pub mod execute;
 pub mod generate;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod link;
 mod memory;
 mod rows;

@@ -1,7 +1,7 @@
 //! The rows of a run: which row is which position of which sequence, in tables that kernels look up.
 
-use seqwright_compiler::clif::context::{Table, Words};
-use seqwright_compiler::kernel::{Keep, Program, Space, TrackId};
+use seqwright_compiler::clif::context::FIRST_TABLE;
+use seqwright_compiler::kernel::{Keep, Program, Space, Table, Tables, TrackId};
 use seqwright_compiler::term::TimeId;
 
 /// What comes of one sequence along one time axis in a run.
@@ -54,10 +54,8 @@ pub struct Rows {
     counts: Vec<usize>,
     /// For each pair of tracks, how many rows a buffer over both has.
     pairs: Vec<usize>,
-    /// What kernels look up.
-    pub words: Vec<usize>,
-    /// What the words point to.
-    _tables: Vec<Vec<usize>>,
+    /// What kernels look up, in the order of [`Tables`].
+    tables: Vec<Vec<usize>>,
 }
 
 impl Rows {
@@ -69,13 +67,9 @@ impl Rows {
         steps: &[Vec<Step>],
         region: &dyn Fn(TrackId, usize) -> usize,
     ) -> Rows {
-        let layout = Words::of(program);
-        let mut words = vec![0; layout.count()];
-        let mut tables: Vec<Vec<usize>> = Vec::new();
-        let mut keep = |place: usize, table: Vec<usize>| {
-            words[place] = table.as_ptr() as usize;
-            tables.push(table);
-        };
+        let layout = Tables::of(program);
+        let mut tables: Vec<Vec<usize>> = vec![Vec::new(); layout.count()];
+        let mut keep = |place: usize, table: Vec<usize>| tables[place] = table;
         for (time, steps) in steps.iter().enumerate() {
             keep(layout.lengths(TimeId(time as u32)), steps.iter().map(|step| step.after).collect());
         }
@@ -116,7 +110,30 @@ impl Rows {
                 keep(layout.first_pairs(TrackId(one as u32), TrackId(two as u32)), first);
             }
         }
-        Rows { sequences, tracks, counts, pairs, words, _tables: tables }
+        Rows { sequences, tracks, counts, pairs, tables }
+    }
+
+    /// The words that machine code is called with; those before the tables' addresses are still to be set.
+    pub fn words(&self) -> Vec<usize> {
+        let addresses = self.tables.iter().map(|table| table.as_ptr() as usize);
+        [0; FIRST_TABLE].into_iter().chain(addresses).collect()
+    }
+
+    /// The tables as a shader has them: for each where it begins, then all of them.
+    pub fn flat(&self) -> Vec<i32> {
+        let mut flat = Vec::new();
+        let mut next = self.tables.len();
+        for table in &self.tables {
+            flat.push(next as i32);
+            next += table.len();
+        }
+        flat.extend(self.tables.iter().flatten().map(|number| *number as i32));
+        flat
+    }
+
+    /// How many rows the longest sequence has along a track.
+    pub fn longest(&self, track: TrackId) -> usize {
+        self.extents(track).iter().map(|extent| extent.kept + extent.new).max().unwrap_or(0)
     }
 
     /// The rows of each sequence along a track.

@@ -2,6 +2,8 @@
 
 use crate::batch::{Batch, InputError};
 use crate::execute::{Executable, RunError};
+#[cfg(feature = "gpu")]
+use crate::gpu;
 use crate::stream::{Chunk, NewRows, Stream};
 use crate::tiles::{Instructions, Tiles};
 use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
@@ -12,7 +14,7 @@ use seqwright_compiler::diagnostic::{Diagnostic, nearest, render};
 use seqwright_compiler::fuse::{Fused, fuse, fuse_chunks};
 use seqwright_compiler::graph::{self, Graph, Sequence, interpret};
 use seqwright_compiler::kernel::{self, Program};
-use seqwright_compiler::model::{Model, ValueKind};
+use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::source::{Sources, Span};
 use seqwright_compiler::stream::{Refusal, Why, plan, stream_axis};
 use seqwright_compiler::syntax::tree::Kind;
@@ -47,6 +49,13 @@ pub enum Failure {
     Weights(Vec<BindError>, Sources),
     /// A file of weights or values that can't be read.
     File(WeightError),
+    /// A device that can't, or failed.
+    Device {
+        /// What was needed, and what there is.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// Anything else, in a sentence.
     Other(String),
 }
@@ -86,6 +95,7 @@ impl Failure {
                 .collect::<Vec<_>>()
                 .join("\n"),
             Failure::File(error) => plain(&error.to_string(), error.help()),
+            Failure::Device { message, help } => plain(message, Some(help)),
             Failure::Other(message) => plain(message, None),
         }
     }
@@ -266,6 +276,9 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
 pub enum Backend {
     /// Machine code, with the tiles for these instructions, on so many threads.
     Cpu(Instructions, usize),
+    /// Compute shaders on the adapter of that number.
+    #[cfg(feature = "gpu")]
+    Gpu(usize),
     /// The float64 interpreter of the unfused graph: slow, and what every operation means.
     Interpreter,
 }
@@ -280,6 +293,8 @@ pub struct Runner {
 
 enum Way {
     Cpu(Box<Executable>),
+    #[cfg(feature = "gpu")]
+    Gpu(Box<gpu::Executable>),
     Interpreter { graph: Box<Graph>, weights: BTreeMap<ValueId, Vec<f64>>, limits: Vec<kernel::Limit> },
 }
 
@@ -294,6 +309,8 @@ impl Runner {
             Backend::Cpu(instructions, threads) => {
                 Way::Cpu(Box::new(executable(checked, loaded, stages, instructions, threads)?))
             }
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(number) => Way::Gpu(Box::new(on_gpu(checked, loaded, stages, number)?)),
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
                 weights: loaded
@@ -322,6 +339,15 @@ impl Runner {
         &self.outputs
     }
 
+    /// What was done on a GPU, if that is what runs the model.
+    #[cfg(feature = "gpu")]
+    pub fn gpu(&self) -> Option<&gpu::Executable> {
+        match &self.way {
+            Way::Gpu(executable) => Some(executable),
+            Way::Cpu(_) | Way::Interpreter { .. } => None,
+        }
+    }
+
     /// Runs a batch: the rows of each output.
     ///
     /// # Errors
@@ -329,13 +355,14 @@ impl Runner {
     pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
         match &self.way {
             Way::Cpu(executable) => {
-                let pairs = program_inputs(executable.program(), &self.model);
-                let own = Batch {
-                    sequences: batch.sequences,
-                    lengths: batch.lengths.clone(),
-                    inputs: moved(&pairs, &batch.inputs),
-                };
+                let own = self.program_batch(executable.program(), batch);
                 executable.run(&own).map_err(|error| run_failure(error, &self.model, &self.sources))
+            }
+            #[cfg(feature = "gpu")]
+            Way::Gpu(executable) => {
+                let own = self.program_batch(executable.program(), batch);
+                pollster::block_on(executable.run(&own))
+                    .map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
                 for limit in limits {
@@ -347,6 +374,12 @@ impl Runner {
                 Ok(self.interpret(graph, weights, batch))
             }
         }
+    }
+
+    /// A batch by the numbers that a program has for its inputs.
+    fn program_batch(&self, program: &Program, batch: &Batch) -> Batch {
+        let pairs = program_inputs(program, &self.model);
+        Batch { sequences: batch.sequences, lengths: batch.lengths.clone(), inputs: moved(&pairs, &batch.inputs) }
     }
 
     /// One sequence after the other: a model describes one.
@@ -387,6 +420,8 @@ impl Runner {
     pub fn limits(&self) -> &[kernel::Limit] {
         match &self.way {
             Way::Cpu(executable) => &executable.program().limits,
+            #[cfg(feature = "gpu")]
+            Way::Gpu(executable) => &executable.program().limits,
             Way::Interpreter { limits, .. } => limits,
         }
     }
@@ -407,13 +442,29 @@ fn executable(
 ) -> Result<Executable, Failure> {
     let tiles = Tiles::new(instructions)
         .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
-    // Passes number values anew: weights are found by their paths.
-    let by_path: BTreeMap<&str, &Vec<f32>> =
-        loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
     let model = &stages.fused.graph.model;
-    let weights: BTreeMap<ValueId, &[f32]> =
-        model.weights().filter_map(|(id, value)| Some((id, by_path.get(value.path.as_str())?.as_slice()))).collect();
+    let weights = program_weights(checked, loaded, model);
     Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
+}
+
+/// Compiles a model's kernels for an adapter.
+#[cfg(feature = "gpu")]
+fn on_gpu(checked: &Checked, loaded: &Loaded, stages: Stages, number: usize) -> Result<gpu::Executable, Failure> {
+    let model = &stages.fused.graph.model;
+    let weights = program_weights(checked, loaded, model);
+    let failure = |error: RunError| run_failure(error, &checked.model, &checked.sources);
+    let adapters = pollster::block_on(gpu::adapters());
+    let number = gpu::choose(&adapters, Some(&number.to_string())).map_err(|error| failure(error.into()))?;
+    let device = pollster::block_on(gpu::Device::open(&adapters[number])).map_err(|error| failure(error.into()))?;
+    pollster::block_on(gpu::Executable::new(device, stages.program, model, &weights)).map_err(failure)
+}
+
+/// A model's weights by the numbers that a program has for them: passes number values anew, paths stay.
+fn program_weights<'l>(checked: &Checked, loaded: &'l Loaded, model: &Model) -> BTreeMap<ValueId, &'l [f32]> {
+    let by_path: BTreeMap<&str, &'l Vec<f32>> =
+        loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
+    let found = |(id, value): (ValueId, &Value)| Some((id, by_path.get(value.path.as_str())?.as_slice()));
+    model.weights().filter_map(found).collect()
 }
 
 /// For each input that a program has, the model's number for it and its own.
@@ -444,6 +495,7 @@ fn run_failure(error: RunError, model: &Model, sources: &Sources) -> Failure {
             available >> 20
         )),
         RunError::Batch(why) => Failure::Other(format!("the batch does not fit the model: {why}")),
+        RunError::Device { message, help } => Failure::Device { message, help },
     }
 }
 

@@ -66,6 +66,23 @@ fn clif_ir() {
     });
 }
 
+/// Shaders likewise. Each that is emitted, whether it is kept or not, is parsed and validated by naga.
+#[test]
+fn wgsl() {
+    use seqwright_compiler::wgsl::{Target, emit};
+    let target = Target::default();
+    each("wgsl", |checked| {
+        let program = lower(checked).program;
+        let all: Vec<String> =
+            (0..program.kernels.len()).map(|kernel| emit(&program, kernel, &target).print()).collect();
+        if checked.model.name == "LSTMNetwork" {
+            all.join("\n")
+        } else {
+            all.into_iter().min_by_key(String::len).unwrap_or_default()
+        }
+    });
+}
+
 /// Machine code for one processor, whichever this is, as far as it is of that family: x86-64 with AVX2 and FMA. Of each
 /// example the shortest kernel, as above.
 #[test]

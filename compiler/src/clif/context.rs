@@ -4,8 +4,7 @@
 //! `begin..end` are the rows it works on (positions of all sequences one after the other, or sequences). Both sides of the
 //! call use these functions, so that the layout stands once.
 
-use crate::kernel::{Attention, Body, KEY_BLOCK, Kernel, Program, Steps, TrackId};
-use crate::term::TimeId;
+use crate::kernel::{Attention, Body, KEY_BLOCK, Kernel, Steps};
 
 /// How many sequences there are.
 pub const SEQUENCES: usize = 0;
@@ -17,58 +16,8 @@ pub const ZEROS: usize = 2;
 pub const SLICE_FROM: usize = 3;
 /// One past the last.
 pub const SLICE_TO: usize = 4;
-const FIRST_TIME: usize = 5;
-
-/// The words of a program with so many time axes and tracks.
-#[derive(Clone, Copy, Debug)]
-pub struct Words {
-    times: usize,
-    tracks: usize,
-}
-
-/// A table of a track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
-    /// For each sequence, the row of the first position that has one, and at the end one past the last row of all.
-    First,
-    /// For each sequence, that position.
-    From,
-    /// For each sequence, how many positions have rows, in turn or each its own.
-    Count,
-    /// For each row its sequence; only where kernels run over it.
-    Sequence,
-    /// For each row its position; only where kernels run over it.
-    Position,
-}
-
-const TABLES: usize = 5;
-
-impl Words {
-    /// The words of a program.
-    pub fn of(program: &Program) -> Words {
-        Words { times: program.times.len(), tracks: program.tracks.len() }
-    }
-
-    /// For a time axis, the address of each sequence's length so far.
-    pub fn lengths(self, time: TimeId) -> usize {
-        FIRST_TIME + time.0 as usize
-    }
-
-    /// The address of a table of a track.
-    pub fn table(self, track: TrackId, table: Table) -> usize {
-        FIRST_TIME + self.times + TABLES * track.0 as usize + table as usize
-    }
-
-    /// For a pair of tracks, the address of the first row of each sequence in a buffer over both.
-    pub fn first_pairs(self, one: TrackId, two: TrackId) -> usize {
-        FIRST_TIME + self.times + TABLES * self.tracks + one.0 as usize * self.tracks + two.0 as usize
-    }
-
-    /// How many there are.
-    pub fn count(self) -> usize {
-        FIRST_TIME + self.times + TABLES * self.tracks + self.tracks * self.tracks
-    }
-}
+/// From here on the addresses of the run's tables, in the order of [`Tables`](crate::kernel::Tables).
+pub const FIRST_TABLE: usize = 5;
 
 /// Rows of queries that an attention works on at once.
 pub(super) const QUERY_BLOCK: usize = 32;

@@ -1,9 +1,9 @@
 //! A kernel as a function: its loop over blocks of rows, over positions, or over queries.
 
 use super::attention;
-use super::context::{self, Table, Words, scratch_starts};
+use super::context::{self, scratch_starts};
 use super::emitter::Emitter;
-use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, Steps, TrackId};
+use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, Steps, Table, Tables, TrackId};
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -131,6 +131,11 @@ impl Spelling<'_, '_> {
         self.word(context, number)
     }
 
+    /// Where a table begins.
+    pub fn table_address(&mut self, number: usize) -> Value {
+        self.context_word(context::FIRST_TABLE + number)
+    }
+
     /// Calls a tile.
     pub fn tile(&mut self, tile: Tile, arguments: &[Value]) {
         let function = match self.tiles.get(&tile) {
@@ -250,7 +255,7 @@ impl Spelling<'_, '_> {
         let times = (0..self.program.times.len() as u32).map(crate::term::TimeId);
         let lengths = times
             .map(|time| {
-                let lengths = self.context_word(Words::of(self.program).lengths(time));
+                let lengths = self.table_address(Tables::of(self.program).lengths(time));
                 self.word_at(lengths, sequence)
             })
             .collect();
@@ -259,7 +264,7 @@ impl Spelling<'_, '_> {
 
     /// An entry of a track's table.
     fn table(&mut self, track: TrackId, table: Table, entry: Value) -> Value {
-        let words = self.context_word(Words::of(self.program).table(track, table));
+        let words = self.table_address(Tables::of(self.program).table(track, table));
         self.word_at(words, entry)
     }
 

@@ -1,8 +1,7 @@
 //! Scalars as instructions: one number, or four neighbours at once.
 
-use super::context::Words;
 use super::kernel::{Here, Spelling};
-use crate::kernel::{Access, Comparison, Offset, Place, Row, Scalar, Space};
+use crate::kernel::{Access, Comparison, Offset, Place, Row, Scalar, Space, Tables};
 use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Unary};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -227,7 +226,7 @@ impl Spelling<'_, '_> {
                 self.emitter.ins().iadd(first, row)
             }
             ([one, two, ..], [first_place, second_place, ..]) => {
-                let firsts = self.context_word(Words::of(self.program).first_pairs(*one, *two));
+                let firsts = self.table_address(Tables::of(self.program).first_pairs(*one, *two));
                 let first = self.word_at(firsts, at.here.sequence);
                 let count = at.here.extent(*two).count;
                 let rows = self.emitter.ins().imul(*first_place, count);

@@ -12,8 +12,10 @@ mod index;
 mod lower;
 mod print;
 mod scalar;
+mod tables;
 
 pub use lower::lower;
+pub use tables::{Table, Tables};
 
 use crate::source::Span;
 pub use crate::stream::{Keep, Part};

@@ -122,6 +122,27 @@ impl Program {
         text.truncate(text.trim_end().len());
         text
     }
+
+    /// A loop stage of a kernel.
+    pub(crate) fn print_stage(&self, kernel: &Kernel, stage: &Loop) -> String {
+        let mut text = String::new();
+        Printer { program: self, kernel }.print_loop(&mut text, stage);
+        text
+    }
+
+    /// A product of a kernel.
+    pub(crate) fn print_product(&self, kernel: &Kernel, product: &Product) -> String {
+        let mut text = String::new();
+        Printer { program: self, kernel }.print_product(&mut text, product);
+        text
+    }
+
+    /// The attention of a kernel.
+    pub(crate) fn print_attention(&self, kernel: &Kernel, attention: &Attention) -> String {
+        let mut text = String::new();
+        Printer { program: self, kernel }.print_attention(&mut text, attention);
+        text
+    }
 }
 
 /// A kernel's structure without the names that differ between calls.

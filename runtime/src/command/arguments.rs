@@ -188,6 +188,8 @@ pub enum Stage {
     Clif,
     /// Kernels in this processor's assembly language
     Asm,
+    /// Kernels as compute shaders
+    Wgsl,
 }
 
 /// How a model is run.

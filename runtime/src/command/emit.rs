@@ -6,6 +6,7 @@ use super::prepare;
 use super::terminal::Terminal;
 use crate::link;
 use crate::session::{self, Failure};
+use seqwright_compiler::wgsl;
 
 /// Prints one stage.
 pub fn emit(arguments: &EmitArguments, terminal: &mut Terminal) -> Result<(), Stop> {
@@ -27,6 +28,7 @@ pub fn emit(arguments: &EmitArguments, terminal: &mut Terminal) -> Result<(), St
         Stage::Fused => stages().fused.print(),
         Stage::Kernels => stages().program.print(),
         Stage::Clif => link::intermediate(&stages().program).map_err(Failure::Other)?,
+        Stage::Wgsl => wgsl::print(&stages().program, &wgsl::Target::default()),
         Stage::Asm => link::assembly(&stages().program).map_err(Failure::Other)?,
     };
     terminal.print(&text)

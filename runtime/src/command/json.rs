@@ -33,6 +33,7 @@ pub fn failure(failure: &Failure) -> Value {
         Failure::File(error) => vec![
             json!({ "message": error.to_string(), "file": error.file().display().to_string(), "help": error.help() }),
         ],
+        Failure::Device { message, help } => vec![plain(message.clone(), Some(help))],
         Failure::Other(message) => vec![plain(message.clone(), None)],
     };
     Value::Array(all)

@@ -1,0 +1,495 @@
+//! A kernel as a module: bindings, functions, and an entry point for each dispatch.
+
+use super::functions::{self, Function};
+use super::loops::Share;
+use super::names::Names;
+use super::phases::{self, Form, Plan, ScratchPlace, Work};
+use super::shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
+use super::text::{Expression, Text};
+use crate::kernel::{Body, Kernel, Loop, Place, Program, Stage, Table, Tables, Track, TrackId};
+use crate::stream::Keep;
+use crate::term::{Reduction, TimeId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Entries of an axis that a workgroup computes of a scan whose work is shared out.
+const ENTRIES: usize = 64;
+
+/// One kernel of a program.
+pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
+    let number = kernel;
+    let kernel = &program.kernels[number];
+    let plan = phases::plan(kernel, target);
+    let mut names = Names::new();
+    let arguments = (kernel.arguments.iter().enumerate())
+        .map(|(place, argument)| match weights_of(kernel, place) {
+            true => names.take("weights"),
+            false => names.take(&argument.name),
+        })
+        .collect();
+    let scratch = kernel.scratch.iter().map(|scratch| names.take(&scratch.name)).collect();
+    let mut spelling = Spelling {
+        program,
+        kernel,
+        names,
+        arguments,
+        scratch,
+        places: plan.scratch.clone(),
+        slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
+        lanes: lanes(kernel, target),
+        functions: BTreeSet::new(),
+        lane_functions: BTreeSet::new(),
+        needs: BTreeSet::new(),
+        tables: BTreeMap::new(),
+        held: Held::default(),
+        extra: Vec::new(),
+    };
+    let (text, phases) = spelling.entries(&plan);
+    let text = spelling.module(number, &plan, &text);
+    let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
+    let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
+    let shader = Shader { text, form: plan.why, scratch, phases, steps: plan.form == Form::Steps };
+    #[cfg(all(feature = "validate", debug_assertions))]
+    if let Err(why) = super::validate::validate(&shader.text, target) {
+        panic!("kernel {number} {} is no valid WGSL: {why}\n{}", kernel.name, shader.text);
+    }
+    shader
+}
+
+/// Whether an argument is the weights of a product, whose names say all that is packed in them.
+fn weights_of(kernel: &Kernel, argument: usize) -> bool {
+    match &kernel.body {
+        Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages.iter().any(|stage| match stage {
+            Stage::Product(product) => product.weights == argument,
+            Stage::Loop(_) => false,
+        }),
+        Body::Attention(_) => false,
+    }
+}
+
+/// Invocations that work on a row together: as many as its longest loop has use for.
+fn lanes(kernel: &Kernel, target: &Target) -> usize {
+    let size = |stage: &Loop| -> usize {
+        let sizes = stage.ranges.iter().map(|range| match (range.from.as_slice(), range.to.as_slice()) {
+            ([from], [to]) if to.length.is_none() => (to.fixed - from.fixed).max(1) as usize,
+            _ => 64,
+        });
+        let results = sizes.clone().take(stage.results).product::<usize>();
+        if results > 1 { results } else { sizes.last().unwrap_or(1) }
+    };
+    let most = match &kernel.body {
+        Body::Attention(_) => 64,
+        Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages
+            .iter()
+            .map(|stage| match stage {
+                Stage::Loop(stage) => size(stage),
+                Stage::Product(product) => product.rows * product.columns,
+            })
+            .max()
+            .unwrap_or(1),
+    };
+    most.next_power_of_two().clamp(32, target.invocations)
+}
+
+/// Something of a row or its sequence that is looked up before it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    Sequence,
+    Position,
+    Length(TimeId),
+    Track(TrackId, Table),
+    Pairs(TrackId, TrackId),
+}
+
+/// Variables that hold what a body computes more than once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Held {
+    pub names: Vec<String>,
+}
+
+/// A kernel being spelt.
+pub(super) struct Spelling<'p> {
+    pub program: &'p Program,
+    pub kernel: &'p Kernel,
+    pub names: Names,
+    /// The arguments' names.
+    pub arguments: Vec<String>,
+    /// The short-lived arrays' names.
+    pub scratch: Vec<String>,
+    places: Vec<ScratchPlace>,
+    /// The row of short-lived arrays that lie in buffers.
+    slot: &'static str,
+    /// Invocations that work on a row together.
+    pub lanes: usize,
+    pub functions: BTreeSet<Function>,
+    /// Reductions over lanes.
+    pub lane_functions: BTreeSet<Reduction>,
+    needs: BTreeSet<Need>,
+    /// Tables that are looked up: their names and numbers.
+    tables: BTreeMap<String, usize>,
+    pub held: Held,
+    /// Declarations that entries made.
+    pub extra: Vec<String>,
+}
+
+impl Spelling<'_> {
+    /// Asks for something to be looked up; gives its name.
+    pub fn need(&mut self, need: Need) -> String {
+        self.needs.insert(need);
+        match need {
+            Need::Sequence => "sequence".to_string(),
+            Need::Position => "position".to_string(),
+            Need::Length(time) => format!("length_{}", self.time_name(time)),
+            Need::Track(track, table) => format!("{}_{}", table_name(table), self.track_name(track)),
+            Need::Pairs(one, two) => format!("first_{}_{}", self.track_name(one), self.track_name(two)),
+        }
+    }
+
+    fn time_name(&self, time: TimeId) -> String {
+        let name = &self.program.times[time.0 as usize];
+        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>() + &self.clash(time)
+    }
+
+    /// Names of axes may differ in signs alone.
+    fn clash(&self, time: TimeId) -> String {
+        let plain = |name: &String| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+        let own = plain(&self.program.times[time.0 as usize]);
+        let before = self.program.times[..time.0 as usize].iter().filter(|other| plain(other) == own).count();
+        if before == 0 && !own.is_empty() { String::new() } else { format!("_{before}") }
+    }
+
+    fn track_name(&self, track: TrackId) -> String {
+        let Track { time, lag, keep, turns } = self.program.track(track);
+        let lag = if lag == 0 { String::new() } else { format!("_{lag}_later") };
+        let keep = match keep {
+            Keep::New => String::new(),
+            Keep::Last(count) => format!("_and_{count}"),
+            Keep::All => "_and_all".to_string(),
+        };
+        let turns = turns.map_or(String::new(), |turns| format!("_in_{turns}"));
+        format!("{}{lag}{keep}{turns}", self.time_name(time))
+    }
+
+    fn look_up(&mut self, name: String, number: usize, entry: &str) -> String {
+        let name = name.to_uppercase();
+        let line = format!("look_up({name}, {entry})");
+        self.tables.insert(name, number);
+        line
+    }
+
+    /// What was asked for so far of a row; afterwards nothing is.
+    pub fn row_lines(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let needs = std::mem::take(&mut self.needs);
+        let of_sequence = needs.iter().any(|need| *need != Need::Position);
+        match self.kernel.rows {
+            None => {
+                if of_sequence {
+                    lines.push("let sequence = row;".to_string());
+                }
+                if needs.contains(&Need::Position) {
+                    lines.push("let position = 0;".to_string());
+                }
+            }
+            Some(track) => {
+                let tables = Tables::of(self.program);
+                let name = self.track_name(track);
+                if of_sequence {
+                    let number = tables.table(track, Table::Sequence);
+                    let found = self.look_up(format!("sequence_{name}"), number, "row");
+                    lines.push(format!("let sequence = {found};"));
+                }
+                if needs.contains(&Need::Position) {
+                    let number = tables.table(track, Table::Position);
+                    let found = self.look_up(format!("position_{name}"), number, "row");
+                    lines.push(format!("let position = {found};"));
+                }
+            }
+        }
+        lines.extend(self.lines_of_sequence(&needs));
+        lines
+    }
+
+    /// What was asked for so far of a sequence; afterwards nothing is. The position is someone else's.
+    pub fn sequence_lines(&mut self) -> Vec<String> {
+        let needs = std::mem::take(&mut self.needs);
+        self.lines_of_sequence(&needs)
+    }
+
+    fn lines_of_sequence(&mut self, needs: &BTreeSet<Need>) -> Vec<String> {
+        let tables = Tables::of(self.program);
+        let mut lines = Vec::new();
+        for need in needs {
+            let number = match *need {
+                Need::Sequence | Need::Position => continue,
+                Need::Length(time) => tables.lengths(time),
+                Need::Track(track, table) => tables.table(track, table),
+                Need::Pairs(one, two) => tables.first_pairs(one, two),
+            };
+            let name = self.need(*need);
+            let found = self.look_up(name.clone(), number, "sequence");
+            lines.push(format!("let {name} = {found};"));
+        }
+        self.needs.clear();
+        lines
+    }
+
+    /// An element of a short-lived array.
+    pub fn scratch_element(&self, number: usize, offset: &Expression) -> Expression {
+        let place = match self.places[number] {
+            ScratchPlace::Workgroup | ScratchPlace::Register => offset.clone(),
+            ScratchPlace::Buffer => {
+                Expression::atom(self.slot).times(self.kernel.scratch[number].row as i64).plus(offset)
+            }
+        };
+        Expression::atom(format!("{}[{}]", self.scratch[number], place.text))
+    }
+
+    /// A place's array, and whether it is in workgroup memory.
+    pub fn array(&self, place: Place) -> (String, bool) {
+        match place {
+            Place::Argument(number) => (self.arguments[number].clone(), false),
+            Place::Scratch(number) => (self.scratch[number].clone(), self.places[number] == ScratchPlace::Workgroup),
+        }
+    }
+
+    /// Whether a place's numbers are kept.
+    pub fn is_kept(&self, place: Place) -> bool {
+        match place {
+            Place::Argument(_) => true,
+            Place::Scratch(number) => self.places[number] != ScratchPlace::Register,
+        }
+    }
+
+    /// The equation as a comment.
+    pub fn comment(&self, text: &mut Text, stage: &Loop) {
+        let printed = self.program.print_stage(self.kernel, stage);
+        printed.lines().for_each(|line| text.line(format!("// {}", line.trim_start())));
+    }
+
+    fn entries(&mut self, plan: &Plan) -> (Text, Vec<Phase>) {
+        let mut text = Text::default();
+        let mut phases = Vec::new();
+        let one = |name: String, grid: Grid| Phase { entries: vec![Entry { name, grid, most: None }] };
+        match (&self.kernel.body, plan.form) {
+            (Body::Attention(attention), _) => {
+                let heads = self.attention(&mut text, attention);
+                phases.push(one("attention".to_string(), Grid::Rows(heads)));
+            }
+            (Body::Scan { backward, stages, .. }, Form::Entries(entries)) => {
+                self.scan_of_entries(&mut text, stages, *backward, entries);
+                phases.push(one("scan".to_string(), Grid::Entries { entries, each: ENTRIES }));
+            }
+            (Body::Scan { backward, stages, .. }, Form::Sequence) => {
+                self.scan_of_sequence(&mut text, stages, *backward);
+                phases.push(one("scan".to_string(), Grid::Rows(1)));
+            }
+            (Body::Scan { .. } | Body::Rows { .. }, _) => {
+                let several = plan.works.len() > 1;
+                for (number, work) in plan.works.iter().enumerate() {
+                    let suffix = if several { format!("_{}", number + 1) } else { String::new() };
+                    match work {
+                        Work::Stages(stages) => {
+                            let name = format!("loops{suffix}");
+                            self.stages_of_row(&mut text, &name, stages);
+                            phases.push(one(name, Grid::Rows(1)));
+                        }
+                        Work::Product(product, after) => {
+                            phases.push(self.product(&mut text, &suffix, product, after));
+                        }
+                    }
+                }
+            }
+        }
+        (text, phases)
+    }
+
+    /// Which row a scan comes to in a step: the lines that say so, and those that are needed for it before the steps.
+    fn step_lines(&mut self, backward: bool) -> Vec<String> {
+        let track = self.kernel.rows.expect("a scan runs over positions");
+        let count = self.count_of(track);
+        let first = self.need(Need::Track(track, Table::First));
+        let place = if backward { format!("{count} - 1 - step") } else { "step".to_string() };
+        let whole = self.program.chunks.is_none();
+        let from = if whole { String::new() } else { format!("{} + ", self.need(Need::Track(track, Table::From))) };
+        let mut lines = Vec::new();
+        if self.needs.contains(&Need::Position) {
+            lines.push(format!("let position = {from}{place};"));
+        }
+        lines.push(format!("let row = {first} + {place};"));
+        lines
+    }
+
+    /// Stages by all lanes, for one row.
+    fn stages_of_row(&mut self, text: &mut Text, name: &str, stages: &[&Stage]) {
+        let mut body = Text::default();
+        for (number, stage) in stages.iter().enumerate() {
+            self.stage_by_lanes(&mut body, stage, number + 1 < stages.len());
+        }
+        let backward = match &self.kernel.body {
+            Body::Scan { backward, .. } => Some(*backward),
+            Body::Rows { .. } | Body::Attention(_) => None,
+        };
+        let lines = match backward {
+            None => self.row_lines(),
+            Some(backward) => self.step_head(backward, "return;"),
+        };
+        let lanes = self.lanes;
+        self.entry(text, name, lanes, |text, spelling| {
+            spelling.item(text);
+            lines.iter().for_each(|line| text.line(line));
+            text.append(&body);
+        });
+    }
+
+    /// The lines by which a dispatch of one step finds its row, or leaves.
+    pub fn step_head(&mut self, backward: bool, leave: &str) -> Vec<String> {
+        let track = self.kernel.rows.expect("a scan runs over positions");
+        let lines = self.step_lines(backward);
+        let count = self.count_of(track);
+        let mut head = self.sequence_lines();
+        head.push("let step = run.step;".to_string());
+        head.push(format!("if step >= {count} {{\n  {leave}\n}}"));
+        head.extend(lines);
+        head
+    }
+
+    /// All steps of a sequence by one workgroup.
+    fn scan_of_sequence(&mut self, text: &mut Text, stages: &[Stage], backward: bool) {
+        let mut body = Text::default();
+        stages.iter().for_each(|stage| self.stage_by_lanes(&mut body, stage, true));
+        let lines = self.step_lines(backward);
+        let count = self.count_of(self.kernel.rows.expect("a scan runs over positions"));
+        let before = self.sequence_lines();
+        let lanes = self.lanes;
+        self.entry(text, "scan", lanes, |text, spelling| {
+            spelling.item(text);
+            before.iter().for_each(|line| text.line(line));
+            text.count("step", "0", &Expression::atom(count), 1, |text| {
+                lines.iter().for_each(|line| text.line(line));
+                text.append(&body);
+            });
+        });
+    }
+
+    /// All steps of a sequence, each entry by one invocation.
+    fn scan_of_entries(&mut self, text: &mut Text, stages: &[Stage], backward: bool, entries: usize) {
+        let mut body = Text::default();
+        for stage in stages {
+            let Stage::Loop(stage) = stage else { unreachable!("a scan in blocks has no products") };
+            self.loop_stage(&mut body, stage, Share::Entry(entries));
+        }
+        let lines = self.step_lines(backward);
+        let count = self.count_of(self.kernel.rows.expect("a scan runs over positions"));
+        let before = self.sequence_lines();
+        self.entry(text, "scan", ENTRIES, |text, _| {
+            text.line(format!("let entry = {ENTRIES} * i32(group.x) + lane;"));
+            text.line("let sequence = run.begin + i32(group.y);");
+            text.line(format!("if entry >= {entries} {{\n  return;\n}}"));
+            before.iter().for_each(|line| text.line(line));
+            text.count("step", "0", &Expression::atom(count), 1, |text| {
+                lines.iter().for_each(|line| text.line(line));
+                text.append(&body);
+            });
+        });
+    }
+
+    /// An entry point of one-dimensional workgroups.
+    pub fn entry(&mut self, text: &mut Text, name: &str, lanes: usize, body: impl FnOnce(&mut Text, &mut Self)) {
+        text.line("");
+        text.line(format!("@compute @workgroup_size({lanes})"));
+        let head = format!(
+            "fn {name}(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32)"
+        );
+        text.block(head, |text| {
+            text.line("let lane = i32(invocation);");
+            body(text, self);
+        });
+    }
+
+    /// The row, or the sequence, that a workgroup works on.
+    fn item(&self, text: &mut Text) {
+        let name = if self.slot == "row" { "row" } else { "sequence" };
+        text.line(format!("let {name} = run.begin + i32(group.x + {WORKGROUPS}u * group.y);"));
+        text.line(format!("if {name} >= run.end {{\n  return;\n}}"));
+    }
+
+    /// A stage by all lanes, and a barrier behind it where more follows.
+    fn stage_by_lanes(&mut self, text: &mut Text, stage: &Stage, more: bool) {
+        let target = match stage {
+            Stage::Loop(own) => {
+                self.loop_stage(text, own, Share::Lanes);
+                own.target.place
+            }
+            Stage::Product(product) => {
+                self.product_by_lanes(text, product);
+                product.target
+            }
+        };
+        if more {
+            let (_, in_workgroup) = self.array(target);
+            text.line(if in_workgroup { "workgroupBarrier();" } else { "storageBarrier();" });
+        }
+    }
+
+    /// The whole module around its entry points.
+    fn module(&mut self, number: usize, plan: &Plan, entries: &Text) -> String {
+        let kernel = self.kernel;
+        let mut text = Text::default();
+        let printed = self.program.print_kernel(number, kernel);
+        text.line(format!("// {}", printed.lines().next().unwrap_or_default()));
+        text.line(format!("// {}", plan.why));
+        text.line("");
+        text.block("struct Run", |text| {
+            text.line("// rows, or sequences of a scan");
+            text.line("begin: i32,\nend: i32,\nstep: i32,");
+            text.line("// WGSL has no literal for it");
+            text.line("infinity: f32,");
+        });
+        text.line("");
+        text.line("@group(0) @binding(0) var<uniform> run: Run;");
+        text.line("@group(0) @binding(1) var<storage, read> tables: array<i32>;");
+        let mut binding = 2;
+        for (argument, name) in kernel.arguments.iter().zip(&self.arguments) {
+            let access = if argument.written { "read_write" } else { "read" };
+            text.line(format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<f32>;"));
+            binding += 1;
+        }
+        let arrays = || kernel.scratch.iter().zip(&self.scratch).zip(&self.places);
+        for ((_, name), _) in arrays().filter(|(_, place)| **place == ScratchPlace::Buffer) {
+            text.line(format!("@group(0) @binding({binding}) var<storage, read_write> {name}: array<f32>;"));
+            binding += 1;
+        }
+        for ((scratch, name), _) in arrays().filter(|(_, place)| **place == ScratchPlace::Workgroup) {
+            text.line(format!("var<workgroup> {name}: array<f32, {}>;", scratch.row.max(1)));
+        }
+        self.extra.iter().for_each(|line| text.line(line));
+        if !self.tables.is_empty() {
+            text.line("\n// where `tables` says where each begins");
+            for (name, number) in &self.tables {
+                text.line(format!("const {name} = {number};"));
+            }
+            text.line("\nfn look_up(table: i32, entry: i32) -> i32 {\n  return tables[tables[table] + entry];\n}");
+        }
+        for function in functions::spell(&self.functions) {
+            text.line("");
+            text.line(function);
+        }
+        if !self.lane_functions.is_empty() {
+            text.line("");
+            text.line(self.lane_reductions());
+        }
+        text.append(entries);
+        text.lines
+    }
+}
+
+fn table_name(table: Table) -> &'static str {
+    match table {
+        Table::First => "first",
+        Table::From => "from",
+        Table::Count => "count",
+        Table::Sequence => "sequence",
+        Table::Position => "position",
+    }
+}
+

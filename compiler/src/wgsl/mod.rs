@@ -1,0 +1,59 @@
+//! WGSL: spelling kernels as compute shaders, for any GPU.
+//!
+//! In comes a kernel of a program, as for [`clif`](crate::clif); out comes a [`Shader`]: a module's text, its entry points,
+//! and which workgroups of each are dispatched for so many rows. Emission needs no GPU; where the feature `validate` is on,
+//! debug builds parse and validate every shader that is emitted.
+//!
+//! | file | what it spells |
+//! | --- | --- |
+//! | `phases.rs` | nothing: it plans which stages are a dispatch, and where short-lived arrays lie |
+//! | `kernel.rs` | the module, its bindings and entry points, scans |
+//! | `loops.rs` | pointwise equations and reductions |
+//! | `product.rs` | products in tiles, of few rows, inside a workgroup |
+//! | `attention.rs` | attention |
+//! | `numbers.rs` | scalars, conditions, addresses |
+//! | `functions.rs` | `exp`, `tanh`, `erf`, … to single precision |
+//! | `text.rs`, `names.rs` | lines, expressions, names |
+//!
+//! Binding 0 is the run (which rows, which step), 1 its tables ([`Tables`](crate::kernel::Tables): a word for each that says
+//! where it begins, then the tables), then come the kernel's arguments and the short-lived arrays that outlive a dispatch.
+
+mod attention;
+mod functions;
+mod kernel;
+mod loops;
+mod names;
+mod numbers;
+mod phases;
+mod product;
+mod shader;
+mod text;
+#[cfg(feature = "validate")]
+pub mod validate;
+
+pub use kernel::emit;
+pub use shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
+
+use crate::kernel::Program;
+
+/// Every kernel of a program, and what is dispatched of each, as text.
+pub fn print(program: &Program, target: &Target) -> String {
+    let all = (0..program.kernels.len()).map(|kernel| emit(program, kernel, target).print());
+    all.collect::<Vec<_>>().join("\n")
+}
+
+impl Shader {
+    /// The module and, in comments behind it, what is dispatched.
+    pub fn print(&self) -> String {
+        let mut text = self.text.clone();
+        text.push('\n');
+        for phase in &self.phases {
+            let ways = phase.entries.iter().map(|entry| {
+                let most = entry.most.map_or(String::new(), |most| format!(" (up to {most} rows)"));
+                format!("{}{most}: {}", entry.name, entry.grid)
+            });
+            text.push_str(&format!("// dispatch {}\n", ways.collect::<Vec<_>>().join("; ")));
+        }
+        text
+    }
+}

@@ -1,0 +1,244 @@
+//! A kernel's stages as dispatches, and where its short-lived arrays lie.
+//!
+//! The CPU runs all stages on a block of rows before the next block. A GPU has no barrier across workgroups, and products
+//! want many workgroups for the same rows: so loops around a product are dispatches of their own, and what goes from one to
+//! the next goes through memory. Loops after a product that need one of its numbers for each of theirs are computed where
+//! the product is, and it is never stored: bias, activation and residual cost no dispatch and no memory.
+
+use super::shader::Target;
+use crate::kernel::{Body, Kernel, Loop, Place, Product, Row, Scalar, Stage, Steps};
+
+/// Weights that one workgroup reads in each step of a scan at most, in bytes: more are read sooner by many workgroups, in
+/// spite of a dispatch for each step.
+const WEIGHTS_OF_ONE_WORKGROUP: usize = 1 << 20;
+
+/// How a kernel is dispatched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Dispatch after dispatch over all rows.
+    Rows,
+    /// One workgroup for each sequence, from its first position to its last.
+    Sequence,
+    /// All dispatches anew for each step.
+    Steps,
+    /// One invocation for each entry of an axis and each sequence.
+    Entries(usize),
+    /// Attention.
+    Attention,
+}
+
+/// What one dispatch does.
+#[derive(Clone, Debug)]
+pub(super) enum Work<'k> {
+    /// Stages, one after the other, by all invocations of a workgroup.
+    Stages(Vec<&'k Stage>),
+    /// A product, and loops that each need one of its numbers.
+    Product(&'k Product, Vec<&'k Loop>),
+}
+
+/// Where a short-lived array lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ScratchPlace {
+    /// In workgroup memory, for the workgroup's own row.
+    Workgroup,
+    /// In a buffer, for all rows.
+    Buffer,
+    /// Nowhere: it is a product whose numbers are used where they are made.
+    Register,
+}
+
+/// The whole plan.
+pub(super) struct Plan<'k> {
+    pub form: Form,
+    /// The form and its reason, for people.
+    pub why: String,
+    pub works: Vec<Work<'k>>,
+    pub scratch: Vec<ScratchPlace>,
+}
+
+/// Plans a kernel.
+pub(super) fn plan<'k>(kernel: &'k Kernel, target: &Target) -> Plan<'k> {
+    let bytes: usize = kernel.scratch.iter().map(|scratch| scratch.row * 4).sum();
+    let room = target.workgroup_bytes - 4 * target.invocations;
+    let fits = bytes <= room;
+    let all = |form, why: String, stages: &'k [Stage], place| Plan {
+        form,
+        why,
+        works: vec![Work::Stages(stages.iter().collect())],
+        scratch: vec![place; kernel.scratch.len()],
+    };
+    match &kernel.body {
+        Body::Attention(_) => Plan {
+            form: Form::Attention,
+            why: "a workgroup for each query and head: its keys block by block".to_string(),
+            works: Vec::new(),
+            scratch: Vec::new(),
+        },
+        Body::Rows { stages, .. } => {
+            let (works, scratch) = split(kernel, stages, room);
+            Plan { form: Form::Rows, why: "dispatch after dispatch over all rows".to_string(), works, scratch }
+        }
+        Body::Scan { steps: Steps::Blocks { slices: Some(entries), .. }, stages, .. } if are_sliced(stages) => {
+            let why = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
+            all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer)
+        }
+        Body::Scan { stages, .. } => {
+            let weights = stages.iter().filter_map(|stage| match stage {
+                Stage::Product(product) => Some(product.depth * product.columns * 4),
+                Stage::Loop(_) => None,
+            });
+            let weights: usize = weights.sum();
+            if fits && weights <= WEIGHTS_OF_ONE_WORKGROUP {
+                let why = format!(
+                    "one workgroup for each sequence: {bytes} of {room} bytes of workgroup memory, and {weights} bytes \
+                     of weights a step where {WEIGHTS_OF_ONE_WORKGROUP} are the most"
+                );
+                return all(Form::Sequence, why, stages, ScratchPlace::Workgroup);
+            }
+            let (works, scratch) = split(kernel, stages, room);
+            let why = format!(
+                "dispatches for each step, in one submission: {bytes} of {room} bytes of workgroup memory and {weights} \
+                 bytes of weights a step, where {WEIGHTS_OF_ONE_WORKGROUP} are the most for one workgroup"
+            );
+            Plan { form: Form::Steps, why, works, scratch }
+        }
+    }
+}
+
+/// Whether every stage computes its own entries of the axis along which work is shared out.
+fn are_sliced(stages: &[Stage]) -> bool {
+    stages.iter().all(|stage| match stage {
+        Stage::Loop(stage) => stage.slice.is_some(),
+        Stage::Product(_) => false,
+    })
+}
+
+/// Stages as dispatches: products apart, with the loops after them that need one of their numbers each.
+fn split<'k>(kernel: &'k Kernel, stages: &'k [Stage], room: usize) -> (Vec<Work<'k>>, Vec<ScratchPlace>) {
+    let mut works: Vec<Work> = Vec::new();
+    for stage in stages {
+        match (stage, works.last_mut()) {
+            (Stage::Product(product), _) => works.push(Work::Product(product, Vec::new())),
+            (Stage::Loop(own), Some(Work::Product(product, after))) if is_epilogue(own, product, after) => after.push(own),
+            (Stage::Loop(_), Some(Work::Stages(stages))) => stages.push(stage),
+            (Stage::Loop(_), _) => works.push(Work::Stages(vec![stage])),
+        }
+    }
+    let mut scratch = Vec::new();
+    let mut used = vec![0usize; works.len()];
+    for (number, array) in kernel.scratch.iter().enumerate() {
+        let place = Place::Scratch(number);
+        let users: Vec<usize> = (0..works.len()).filter(|work| touches(&works[*work], place)).collect();
+        scratch.push(match (users.as_slice(), users.first().map(|work| &works[*work])) {
+            ([_], Some(Work::Product(..))) => ScratchPlace::Register,
+            ([work], Some(Work::Stages(_))) if used[*work] + array.row * 4 <= room => {
+                used[*work] += array.row * 4;
+                ScratchPlace::Workgroup
+            }
+            _ => ScratchPlace::Buffer,
+        });
+    }
+    (works, scratch)
+}
+
+fn touches(work: &Work, place: Place) -> bool {
+    let of_loop = |own: &Loop| own.target.place == place || reads(own, place);
+    match work {
+        Work::Stages(stages) => stages.iter().any(|stage| match stage {
+            Stage::Loop(own) => of_loop(own),
+            Stage::Product(product) => product.operand == place || product.target == place,
+        }),
+        Work::Product(product, after) => {
+            product.operand == place || product.target == place || after.iter().any(|own| of_loop(own))
+        }
+    }
+}
+
+/// Every number that a loop reads.
+fn each_read<'k>(stage: &'k Loop, visit: &mut dyn FnMut(&'k crate::kernel::Access)) {
+    let mut look = |scalar: &'k Scalar| {
+        scalar.walk(&mut |inner| {
+            if let Scalar::Read(access) = inner {
+                visit(access);
+            }
+        });
+    };
+    look(&stage.body);
+    for comparison in &stage.domain {
+        look(&comparison.left);
+        look(&comparison.right);
+    }
+    for row in &stage.target.rows {
+        if let Row::At(offset) = row {
+            offset.computed.iter().for_each(|part| look(&part.number));
+        }
+    }
+    stage.target.offset.computed.iter().for_each(|part| look(&part.number));
+}
+
+/// Whether a loop reads an array.
+pub(super) fn reads(stage: &Loop, place: Place) -> bool {
+    let mut reads = false;
+    each_read(stage, &mut |access| reads |= access.place == place || access.outside.map(Place::Argument) == Some(place));
+    reads
+}
+
+/// How a loop's indices follow from the place of the product's number that it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Places {
+    /// The first place that it needs.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+    /// For each of the result's indices: its first entry, how many it has, and how far apart neighbours' numbers lie.
+    pub indices: Vec<(i64, usize, usize)>,
+}
+
+/// Which numbers of a product a loop needs, if it is one for each of its own, and the loop is computed where that is made.
+fn is_epilogue(stage: &Loop, product: &Product, before: &[&Loop]) -> bool {
+    let made_here = before.iter().map(|other| other.target.place).any(|place| reads(stage, place));
+    !made_here && places(stage, product).is_some()
+}
+
+/// Which numbers of a product a loop needs: see [`Places`].
+pub(super) fn places(stage: &Loop, product: &Product) -> Option<Places> {
+    if stage.reduction.is_some() {
+        return None;
+    }
+    let mut offset: Option<&crate::kernel::Offset> = None;
+    let mut same = true;
+    each_read(stage, &mut |access| {
+        if access.place == product.target {
+            same &= offset.is_none_or(|known| *known == access.offset);
+            offset = Some(&access.offset);
+        }
+    });
+    let offset = offset.filter(|_| same)?;
+    if offset.position != 0 || !offset.last.is_empty() || !offset.computed.is_empty() {
+        return None;
+    }
+    let mut indices = Vec::new();
+    for (number, range) in stage.ranges.iter().enumerate() {
+        let fixed = |bounds: &[crate::kernel::Bound]| match bounds {
+            [bound] if bound.position == 0 && bound.length.is_none() => Some(bound.fixed),
+            _ => None,
+        };
+        let (from, to) = (fixed(&range.from)?, fixed(&range.to)?);
+        indices.push((from, usize::try_from(to - from).ok()?, usize::try_from(offset.times(number)).ok()?));
+    }
+    let mut first = offset.fixed;
+    let mut order: Vec<&(i64, usize, usize)> = indices.iter().filter(|(_, size, _)| *size != 1).collect();
+    order.sort_by_key(|(_, _, stride)| *stride);
+    // Neighbours lie one after the other without gaps, so that a place tells every index.
+    let mut next = 1;
+    for (_, size, stride) in order {
+        if *stride != next || *size == 0 {
+            return None;
+        }
+        next *= size;
+    }
+    for (from, _, stride) in &indices {
+        first += from * *stride as i64;
+    }
+    Some(Places { first: usize::try_from(first).ok()?, count: next, indices })
+}

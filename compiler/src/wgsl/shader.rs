@@ -1,0 +1,138 @@
+//! What emission gives: text, and what a runtime must know to run it.
+
+use std::fmt;
+
+/// Rows of a product's tile, and columns.
+pub(super) const TILE: usize = 64;
+/// Columns that a workgroup computes of a product with few rows.
+pub(super) const FEW_COLUMNS: usize = 64;
+/// Rows that a product has at most where each is computed alone.
+pub(super) const FEW_ROWS: usize = 8;
+/// Workgroups along the first axis of a dispatch at most; more go on along the second.
+pub const WORKGROUPS: usize = 65535;
+
+/// What shaders are emitted for: what every WebGPU adapter has, unless more is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: usize,
+    /// Invocations of a workgroup.
+    pub invocations: usize,
+    /// Whether sums and maxima over lanes are made by subgroups.
+    pub subgroups: bool,
+}
+
+impl Default for Target {
+    fn default() -> Target {
+        Target { workgroup_bytes: 16384, invocations: 256, subgroups: false }
+    }
+}
+
+/// A kernel in WGSL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shader {
+    /// The whole module.
+    pub text: String,
+    /// How it runs and why, in a line.
+    pub form: String,
+    /// Storage bindings after the run (0, uniform) and its tables (1): the kernel's arguments, then these.
+    pub scratch: Vec<Stored>,
+    /// What is dispatched, in order.
+    pub phases: Vec<Phase>,
+    /// Whether all phases are dispatched anew for each step of a scan.
+    pub steps: bool,
+}
+
+/// A short-lived array that outlives a dispatch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The value's name.
+    pub name: String,
+    /// Numbers for each of the kernel's rows, or for each sequence where it is a scan.
+    pub row: usize,
+}
+
+/// A dispatch: the first of these entries that takes so many rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// Ways to compute the same.
+    pub entries: Vec<Entry>,
+}
+
+/// An entry point.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// What is dispatched of it.
+    pub grid: Grid,
+    /// Rows that it takes at most.
+    pub most: Option<usize>,
+}
+
+/// Which workgroups there are, for a number of rows: of the kernel, or sequences where it is a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grid {
+    /// So many for each row.
+    Rows(usize),
+    /// For each sequence, one for so many entries of an axis.
+    Entries {
+        /// The axis's entries.
+        entries: usize,
+        /// Those of a workgroup.
+        each: usize,
+    },
+    /// Tiles of a product.
+    Tiles {
+        /// Vectors that each row has.
+        vectors: usize,
+        /// Vectors in a tile.
+        rows: usize,
+        /// Columns of the product.
+        columns: usize,
+        /// Columns in a tile.
+        width: usize,
+    },
+}
+
+impl Grid {
+    /// The workgroups along each axis.
+    pub fn workgroups(self, rows: usize) -> [usize; 3] {
+        match self {
+            Grid::Rows(each) => {
+                let count = rows * each;
+                [count.min(WORKGROUPS), count.div_ceil(WORKGROUPS), 1]
+            }
+            Grid::Entries { entries, each } => [entries.div_ceil(each), rows, 1],
+            Grid::Tiles { vectors, rows: tile, columns, width } => {
+                [columns.div_ceil(width), (rows * vectors).div_ceil(tile), 1]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Grid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Grid::Rows(1) => write!(f, "a workgroup for each row"),
+            Grid::Rows(each) => write!(f, "{each} workgroups for each row"),
+            Grid::Entries { entries, each } => {
+                write!(f, "for each sequence, {} workgroups of {each} entries", entries.div_ceil(*each))
+            }
+            Grid::Tiles { rows: 1, columns, width, .. } => {
+                write!(f, "for each row, {} workgroups of {width} columns", columns.div_ceil(*width))
+            }
+            Grid::Tiles { rows, columns, width, .. } => {
+                write!(f, "for {rows} rows, {} workgroups of {width} columns", columns.div_ceil(*width))
+            }
+        }
+    }
+}
+
+impl Phase {
+    /// The entry for so many rows.
+    pub fn entry(&self, rows: usize) -> &Entry {
+        let fits = self.entries.iter().find(|entry| entry.most.is_none_or(|most| rows <= most));
+        fits.expect("a phase's last entry takes any number of rows")
+    }
+}

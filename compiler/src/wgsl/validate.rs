@@ -1,0 +1,18 @@
+//! Whether a shader is valid WGSL: naga's own parser and validator, without any GPU.
+
+use super::Target;
+use naga::front::wgsl;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+/// Parses and validates a shader.
+///
+/// # Errors
+/// What is wrong, and where: a mistake of this project.
+pub fn validate(text: &str, target: &Target) -> Result<(), String> {
+    let module = wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
+    let capabilities = if target.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(&module)
+        .map(|_| ())
+        .map_err(|error| error.emit_to_string(text))
+}

@@ -1,0 +1,111 @@
+//! An open device: what it allows, whether it is still there, and how to wait for it.
+
+use super::{Adapter, GpuError};
+use seqwright_compiler::wgsl::Target;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+/// A device.
+pub struct Device {
+    /// The adapter's name.
+    pub name: String,
+    /// What shaders are emitted for.
+    pub target: Target,
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) limits: wgpu::Limits,
+    failed: Arc<Mutex<Option<String>>>,
+}
+
+/// Whether mapping a buffer is done, and who waits for it.
+#[derive(Default)]
+struct Mapping {
+    done: Option<Result<(), wgpu::BufferAsyncError>>,
+    waker: Option<Waker>,
+}
+
+impl Device {
+    /// Opens an adapter's device, with all that the adapter allows.
+    ///
+    /// # Errors
+    /// The adapter gives none.
+    pub async fn open(adapter: &Adapter) -> Result<Device, GpuError> {
+        let limits = adapter.inner.limits();
+        let subgroups = adapter.inner.features() & wgpu::Features::SUBGROUP;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("seqwright"),
+            required_features: subgroups,
+            required_limits: limits.clone(),
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = adapter
+            .inner
+            .request_device(&descriptor)
+            .await
+            .map_err(|why| GpuError::NoDevice { adapter: adapter.name.clone(), why: why.to_string() })?;
+        let failed = Arc::new(Mutex::new(None));
+        let (of_loss, of_error) = (Arc::clone(&failed), Arc::clone(&failed));
+        device.set_device_lost_callback(move |_, why| {
+            of_loss.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            of_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.to_string());
+        }));
+        let target = Target {
+            workgroup_bytes: limits.max_compute_workgroup_storage_size as usize,
+            invocations: (limits.max_compute_invocations_per_workgroup as usize).min(Target::default().invocations),
+            subgroups: !subgroups.is_empty(),
+        };
+        Ok(Device { name: adapter.name.clone(), target, device, queue, limits, failed })
+    }
+
+    /// What went wrong since the device was opened.
+    ///
+    /// # Errors
+    /// The device is lost, or refused something.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(()),
+            Some(why) => Err(GpuError::Lost { adapter: self.name.clone(), why: why.clone() }),
+        }
+    }
+
+    /// A buffer's bytes, once all that was submitted is done.
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub(super) async fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<f32>, GpuError> {
+        let mapping = Arc::new(Mutex::new(Mapping::default()));
+        let of_callback = Arc::clone(&mapping);
+        buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
+            let mut mapping = of_callback.lock().unwrap_or_else(PoisonError::into_inner);
+            mapping.done = Some(result);
+            if let Some(waker) = mapping.waker.take() {
+                waker.wake();
+            }
+        });
+        let lost = |why: String| GpuError::Lost { adapter: self.name.clone(), why };
+        // In a browser this does nothing, and the callback comes by itself.
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        self.check()?;
+        polled.map_err(|why| lost(why.to_string()))?;
+        std::future::poll_fn(|context| {
+            let mut mapping = mapping.lock().unwrap_or_else(PoisonError::into_inner);
+            match mapping.done.take() {
+                Some(result) => Poll::Ready(result),
+                None => {
+                    mapping.waker = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+        .map_err(|why| lost(why.to_string()))?;
+        let view = buffer.get_mapped_range(..bytes).map_err(|why| lost(why.to_string()))?;
+        let numbers = view.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+        let numbers = numbers.collect();
+        drop(view);
+        buffer.unmap();
+        Ok(numbers)
+    }
+}

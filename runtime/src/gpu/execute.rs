@@ -1,0 +1,440 @@
+//! A program on a GPU: pipelines and weights are made once; a run writes its inputs, records every dispatch into one
+//! command buffer, submits it, and reads back what was asked for.
+
+use super::buffers::{Buffers, Use, create};
+use super::{Device, GpuError};
+use crate::batch::Batch;
+use crate::execute::{RunError, input_of, packed_elements, rows_of};
+use crate::rows::Rows;
+use seqwright_compiler::kernel::{Body, BufferId, Kernel, Program, Role};
+use seqwright_compiler::model::{Model, ValueKind};
+use seqwright_compiler::term::ValueId;
+use seqwright_compiler::wgsl::{self, Shader};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// A program ready to run.
+pub struct Executable {
+    device: Device,
+    program: Program,
+    kernels: Vec<Compiled>,
+    /// For each buffer that does not change: where it is.
+    fixed: Vec<Option<wgpu::Buffer>>,
+    buffers: Mutex<Buffers>,
+    counts: Mutex<Counts>,
+}
+
+/// A kernel's shader and what is made of it.
+struct Compiled {
+    shader: Shader,
+    layout: wgpu::BindGroupLayout,
+    /// For each phase, a pipeline for each entry.
+    pipelines: Vec<Vec<wgpu::ComputePipeline>>,
+}
+
+/// What was done on the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pipelines compiled, since the program was.
+    pub pipelines: usize,
+    /// Bytes of weights on the device.
+    pub weights: u64,
+    /// Bytes of buffers that runs use.
+    pub buffers: u64,
+    /// Dispatches of the last run.
+    pub dispatches: usize,
+    /// Submissions of the last run.
+    pub submissions: usize,
+    /// Bytes that the last run sent to the device.
+    pub sent: u64,
+    /// Bytes that it read back.
+    pub read: u64,
+}
+
+/// One dispatch.
+struct Dispatch {
+    call: usize,
+    phase: usize,
+    entry: usize,
+    groups: [u32; 3],
+    /// Which of the runs.
+    run: usize,
+}
+
+/// Which rows, which step, and infinity, for which WGSL has no literal.
+type Run = (usize, usize, usize);
+
+/// Bytes of a run in the buffer of all runs.
+const RUN: u64 = 16;
+
+impl Executable {
+    /// Compiles a program for a device, with these weights (row-major in their axes' order).
+    ///
+    /// # Errors
+    /// A weight that is not given; what the device does not allow.
+    pub async fn new(
+        device: Device,
+        program: Program,
+        model: &Model,
+        weights: &BTreeMap<ValueId, &[f32]>,
+    ) -> Result<Executable, RunError> {
+        let mut counts = Counts::default();
+        let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let weight = |id: &ValueId| {
+            let missing = || RunError::Batch(format!("the weight `{}` is not given", model.value(*id).path));
+            weights.get(id).copied().ok_or_else(missing)
+        };
+        let mut fixed = Vec::new();
+        for (number, buffer) in program.buffers.iter().enumerate() {
+            let made;
+            let numbers: &[f32] = match &buffer.role {
+                Role::Input(_) | Role::Computed { .. } | Role::Kept => {
+                    fixed.push(None);
+                    continue;
+                }
+                Role::Weight(id) => weight(id)?,
+                Role::Packed(parts) => {
+                    let sources = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
+                    let (columns, depth, element) = packed_elements(parts, &sources);
+                    let places = (0..depth).flat_map(|row| (0..columns).map(move |column| (column, row)));
+                    made = places.map(|(column, row)| element(column, row)).collect::<Vec<f32>>();
+                    &made
+                }
+                Role::Constant(id) => match &model.value(*id).kind {
+                    ValueKind::Constant(numbers) => {
+                        made = numbers.iter().map(|number| *number as f32).collect::<Vec<f32>>();
+                        &made
+                    }
+                    ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Equation(_) => &[],
+                },
+            };
+            fixed.push(Some(upload(&device, number, &buffer.name, numbers)?));
+            counts.weights += numbers.len() as u64 * 4;
+        }
+        let mut kernels = Vec::new();
+        for (number, kernel) in program.kernels.iter().enumerate() {
+            let compiled = Compiled::new(&device, &program, number, kernel)?;
+            counts.pipelines += compiled.pipelines.iter().map(Vec::len).sum::<usize>();
+            kernels.push(compiled);
+        }
+        if memory.pop().await.is_some() {
+            return Err(GpuError::Memory { needed: counts.weights, adapter: device.name.clone() }.into());
+        }
+        device.check()?;
+        Ok(Executable {
+            device,
+            program,
+            kernels,
+            fixed,
+            buffers: Mutex::new(Buffers::default()),
+            counts: Mutex::new(counts),
+        })
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The adapter's name.
+    pub fn adapter(&self) -> &str {
+        &self.device.name
+    }
+
+    /// What was done on the device.
+    pub fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a batch; gives the rows of each output, in the program's order.
+    ///
+    /// # Errors
+    /// As on the CPU, and what the device does not allow.
+    pub async fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
+        let rows = rows_of(&self.program, batch)?;
+        let (dispatches, runs) = self.dispatches(&rows)?;
+        let memory = self.device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let (results, bytes) = {
+            let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+            let sent = self.fill(&mut buffers, batch, &rows, &runs)?;
+            let commands = self.record(&buffers, &dispatches);
+            let (results, bytes, commands) = self.read_back(&mut buffers, &rows, commands)?;
+            self.device.queue.submit([commands.finish()]);
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.dispatches = dispatches.len();
+            counts.submissions = 1;
+            (counts.sent, counts.read, counts.buffers) = (sent, bytes, buffers.bytes());
+            (results, bytes)
+        };
+        if memory.pop().await.is_some() {
+            self.buffers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let counts = self.counts();
+            let needed = counts.weights + counts.buffers;
+            return Err(GpuError::Memory { needed, adapter: self.device.name.clone() }.into());
+        }
+        let numbers = self.device.read(&results, bytes.max(4)).await?;
+        let mut next = 0;
+        let mut outputs = Vec::new();
+        for output in &self.program.outputs {
+            let count = self.numbers_of(output.buffer, &rows);
+            outputs.push(numbers[next..next + count].to_vec());
+            next += count;
+        }
+        Ok(outputs)
+    }
+
+    /// Everything that is dispatched, and the runs it is dispatched for.
+    fn dispatches(&self, rows: &Rows) -> Result<(Vec<Dispatch>, Vec<Run>), RunError> {
+        let mut dispatches = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
+        let most = self.device.limits.max_compute_workgroups_per_dimension as usize;
+        for (number, call) in self.program.calls.iter().enumerate() {
+            let kernel = &self.program.kernels[call.kernel];
+            let shader = &self.kernels[call.kernel].shader;
+            let end = end_of(kernel, rows);
+            if end == 0 {
+                continue;
+            }
+            let steps = match (shader.steps, kernel.rows) {
+                (true, Some(track)) => rows.longest(track),
+                (true, None) | (false, _) => 1,
+            };
+            for step in 0..steps {
+                let run = (0, end, step);
+                let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
+                    runs.push(run);
+                    runs.len() - 1
+                });
+                for (phase, ways) in shader.phases.iter().enumerate() {
+                    let entry = ways.entry(end);
+                    let groups = entry.grid.workgroups(end);
+                    if let Some(needed) = groups.iter().copied().find(|groups| *groups > most) {
+                        return Err(GpuError::Limit {
+                            what: format!("`{}`", call.name),
+                            needed: needed as u64,
+                            most: most as u64,
+                            unit: "workgroups along one axis",
+                            help: "run fewer or shorter sequences at once, or run with `--backend cpu`",
+                        }
+                        .into());
+                    }
+                    let entry = ways.entries.iter().position(|known| known == entry).unwrap_or(0);
+                    let groups = groups.map(|groups| groups as u32);
+                    dispatches.push(Dispatch { call: number, phase, entry, groups, run: place });
+                }
+            }
+        }
+        Ok((dispatches, runs))
+    }
+
+    /// Makes sure of all buffers and fills those that come from here; gives the bytes that were sent.
+    fn fill(&self, buffers: &mut Buffers, batch: &Batch, rows: &Rows, runs: &[Run]) -> Result<u64, RunError> {
+        let device = &self.device;
+        let mut sent = 0;
+        let mut send = |buffer: &wgpu::Buffer, bytes: &[u8]| {
+            sent += bytes.len() as u64;
+            device.queue.write_buffer(buffer, 0, bytes);
+        };
+        for (number, buffer) in self.program.buffers.iter().enumerate() {
+            let bytes = (rows.of(&buffer.space) as u64).saturating_mul(buffer.row as u64 * 4);
+            match &buffer.role {
+                Role::Input(_) => {
+                    let given = input_of(buffer, batch, rows)?;
+                    buffers.require(device, Use::Own(number), bytes, &buffer.name)?;
+                    send(buffers.get(Use::Own(number)), bytemuck::cast_slice(given));
+                }
+                Role::Computed { slot } => buffers.require(device, Use::Slot(*slot), bytes, &buffer.name)?,
+                Role::Kept => buffers.require(device, Use::Own(number), bytes, &buffer.name)?,
+                Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {}
+            }
+        }
+        for call in &self.program.calls {
+            let end = end_of(&self.program.kernels[call.kernel], rows) as u64;
+            for (place, scratch) in self.kernels[call.kernel].shader.scratch.iter().enumerate() {
+                let bytes = end.saturating_mul(scratch.row as u64 * 4);
+                buffers.require(device, Use::Scratch(place), bytes, &scratch.name)?;
+            }
+        }
+        let tables = rows.flat();
+        buffers.require(device, Use::Tables, tables.len() as u64 * 4, "tables of positions")?;
+        send(buffers.get(Use::Tables), bytemuck::cast_slice(&tables));
+        let apart = self.run_bytes() as usize;
+        let mut bytes = vec![0u8; runs.len() * apart];
+        for ((begin, end, step), place) in runs.iter().zip(bytes.chunks_exact_mut(apart)) {
+            let words = [*begin as u32, *end as u32, *step as u32, f32::INFINITY.to_bits()];
+            place[..RUN as usize].copy_from_slice(bytemuck::cast_slice(&words));
+        }
+        buffers.require(device, Use::Runs, bytes.len() as u64, "runs")?;
+        send(buffers.get(Use::Runs), &bytes);
+        Ok(sent)
+    }
+
+    /// Bytes from one run to the next.
+    fn run_bytes(&self) -> u64 {
+        RUN.max(u64::from(self.device.limits.min_uniform_buffer_offset_alignment))
+    }
+
+    /// Records every dispatch.
+    fn record(&self, buffers: &Buffers, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
+        let device = &self.device.device;
+        let groups: Vec<wgpu::BindGroup> = self.program.calls.iter().map(|call| {
+            let compiled = &self.kernels[call.kernel];
+            let runs = wgpu::BufferBinding {
+                buffer: buffers.get(Use::Runs),
+                offset: 0,
+                size: std::num::NonZeroU64::new(RUN),
+            };
+            let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
+            resources.push(buffers.get(Use::Tables).as_entire_binding());
+            resources.extend(call.arguments.iter().map(|id| self.buffer(buffers, *id).as_entire_binding()));
+            let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
+            resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
+            let entries: Vec<wgpu::BindGroupEntry> = resources
+                .into_iter()
+                .enumerate()
+                .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
+                .collect();
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&call.name),
+                layout: &compiled.layout,
+                entries: &entries,
+            })
+        }).collect();
+        let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
+        {
+            let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for dispatch in dispatches {
+                let kernel = self.program.calls[dispatch.call].kernel;
+                pass.set_pipeline(&self.kernels[kernel].pipelines[dispatch.phase][dispatch.entry]);
+                let offset = dispatch.run as u64 * self.run_bytes();
+                pass.set_bind_group(0, &groups[dispatch.call], &[offset as u32]);
+                let [x, y, z] = dispatch.groups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        commands
+    }
+
+    /// Records copies of the outputs: where to, and how many bytes.
+    fn read_back(
+        &self,
+        buffers: &mut Buffers,
+        rows: &Rows,
+        mut commands: wgpu::CommandEncoder,
+    ) -> Result<(wgpu::Buffer, u64, wgpu::CommandEncoder), RunError> {
+        let count = |id| self.numbers_of(id, rows) as u64 * 4;
+        let bytes: u64 = self.program.outputs.iter().map(|output| count(output.buffer)).sum();
+        buffers.require(&self.device, Use::Results, bytes, "results")?;
+        let results = buffers.get(Use::Results).clone();
+        let mut next = 0;
+        for output in &self.program.outputs {
+            let buffer = self.program.buffer(output.buffer);
+            let from = self.buffer(buffers, output.buffer);
+            for (first, count) in rows.new_rows(&buffer.space) {
+                let (first, count) = ((first * buffer.row) as u64 * 4, (count * buffer.row) as u64 * 4);
+                if count > 0 {
+                    commands.copy_buffer_to_buffer(from, first, &results, next, count);
+                }
+                next += count;
+            }
+        }
+        Ok((results, bytes, commands))
+    }
+
+    /// How many numbers an output has.
+    fn numbers_of(&self, id: BufferId, rows: &Rows) -> usize {
+        let buffer = self.program.buffer(id);
+        rows.new_rows(&buffer.space).iter().map(|(_, count)| count * buffer.row).sum()
+    }
+
+    fn buffer<'b>(&'b self, buffers: &'b Buffers, id: BufferId) -> &'b wgpu::Buffer {
+        match (&self.fixed[id.0 as usize], &self.program.buffer(id).role) {
+            (Some(buffer), _) => buffer,
+            (None, Role::Computed { slot }) => buffers.get(Use::Slot(*slot)),
+            (None, _) => buffers.get(Use::Own(id.0 as usize)),
+        }
+    }
+}
+
+/// One past the last row of a kernel, or sequence of a scan.
+fn end_of(kernel: &Kernel, rows: &Rows) -> usize {
+    match (kernel.rows, &kernel.body) {
+        (Some(track), Body::Rows { .. } | Body::Attention(_)) => rows.count(track),
+        (Some(_), Body::Scan { .. }) | (None, _) => rows.sequences,
+    }
+}
+
+fn upload(device: &Device, number: usize, name: &str, numbers: &[f32]) -> Result<wgpu::Buffer, GpuError> {
+    let buffer = create(device, Use::Own(number), numbers.len() as u64 * 4, name)?;
+    device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
+    Ok(buffer)
+}
+
+impl Compiled {
+    fn new(device: &Device, program: &Program, number: usize, kernel: &Kernel) -> Result<Compiled, GpuError> {
+        let shader = wgsl::emit(program, number, &device.target);
+        let storage = 1 + kernel.arguments.len() + shader.scratch.len();
+        let most = device.limits.max_storage_buffers_per_shader_stage;
+        if storage > most as usize {
+            return Err(GpuError::Limit {
+                what: format!("the kernel of `{}`", kernel.name),
+                needed: storage as u64,
+                most: u64::from(most),
+                unit: "buffers in one shader",
+                help: "choose an adapter that allows more (`seqc devices`), or run with `--backend cpu`",
+            });
+        }
+        let written = kernel.arguments.iter().map(|argument| argument.written);
+        let kinds = [false].into_iter().chain(written).chain(shader.scratch.iter().map(|_| true));
+        let storage = kinds.map(|written| wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: !written },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        });
+        let run = wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Uniform,
+            has_dynamic_offset: true,
+            min_binding_size: std::num::NonZeroU64::new(RUN),
+        };
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = [run]
+            .into_iter()
+            .chain(storage)
+            .enumerate()
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty,
+                count: None,
+            })
+            .collect();
+        let layout = device
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&kernel.name), entries: &entries });
+        let module = device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(&kernel.name),
+            source: wgpu::ShaderSource::Wgsl(shader.text.as_str().into()),
+        });
+        let pipeline_layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&kernel.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = |entry: &wgsl::Entry| {
+            device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&entry.name),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(&entry.name),
+                // Every array is written before it is read.
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..wgpu::PipelineCompilationOptions::default()
+                },
+                cache: None,
+            })
+        };
+        let pipelines =
+            shader.phases.iter().map(|phase| phase.entries.iter().map(pipeline).collect()).collect();
+        Ok(Compiled { shader, layout, pipelines })
+    }
+}
