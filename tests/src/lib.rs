@@ -1,8 +1,9 @@
 //! What the tests share: [`sources`], `.seq` texts of the repository; [`goldens`], cases computed by other frameworks;
-//! [`counting`], operations and addresses one by one; [`published`], models with their published weights; [`greedy`],
-//! continuations token by token; [`law`], what holds of every chunk program; [`gguf`], files to be read; and [`random`], weights
-//! and batches.
+//! [`backends`], what runs models; [`counting`], operations and addresses one by one; [`published`], models with their published
+//! weights; [`greedy`], continuations token by token; [`law`], what holds of every chunk program; [`gguf`], files to be read;
+//! and [`random`], weights and batches.
 
+pub mod backends;
 pub mod counting;
 pub mod gguf;
 pub mod goldens;

@@ -1,37 +1,31 @@
-//! Every golden case on every backend: the interpreter, and machine code with each version of the tiles that this processor
-//! has, on one thread and on two.
+//! Every golden case on every backend: the interpreter, machine code, and shaders.
 
-use seqwright::session::Backend;
-use seqwright::tiles::Instructions;
+use seqwright_tests::backends::{Tested, gpus, interpreter, processors};
 use seqwright_tests::goldens::{CASES, case};
 
-/// The interpreter computes in float64 from float32 weights and gives float32: what is left is the rounding of the
-/// expected numbers themselves, on values of order one.
-const INTERPRETER: f32 = 2e-6;
-/// Float32 sums of up to a few hundred products on values of order one, through a few layers.
-const CPU: f32 = 1e-5;
-
-#[test]
-fn the_interpreter_agrees_with_the_reference() {
+fn agree(backends: &[Tested]) {
     for name in CASES {
         let case = case(name);
-        let error = case.largest_error(&case.runner(Backend::Interpreter), &case.batch());
-        assert!(error <= INTERPRETER, "{name}: off by {error:e}");
+        for Tested { name: backend, backend: runs, golden, .. } in backends {
+            let error = case.largest_error(&case.runner(*runs), &case.batch());
+            assert!(error <= *golden, "{name}, {backend}: off by {error:e}");
+        }
     }
 }
 
 #[test]
+fn the_interpreter_agrees_with_the_reference() {
+    agree(&[interpreter()]);
+}
+
+#[test]
 fn machine_code_agrees_with_the_reference() {
-    for name in CASES {
-        let case = case(name);
-        for instructions in Instructions::available() {
-            for threads in [1, 2] {
-                let runner = case.runner(Backend::Cpu(instructions, threads));
-                let error = case.largest_error(&runner, &case.batch());
-                assert!(error <= CPU, "{name} with {} on {threads} threads: off by {error:e}", instructions.name());
-            }
-        }
-    }
+    agree(&processors());
+}
+
+#[test]
+fn shaders_agree_with_the_reference() {
+    agree(&gpus());
 }
 
 #[test]

@@ -1,18 +1,15 @@
-//! Machine code against the interpreter: on programs that between them use all that the language can say, and on damaged
+//! Machine code and shaders against the interpreter: on programs that between them use all that the language can say, and on damaged
 //! ones that still mean something; with random inputs and weights, ragged batches, one and two threads, and every version
 //! of the tiles.
 //!
 //! Adding a case is adding a file to `fixtures/programs`, or to `fixtures/stacks` if it has layers.
 
 use seqwright::session::{Backend, Checked, Request, Runner, check};
-use seqwright::tiles::Instructions;
+use seqwright_tests::backends::{Tested, gpus, processors};
 use seqwright_tests::goldens::shown;
 use seqwright_tests::random::{Random, random_inputs, row};
 use seqwright_tests::sources::{files_in, repository};
 use std::path::Path;
-
-/// Float32 arithmetic of a few operations on numbers of order one; relative beyond one.
-const TOLERANCE: f32 = 2e-5;
 
 /// Damaged programs may amplify: recurrences whose numbers grow, differences of what nearly cancels. A wrong address or
 /// range is off by the order of the numbers themselves, far more than this.
@@ -22,9 +19,15 @@ fn checked(file: &Path) -> Result<Checked, String> {
     check(&Request { file: file.to_path_buf(), ..Request::default() }, None).map_err(|failure| failure.render(false))
 }
 
-/// The largest error of machine code, relative beyond one, and where it is. Results that are no numbers, or so large that
+/// The first error of a backend that is too large, relative beyond one, and where it is. Results that are no numbers, or so large that
 /// float32 says nothing, count only where `strict`.
-fn disagreement(checked: &Checked, lengths: &[usize], random: &mut Random, strict: bool) -> Option<String> {
+fn disagreement(
+    checked: &Checked,
+    lengths: &[usize],
+    random: &mut Random,
+    strict: bool,
+    backends: &[Tested],
+) -> Option<String> {
     let (loaded, batch) = random_inputs(checked, lengths, random);
     let interpreter = shown(Runner::new(checked, &loaded, Backend::Interpreter));
     let wanted = match interpreter.run(&batch) {
@@ -33,24 +36,19 @@ fn disagreement(checked: &Checked, lengths: &[usize], random: &mut Random, stric
         Err(_) if !strict => return None,
         Err(failure) => panic!("{}", failure.render(false)),
     };
-    for instructions in Instructions::available() {
-        for threads in [1, 2] {
-            let runner = shown(Runner::new(checked, &loaded, Backend::Cpu(instructions, threads)));
-            let got = shown(runner.run(&batch));
-            for (((output, _), got), wanted) in runner.outputs().iter().zip(&got).zip(&wanted) {
-                assert_eq!(got.len(), wanted.len(), "{output}");
-                for (place, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-                    let error = (got - wanted).abs() / wanted.abs().max(1.0);
-                    // A root or logarithm of what cancels to nothing is nothing in one precision and no number in another.
-                    let cancelled = got.is_nan() && wanted.abs() < 1e-6;
-                    let meaningless = !wanted.is_finite() || wanted.abs() > 1e3 || cancelled;
-                    let tolerance = if strict { TOLERANCE } else { DAMAGED_TOLERANCE };
-                    if !(error <= tolerance || (meaningless && !strict)) {
-                        let name = instructions.name();
-                        return Some(format!(
-                            "{output}[{place}]: {got} instead of {wanted} with {name} on {threads} thread(s)"
-                        ));
-                    }
+    for Tested { name, backend, relative, .. } in backends {
+        let runner = shown(Runner::new(checked, &loaded, *backend));
+        let got = shown(runner.run(&batch));
+        for (((output, _), got), wanted) in runner.outputs().iter().zip(&got).zip(&wanted) {
+            assert_eq!(got.len(), wanted.len(), "{output}");
+            for (place, (got, wanted)) in got.iter().zip(wanted).enumerate() {
+                let error = (got - wanted).abs() / wanted.abs().max(1.0);
+                // A root or logarithm of what cancels to nothing is nothing in one precision and no number in another.
+                let cancelled = got.is_nan() && wanted.abs() < 1e-6;
+                let meaningless = !wanted.is_finite() || wanted.abs() > 1e3 || cancelled;
+                let tolerance = if strict { *relative } else { DAMAGED_TOLERANCE };
+                if !(error <= tolerance || (meaningless && !strict)) {
+                    return Some(format!("{output}[{place}]: {got} instead of {wanted}, {name}"));
                 }
             }
         }
@@ -60,6 +58,18 @@ fn disagreement(checked: &Checked, lengths: &[usize], random: &mut Random, stric
 
 #[test]
 fn machine_code_computes_what_the_interpreter_says() {
+    programs(&processors());
+}
+
+#[test]
+fn shaders_compute_what_the_interpreter_says() {
+    programs(&gpus());
+}
+
+fn programs(backends: &[Tested]) {
+    if backends.is_empty() {
+        return;
+    }
     let mut programs = 0;
     let folders = ["tests/fixtures/programs", "tests/fixtures/stacks"];
     let files = folders.iter().flat_map(|folder| files_in(folder).into_iter().map(move |(name, _)| (*folder, name)));
@@ -69,15 +79,27 @@ fn machine_code_computes_what_the_interpreter_says() {
         let checked = checked.unwrap_or_else(|failure| panic!("{failure}"));
         // Lengths of one, of blocks of keys and rows and one more, and others; one program has a table of 40 positions.
         let lengths = if name == "tokens.seq" { [1, 7, 33, 2, 40] } else { [1, 7, 33, 2, 70] };
-        let found = disagreement(&checked, &lengths, &mut Random(name.len() as u64 + 17), true);
+        let found = disagreement(&checked, &lengths, &mut Random(name.len() as u64 + 17), true, backends);
         assert!(found.is_none(), "{name}, {}", found.unwrap_or_default());
     }
     assert!(programs >= 14, "only {programs} programs were found");
 }
 
-/// The examples at other sizes than their golden cases': one, odd ones, more than a panel or a block.
 #[test]
 fn examples_of_other_sizes_compute_what_the_interpreter_says() {
+    examples_of_other_sizes(&processors());
+}
+
+#[test]
+fn examples_of_other_sizes_mean_the_same_to_shaders() {
+    examples_of_other_sizes(&gpus());
+}
+
+/// The examples at other sizes than their golden cases': one, odd ones, more than a panel or a block.
+fn examples_of_other_sizes(backends: &[Tested]) {
+    if backends.is_empty() {
+        return;
+    }
     const SIZES: [(&str, &[(&str, f64)]); 23] = [
         ("rnn_tanh", &[("input", 1.0), ("hidden", 1.0)]),
         ("lstm", &[("input", 1.0), ("hidden", 1.0)]),
@@ -193,7 +215,7 @@ fn examples_of_other_sizes_compute_what_the_interpreter_says() {
         let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
         let file = seqwright_tests::goldens::example(name);
         let checked = shown(check(&Request { file, parameters, ..Request::default() }, None));
-        let found = disagreement(&checked, &[1, 7, 33, 2, 70], &mut Random(name.len() as u64), true);
+        let found = disagreement(&checked, &[1, 7, 33, 2, 70], &mut Random(name.len() as u64), true, backends);
         assert!(found.is_none(), "{name} with {sizes:?}, {}", found.unwrap_or_default());
     }
 }
@@ -216,13 +238,26 @@ fn tokens(text: &str) -> Vec<String> {
 /// Damaged programs of which many still mean something: those must not crash, and must mean the same to both.
 #[test]
 fn damaged_programs_mean_the_same_to_machine_code() {
+    damaged_programs(&processors(), 1500);
+}
+
+/// Fewer: a driver compiles each of them anew.
+#[test]
+fn damaged_programs_mean_the_same_to_shaders() {
+    damaged_programs(&gpus(), 200);
+}
+
+fn damaged_programs(backends: &[Tested], usual: usize) {
+    if backends.is_empty() {
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder for the damaged files");
     let file = folder.path().join("damaged.seq");
     let mut files = files_in("tests/fixtures/programs");
     // Sines of large angles, remainders and roundings mean different numbers in different precisions.
     files.retain(|(name, _)| name != "positions.seq" && name != "functions.seq");
     // More of them, from another start: SEQWRIGHT_DAMAGED=20000.
-    let count = std::env::var("SEQWRIGHT_DAMAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(1500);
+    let count = std::env::var("SEQWRIGHT_DAMAGED").ok().and_then(|count| count.parse().ok()).unwrap_or(usual);
     let mut random = Random(0x5e9 + count as u64);
     let (mut valid, mut tried) = (0, 0);
     for _ in 0..count {
@@ -251,7 +286,7 @@ fn damaged_programs_mean_the_same_to_machine_code() {
             continue;
         }
         valid += 1;
-        let found = disagreement(&checked, &[3, 1, 9], &mut random, false);
+        let found = disagreement(&checked, &[3, 1, 9], &mut random, false, backends);
         assert!(found.is_none(), "{name}, {}:\n{damaged}", found.unwrap_or_default());
     }
     assert!(valid * 10 > tried, "only {valid} of {tried} damaged programs mean something");

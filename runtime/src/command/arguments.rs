@@ -95,6 +95,16 @@ its values; the first axis of each counts the sequences. `in.lengths` says how l
 tolerance * max(1, |expected|) at most. `out.greedy` expects the most probable tokens, one after the other: it
 begins with those of `in.prompt`, or with its own first token where there is no prompt.")]
     Verify(VerifyArguments),
+    /// List the GPUs that there are, their limits and features
+    Devices(DevicesArguments),
+}
+
+/// Arguments of `devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArguments {
+    /// Print one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `check`.
@@ -198,9 +208,12 @@ pub struct BackendArguments {
     /// Use so many threads; as many as the processor runs at once where nothing is said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Run machine code, or interpret every equation in 64 bits (slow)
+    /// Run machine code, compute shaders on a GPU, a GPU if there is one (auto), or interpret every equation in 64 bits (slow)
     #[arg(long, value_enum, default_value_t = BackendName::Cpu)]
     pub backend: BackendName,
+    /// Use this GPU: a number of `seqc devices`, or a part of a name
+    #[arg(long, value_name = "NAME|INDEX")]
+    pub adapter: Option<String>,
     /// Use these instructions instead of the best that the processor has
     #[arg(long, value_enum, hide_short_help = true)]
     pub instructions: Option<InstructionsName>,
@@ -296,6 +309,12 @@ pub enum BackendName {
     /// Machine code for this processor.
     #[value(help = None)]
     Cpu,
+    /// Compute shaders.
+    #[value(help = None)]
+    Gpu,
+    /// A GPU if there is one, else the processor.
+    #[value(help = None)]
+    Auto,
     /// The meaning of every equation, in float64.
     #[value(help = None)]
     Interpreter,
@@ -391,8 +410,9 @@ fn version() -> &'static str {
         let instructions: Vec<&str> = Instructions::available().into_iter().map(Instructions::name).collect();
         let tokenizers = if cfg!(feature = "tokenizers") { "yes" } else { "no" };
         format!(
-            "{}\nbackends: cpu, interpreter\ninstructions: {}\ntokenizers: {tokenizers}",
+            "{}\nbackends: cpu, {}interpreter\ninstructions: {}\ntokenizers: {tokenizers}",
             env!("CARGO_PKG_VERSION"),
+            if cfg!(feature = "gpu") { "gpu, " } else { "" },
             instructions.join(", ")
         )
     });

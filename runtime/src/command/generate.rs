@@ -24,7 +24,7 @@ const USUAL_MOST: usize = 512;
 /// Generates.
 pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &[])?;
-    let backend = prepare::backend(&arguments.backend)?;
+    let backend = prepare::backend(&arguments.backend, terminal)?;
     let (sampling, seed) = sampling(arguments);
     let prompts = Prompts::of(arguments)?;
     let mut steps = Steps::default();

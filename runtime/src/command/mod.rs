@@ -23,6 +23,7 @@
 pub mod arguments;
 mod check;
 mod continuations;
+mod devices;
 mod emit;
 pub mod explain;
 mod generate;
@@ -110,6 +111,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
+        Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
     };
     match done {

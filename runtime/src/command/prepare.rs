@@ -1,6 +1,6 @@
 //! From arguments to a model that is ready to run, with the time that each step takes.
 
-use super::Stop;
+use super::{Stop, devices};
 use super::arguments::{BackendArguments, BackendName, ModelArguments};
 use super::terminal::{Terminal, Waiting};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
@@ -112,18 +112,40 @@ pub fn tokenizer(checkpoint: Option<&Checkpoint>) -> Result<Tokenizer, Failure> 
     tokenizer.ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))
 }
 
-/// The backend that is asked for.
-pub fn backend(arguments: &BackendArguments) -> Result<Backend, Stop> {
+/// The backend that is asked for. Where any will do, it says which it is.
+pub fn backend(arguments: &BackendArguments, terminal: &mut Terminal) -> Result<Backend, Stop> {
     let threads = arguments
         .threads
         .map(usize::from)
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let on_gpu = matches!(arguments.backend, BackendName::Gpu | BackendName::Auto);
+    if let (Some(_), false) = (&arguments.adapter, on_gpu) {
+        return Err(Stop::Usage("`--adapter` chooses a GPU: add `--backend gpu`".to_string()));
+    }
     match (arguments.backend, arguments.instructions) {
         (BackendName::Cpu, None) => Ok(Backend::Cpu(Instructions::best(), threads)),
         (BackendName::Cpu, Some(name)) => Ok(Backend::Cpu(name.instructions(), threads)),
+        (BackendName::Gpu, None) => Ok(devices::choose(arguments.adapter.as_deref())?),
+        (BackendName::Auto, None) => match devices::choose(arguments.adapter.as_deref()) {
+            Ok(backend) => {
+                terminal.note(&format!("running on {}", backend_name(backend)));
+                Ok(backend)
+            }
+            Err(failure) => {
+                let why = match failure {
+                    Failure::Device { message, .. } | Failure::Other(message) => message,
+                    other => return Err(other.into()),
+                };
+                terminal.note(&format!("running on the processor: {why}"));
+                Ok(Backend::Cpu(Instructions::best(), threads))
+            }
+        },
         (BackendName::Interpreter, None) => Ok(Backend::Interpreter),
         (BackendName::Interpreter, Some(_)) => {
             Err(Stop::Usage("the interpreter uses no instructions: leave `--instructions` out".to_string()))
+        }
+        (BackendName::Gpu | BackendName::Auto, Some(_)) => {
+            Err(Stop::Usage("`--instructions` are the processor's: add `--backend cpu`, or leave them out".to_string()))
         }
     }
 }
@@ -139,6 +161,8 @@ pub fn backend_name(backend: Backend) -> String {
     match backend {
         Backend::Cpu(instructions, 1) => format!("cpu, {}, 1 thread", instructions.name()),
         Backend::Cpu(instructions, threads) => format!("cpu, {}, {threads} threads", instructions.name()),
+        #[cfg(feature = "gpu")]
+        Backend::Gpu(number) => devices::name(number),
         Backend::Interpreter => "interpreter".to_string(),
     }
 }

@@ -19,7 +19,7 @@ pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop
         return stream::stream(arguments, terminal);
     }
     let request = prepare::request(&arguments.model, &arguments.output)?;
-    let backend = prepare::backend(&arguments.backend)?;
+    let backend = prepare::backend(&arguments.backend, terminal)?;
     let mut names = BTreeSet::new();
     if let Some(twice) = arguments.input.iter().find(|input| !names.insert(&input.name)) {
         return Err(Stop::Usage(format!("the input `{}` is given twice", twice.name)));
@@ -180,6 +180,23 @@ fn document(
     if arguments.stats {
         let times = steps.all.iter().map(|(name, time)| (name.to_string(), json!(time.as_secs_f64())));
         parts.push(("seconds", Value::Object(times.collect())));
+        #[cfg(feature = "gpu")]
+        if let Some(executable) = runner.gpu() {
+            let counts = executable.counts();
+            parts.push((
+                "gpu",
+                json!({
+                    "adapter": executable.adapter(),
+                    "dispatches": counts.dispatches,
+                    "submissions": counts.submissions,
+                    "bytes_sent": counts.sent,
+                    "bytes_read": counts.read,
+                    "pipelines": counts.pipelines,
+                    "bytes_of_weights": counts.weights,
+                    "bytes_of_values": counts.buffers,
+                }),
+            ));
+        }
     }
     json::document("run", true, parts)
 }
@@ -195,5 +212,21 @@ fn stats(steps: &Steps, batch: &Batch, runner: &Runner, backend: Backend, termin
     terminal.say(&format!("backend  {}\nbatch    {batch}\n", prepare::backend_name(backend)));
     for (name, time) in &steps.all {
         terminal.say(&format!("{name:<8} {:>9.3} ms\n", time.as_secs_f64() * 1e3));
+    }
+    #[cfg(feature = "gpu")]
+    if let Some(executable) = runner.gpu() {
+        let counts = executable.counts();
+        terminal.say(&format!(
+            "gpu      {} dispatches in {} submission{}, {} bytes sent, {} read; {} pipelines, {} bytes of weights, {} of \
+             values\n",
+            counts.dispatches,
+            counts.submissions,
+            if counts.submissions == 1 { "" } else { "s" },
+            counts.sent,
+            counts.read,
+            counts.pipelines,
+            counts.weights,
+            counts.buffers,
+        ));
     }
 }

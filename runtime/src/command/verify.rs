@@ -26,7 +26,7 @@ const LEAST_EXPECTED: f64 = 1e-3;
 /// Verifies a model.
 pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &[])?;
-    let backend = prepare::backend(&arguments.backend)?;
+    let backend = prepare::backend(&arguments.backend, terminal)?;
     let mut steps = Steps::default();
     let mut prepared = prepare::prepare(&request, Some(&arguments.checkpoint), &mut steps, terminal)?;
     let path = match (&arguments.io, &prepared.checkpoint) {

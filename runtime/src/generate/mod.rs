@@ -89,6 +89,12 @@ impl Generator {
                 let streamer = Streamer::along(task.time, &narrowed, loaded, instructions, threads)?;
                 Engine::Chunks { streamer: Box::new(streamer), waiting: BTreeMap::new() }
             }
+            // Chunk programs keep their state where the processor has it: elsewhere sequences are computed anew.
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(_) => {
+                let runner = Runner::new(&narrowed, loaded, backend)?;
+                Engine::Whole { runner: Box::new(runner), sequences: Vec::new() }
+            }
             Backend::Interpreter => {
                 let runner = Runner::new(&narrowed, loaded, backend)?;
                 Engine::Whole { runner: Box::new(runner), sequences: Vec::new() }

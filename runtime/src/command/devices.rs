@@ -1,0 +1,96 @@
+//! `seqc devices`: the GPUs that there are; and the one that `--adapter` means.
+
+use super::arguments::DevicesArguments;
+use super::terminal::Terminal;
+use super::{Stop, json};
+use crate::session::{Backend, Failure};
+
+#[cfg(feature = "gpu")]
+use crate::gpu::{Adapter, GpuError, adapters, choose as choose_adapter};
+
+/// Lists adapters.
+#[cfg(feature = "gpu")]
+pub fn devices(arguments: &DevicesArguments, terminal: &mut Terminal) -> Result<(), Stop> {
+    let found = pollster::block_on(adapters());
+    if arguments.json {
+        let all: Vec<serde_json::Value> = found.iter().map(document).collect();
+        return terminal.print(&json::document("devices", true, [("devices", serde_json::Value::Array(all))]));
+    }
+    if found.is_empty() {
+        return Err(failure(&GpuError::NoAdapter { wanted: None, found: Vec::new() }).into());
+    }
+    let mut text = String::new();
+    for (number, adapter) in found.iter().enumerate() {
+        text.push_str(&format!(
+            "{number}  {} ({}, {}, {})\n   up to {} MiB in one buffer that shaders read, {} buffers in one shader, {} KiB of \
+             workgroup memory, {} invocations\n   {}\n",
+            adapter.name,
+            adapter.kind,
+            adapter.interface,
+            adapter.driver,
+            adapter.largest_binding() >> 20,
+            adapter.bindings(),
+            adapter.workgroup_bytes() >> 10,
+            adapter.invocations(),
+            match adapter.features().as_slice() {
+                [] => "no features that kernels use".to_string(),
+                features => format!("has {}", features.join(", ")),
+            },
+        ));
+    }
+    terminal.print(&text)
+}
+
+#[cfg(feature = "gpu")]
+fn document(adapter: &Adapter) -> serde_json::Value {
+    serde_json::json!({
+        "name": adapter.name,
+        "kind": adapter.kind,
+        "interface": adapter.interface,
+        "driver": adapter.driver,
+        "largest_binding": adapter.largest_binding(),
+        "largest_buffer": adapter.largest_buffer(),
+        "bindings": adapter.bindings(),
+        "workgroup_bytes": adapter.workgroup_bytes(),
+        "invocations": adapter.invocations(),
+        "features": adapter.features(),
+    })
+}
+
+/// The adapter that is meant.
+#[cfg(feature = "gpu")]
+pub fn choose(wanted: Option<&str>) -> Result<Backend, Failure> {
+    let found = pollster::block_on(adapters());
+    choose_adapter(&found, wanted).map(Backend::Gpu).map_err(|error| failure(&error))
+}
+
+/// An adapter's name.
+#[cfg(feature = "gpu")]
+pub fn name(number: usize) -> String {
+    let found = pollster::block_on(adapters());
+    found.get(number).map_or("gpu".to_string(), |adapter| format!("gpu, {} ({})", adapter.name, adapter.interface))
+}
+
+#[cfg(feature = "gpu")]
+fn failure(error: &GpuError) -> Failure {
+    Failure::Device { message: error.to_string(), help: error.help().to_string() }
+}
+
+#[cfg(not(feature = "gpu"))]
+pub fn devices(_: &DevicesArguments, _: &mut Terminal) -> Result<(), Stop> {
+    let _ = json::document;
+    Err(without().into())
+}
+
+#[cfg(not(feature = "gpu"))]
+pub fn choose(_: Option<&str>) -> Result<Backend, Failure> {
+    Err(without())
+}
+
+#[cfg(not(feature = "gpu"))]
+fn without() -> Failure {
+    Failure::Device {
+        message: "this seqc was built without GPUs".to_string(),
+        help: "build it with `--features gpu`, or run with `--backend cpu`".to_string(),
+    }
+}
