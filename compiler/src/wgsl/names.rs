@@ -15,12 +15,14 @@ const TAKEN: &str = "alias break case const const_assert continue continuing def
     readonly ref regardless register reinterpret_cast require resource restrict self set shared sizeof smooth snorm \
     static static_assert static_cast std subroutine super target template this thread_local throw trait try type typedef \
     typeid typename typeof union unless unorm unsafe unsized use using varying virtual volatile wgsl where with writeonly \
-    yield \
+    yield read write read_write uniform workgroup storage private function compute workgroup_size builtin workgroup_id \
+    local_invocation_index binding \
     array atomic bool f16 f32 i32 u32 vec2f vec3f vec4f vec3u ptr sampler texture bitcast select abs clamp exp floor fma \
     max min round sqrt workgroupBarrier storageBarrier subgroupAdd subgroupMax subgroupMin \
     run Run tables first_row first_column group local invocation lane row sequence position slot step place element \
     count total product column flat block key value highest seen score dot scale now own weight query mix number entry \
-    inside look_up left right sums sum depth part partial matrix_row finish LANES Lanes exp32 tanh32 sigmoid erf log32 \
+    inside look_up left right sums sum l r c k own_row own_column own_depth end first share all \
+    result depth part partial matrix_row finish LANES Lanes exp32 tanh32 sigmoid erf log32 \
     sin32 cos32 power expm1 exp_core two_to sum_of_all highest_of_all lowest_of_all lane_numbers";
 
 /// The names of a shader.

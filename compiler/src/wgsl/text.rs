@@ -10,6 +10,9 @@ pub(super) struct Text {
 impl Text {
     /// A line.
     pub fn line(&mut self, line: impl AsRef<str>) {
+        if line.as_ref().is_empty() {
+            self.lines.push('\n');
+        }
         for line in line.as_ref().lines() {
             if !line.is_empty() {
                 self.lines.extend(std::iter::repeat_n("  ", self.depth));
