@@ -6,10 +6,13 @@ use super::names::Names;
 use super::phases::{self, Form, Plan, ScratchPlace, Work};
 use super::shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 use super::text::{Expression, Text};
-use crate::kernel::{Body, Kernel, Loop, Place, Program, Stage, Table, Tables, Track, TrackId};
+use crate::kernel::{Body, Kernel, Loop, Place, Program, Space, Stage, Table, Tables, Track, TrackId};
 use crate::stream::Keep;
 use crate::term::{Reduction, TimeId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Numbers of a weight at most that is copied to lie beside others.
+const PARAMETERS: usize = 1 << 16;
 
 /// Entries of an axis that a workgroup computes of a scan whose work is shared out.
 const ENTRIES: usize = 64;
@@ -33,6 +36,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         names,
         arguments,
         scratch,
+        parameters: Vec::new(),
         places: plan.scratch.clone(),
         slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
         lanes: lanes(kernel, target),
@@ -43,16 +47,34 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         held: Held::default(),
         extra: Vec::new(),
     };
+    spelling.parameters = spelling.merged(target);
     let (text, phases) = spelling.entries(&plan);
     let text = spelling.module(number, &plan, &text);
     let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
     let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
-    let shader = Shader { text, form: plan.why, scratch, phases, steps: plan.form == Form::Steps };
+    let parameters = std::mem::take(&mut spelling.parameters);
+    let steps = plan.form == Form::Steps;
+    let shader = Shader { text, form: plan.why, parameters, scratch, phases, steps };
     #[cfg(all(feature = "validate", debug_assertions))]
     if let Err(why) = super::validate::validate(&shader.text, target) {
         panic!("kernel {number} {} is no valid WGSL: {why}\n{}", kernel.name, shader.text);
     }
     shader
+}
+
+/// Whether a product has an argument.
+fn of_product(kernel: &Kernel, argument: usize) -> bool {
+    match &kernel.body {
+        Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages.iter().any(|stage| match stage {
+            Stage::Product(product) => {
+                let place = Place::Argument(argument);
+                product.weights == argument || product.operand == place || product.target == place
+            }
+            Stage::Loop(_) => false,
+        }),
+        // Queries, keys and values may be weights, but are read row by row.
+        Body::Attention(_) => false,
+    }
 }
 
 /// Whether an argument is the weights of a product, whose names say all that is packed in them.
@@ -115,6 +137,8 @@ pub(super) struct Spelling<'p> {
     pub arguments: Vec<String>,
     /// The short-lived arrays' names.
     pub scratch: Vec<String>,
+    /// Arguments that lie one after the other in one buffer.
+    pub parameters: Vec<usize>,
     places: Vec<ScratchPlace>,
     /// The row of short-lived arrays that lie in buffers.
     slot: &'static str,
@@ -242,6 +266,21 @@ impl Spelling<'_> {
             }
         };
         Expression::atom(format!("{}[{}]", self.scratch[number], place.text))
+    }
+
+    /// The weights and constants that share a buffer, where there are more buffers than an adapter allows: those that are
+    /// small, and none of a product's.
+    fn merged(&self, target: &Target) -> Vec<usize> {
+        let kernel = self.kernel;
+        let stored = self.places.iter().filter(|place| **place == ScratchPlace::Buffer).count();
+        if 1 + kernel.arguments.len() + stored <= target.buffers {
+            return Vec::new();
+        }
+        let is_small = |number: &usize| {
+            let argument = &kernel.arguments[*number];
+            argument.space == Space::Global && argument.row <= PARAMETERS && !of_product(kernel, *number)
+        };
+        (0..kernel.arguments.len()).filter(is_small).collect()
     }
 
     /// A place's array, and whether it is in workgroup memory.
@@ -449,10 +488,22 @@ impl Spelling<'_> {
         text.line("@group(0) @binding(0) var<uniform> run: Run;");
         text.line("@group(0) @binding(1) var<storage, read> tables: array<i32>;");
         let mut binding = 2;
-        for (argument, name) in kernel.arguments.iter().zip(&self.arguments) {
+        let mut start = 0;
+        let mut starts = Vec::new();
+        for (number, (argument, name)) in kernel.arguments.iter().zip(&self.arguments).enumerate() {
+            if self.parameters.contains(&number) {
+                starts.push(format!("const {}_AT = {start};", name.to_uppercase()));
+                start += argument.row;
+                continue;
+            }
             let access = if argument.written { "read_write" } else { "read" };
             text.line(format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<f32>;"));
             binding += 1;
+        }
+        if !starts.is_empty() {
+            text.line(format!("@group(0) @binding({binding}) var<storage, read> parameters: array<f32>;"));
+            binding += 1;
+            starts.iter().for_each(|line| text.line(line));
         }
         let arrays = || kernel.scratch.iter().zip(&self.scratch).zip(&self.places);
         for ((_, name), _) in arrays().filter(|(_, place)| **place == ScratchPlace::Buffer) {

@@ -7,6 +7,7 @@
 //! | file | what it spells |
 //! | --- | --- |
 //! | `phases.rs` | nothing: it plans which stages are a dispatch, and where short-lived arrays lie |
+//! | `columns.rs` | nothing: it orders a product's columns for what uses them |
 //! | `kernel.rs` | the module, its bindings and entry points, scans |
 //! | `loops.rs` | pointwise equations and reductions |
 //! | `product.rs` | products in tiles, of few rows, inside a workgroup |
@@ -19,6 +20,7 @@
 //! where it begins, then the tables), then come the kernel's arguments and the short-lived arrays that outlive a dispatch.
 
 mod attention;
+mod columns;
 mod functions;
 mod kernel;
 mod loops;

@@ -13,8 +13,8 @@ use crate::term::{Binary, Unary};
 pub(super) struct At {
     /// The names of the loop indices.
     pub indices: Vec<String>,
-    /// Scratch arrays of which the element that is read here is a variable: a product in its epilogue.
-    pub product: Option<usize>,
+    /// A product whose numbers are variables here: its scratch array, the first offset, and how far behind it each lies.
+    pub product: Option<(usize, i64, Vec<i64>)>,
     /// Whether every position that is read lies inside the sequence.
     pub certain: bool,
     /// Scalars that variables hold.
@@ -108,10 +108,12 @@ impl Spelling<'_> {
 
     /// A number in memory, or what stands in for it outside the sequence.
     pub fn read(&mut self, access: &Access, at: &At) -> Expression {
-        if let (Place::Scratch(number), Some(product)) = (access.place, at.product)
-            && number == product
+        if let (Place::Scratch(number), Some((product, first, parts))) = (access.place, &at.product)
+            && number == *product
         {
-            return Expression::atom("product");
+            let part = parts.iter().position(|part| first + part == access.offset.fixed);
+            let part = part.expect("every read of a product is one of its loop's parts");
+            return Expression::atom(if parts.len() == 1 { "product".to_string() } else { format!("product_{part}") });
         }
         let (element, inside) = self.element(access, at);
         let Some(inside) = inside.filter(|_| !at.certain) else { return element };
@@ -126,7 +128,7 @@ impl Spelling<'_> {
                     }
                 };
                 let offset = self.offset(&access.offset, at);
-                Expression::atom(format!("{}[{}]", self.arguments[argument], row.plus(&offset).text))
+                self.argument_element(argument, &row.plus(&offset))
             }
         };
         Expression::atom(format!("select({}, {}, {})", outside.text, element.text, inside.text))
@@ -142,7 +144,19 @@ impl Spelling<'_> {
                 let (row, inside) = self.row(number, access, at);
                 let start = row.times(self.kernel.arguments[number].row as i64);
                 let place = start.plus(&offset);
-                (Expression::atom(format!("{}[{}]", self.arguments[number], place.text)), inside)
+                (self.argument_element(number, &place), inside)
+            }
+        }
+    }
+
+    /// An element of an argument's array, or of the parameters where it lies among those.
+    pub fn argument_element(&self, number: usize, place: &Expression) -> Expression {
+        let name = &self.arguments[number];
+        match self.parameters.contains(&number) {
+            false => Expression::atom(format!("{name}[{}]", place.text)),
+            true => {
+                let place = Expression::atom(format!("{}_AT", name.to_uppercase())).plus(place);
+                Expression::atom(format!("parameters[{}]", place.text))
             }
         }
     }
@@ -284,7 +298,8 @@ impl Spelling<'_> {
         occurrences(body, &mut found);
         let (mut at, mut lines) = (at.clone(), Vec::new());
         for (scalar, times) in found {
-            let is_product = matches!(scalar, Scalar::Read(access) if at.product.map(Place::Scratch) == Some(access.place));
+            let is_product = matches!(scalar, Scalar::Read(access)
+                if at.product.as_ref().map(|(number, ..)| Place::Scratch(*number)) == Some(access.place));
             if times < 2 || is_product {
                 continue;
             }

@@ -5,6 +5,7 @@
 //! the next goes through memory. Loops after a product that need one of its numbers for each of theirs are computed where
 //! the product is, and it is never stored: bias, activation and residual cost no dispatch and no memory.
 
+use super::columns::columns;
 use super::shader::Target;
 use crate::kernel::{Body, Kernel, Loop, Place, Product, Row, Scalar, Stage, Steps};
 
@@ -113,17 +114,20 @@ fn are_sliced(stages: &[Stage]) -> bool {
     })
 }
 
-/// Stages as dispatches: products apart, with the loops after them that need one of their numbers each.
+/// Stages as dispatches: products apart, with the loops after them that need a few of their numbers each.
 fn split<'k>(kernel: &'k Kernel, stages: &'k [Stage], room: usize) -> (Vec<Work<'k>>, Vec<ScratchPlace>) {
-    let mut works: Vec<Work> = Vec::new();
-    for stage in stages {
-        match (stage, works.last_mut()) {
-            (Stage::Product(product), _) => works.push(Work::Product(product, Vec::new())),
-            (Stage::Loop(own), Some(Work::Product(product, after))) if is_epilogue(own, product, after) => after.push(own),
-            (Stage::Loop(_), Some(Work::Stages(stages))) => stages.push(stage),
-            (Stage::Loop(_), _) => works.push(Work::Stages(vec![stage])),
+    let works = works(stages, true);
+    // Where columns are computed in another order, others can't read the product.
+    let is_read = |place: usize, product: &Product| {
+        (0..works.len()).any(|other| other != place && touches(&works[other], product.target))
+    };
+    let stays = works.iter().enumerate().all(|(place, work)| match work {
+        Work::Product(product, after) if is_read(place, product) => {
+            columns(product, after).is_some_and(|columns| columns.in_order)
         }
-    }
+        Work::Product(..) | Work::Stages(_) => true,
+    });
+    let works = if stays { works } else { self::works(stages, false) };
     let mut scratch = Vec::new();
     let mut used = vec![0usize; works.len()];
     for (number, array) in kernel.scratch.iter().enumerate() {
@@ -141,6 +145,28 @@ fn split<'k>(kernel: &'k Kernel, stages: &'k [Stage], room: usize) -> (Vec<Work<
     (works, scratch)
 }
 
+fn works(stages: &[Stage], any_order: bool) -> Vec<Work<'_>> {
+    let mut works: Vec<Work> = Vec::new();
+    for stage in stages {
+        match (stage, works.last_mut()) {
+            (Stage::Product(product), _) => works.push(Work::Product(product, Vec::new())),
+            (Stage::Loop(own), Some(Work::Product(product, after))) if is_epilogue(own, product, after, any_order) => {
+                after.push(own);
+            }
+            (Stage::Loop(_), Some(Work::Stages(stages))) => stages.push(stage),
+            (Stage::Loop(_), _) => works.push(Work::Stages(vec![stage])),
+        }
+    }
+    works
+}
+
+/// Whether a loop is computed where a product is made, and those before it.
+fn is_epilogue(stage: &Loop, product: &Product, before: &[&Loop], any_order: bool) -> bool {
+    let made_here = before.iter().any(|other| reads(stage, other.target.place));
+    let all: Vec<&Loop> = before.iter().copied().chain([stage]).collect();
+    !made_here && columns(product, &all).is_some_and(|columns| columns.in_order || any_order)
+}
+
 fn touches(work: &Work, place: Place) -> bool {
     let of_loop = |own: &Loop| own.target.place == place || reads(own, place);
     match work {
@@ -155,7 +181,7 @@ fn touches(work: &Work, place: Place) -> bool {
 }
 
 /// Every number that a loop reads.
-fn each_read<'k>(stage: &'k Loop, visit: &mut dyn FnMut(&'k crate::kernel::Access)) {
+pub(super) fn each_read<'k>(stage: &'k Loop, visit: &mut dyn FnMut(&'k crate::kernel::Access)) {
     let mut look = |scalar: &'k Scalar| {
         scalar.walk(&mut |inner| {
             if let Scalar::Read(access) = inner {
@@ -183,62 +209,3 @@ pub(super) fn reads(stage: &Loop, place: Place) -> bool {
     reads
 }
 
-/// How a loop's indices follow from the place of the product's number that it needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Places {
-    /// The first place that it needs.
-    pub first: usize,
-    /// How many.
-    pub count: usize,
-    /// For each of the result's indices: its first entry, how many it has, and how far apart neighbours' numbers lie.
-    pub indices: Vec<(i64, usize, usize)>,
-}
-
-/// Which numbers of a product a loop needs, if it is one for each of its own, and the loop is computed where that is made.
-fn is_epilogue(stage: &Loop, product: &Product, before: &[&Loop]) -> bool {
-    let made_here = before.iter().map(|other| other.target.place).any(|place| reads(stage, place));
-    !made_here && places(stage, product).is_some()
-}
-
-/// Which numbers of a product a loop needs: see [`Places`].
-pub(super) fn places(stage: &Loop, product: &Product) -> Option<Places> {
-    if stage.reduction.is_some() {
-        return None;
-    }
-    let mut offset: Option<&crate::kernel::Offset> = None;
-    let mut same = true;
-    each_read(stage, &mut |access| {
-        if access.place == product.target {
-            same &= offset.is_none_or(|known| *known == access.offset);
-            offset = Some(&access.offset);
-        }
-    });
-    let offset = offset.filter(|_| same)?;
-    if offset.position != 0 || !offset.last.is_empty() || !offset.computed.is_empty() {
-        return None;
-    }
-    let mut indices = Vec::new();
-    for (number, range) in stage.ranges.iter().enumerate() {
-        let fixed = |bounds: &[crate::kernel::Bound]| match bounds {
-            [bound] if bound.position == 0 && bound.length.is_none() => Some(bound.fixed),
-            _ => None,
-        };
-        let (from, to) = (fixed(&range.from)?, fixed(&range.to)?);
-        indices.push((from, usize::try_from(to - from).ok()?, usize::try_from(offset.times(number)).ok()?));
-    }
-    let mut first = offset.fixed;
-    let mut order: Vec<&(i64, usize, usize)> = indices.iter().filter(|(_, size, _)| *size != 1).collect();
-    order.sort_by_key(|(_, _, stride)| *stride);
-    // Neighbours lie one after the other without gaps, so that a place tells every index.
-    let mut next = 1;
-    for (_, size, stride) in order {
-        if *stride != next || *size == 0 {
-            return None;
-        }
-        next *= size;
-    }
-    for (from, _, stride) in &indices {
-        first += from * *stride as i64;
-    }
-    Some(Places { first: usize::try_from(first).ok()?, count: next, indices })
-}

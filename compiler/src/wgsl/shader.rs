@@ -18,13 +18,15 @@ pub struct Target {
     pub workgroup_bytes: usize,
     /// Invocations of a workgroup.
     pub invocations: usize,
+    /// Storage buffers that a shader can use.
+    pub buffers: usize,
     /// Whether sums and maxima over lanes are made by subgroups.
     pub subgroups: bool,
 }
 
 impl Default for Target {
     fn default() -> Target {
-        Target { workgroup_bytes: 16384, invocations: 256, subgroups: false }
+        Target { workgroup_bytes: 16384, invocations: 256, buffers: 8, subgroups: false }
     }
 }
 
@@ -35,7 +37,10 @@ pub struct Shader {
     pub text: String,
     /// How it runs and why, in a line.
     pub form: String,
-    /// Storage bindings after the run (0, uniform) and its tables (1): the kernel's arguments, then these.
+    /// Arguments of the kernel that lie one after the other in one buffer.
+    pub parameters: Vec<usize>,
+    /// Storage bindings after the run (0, uniform) and its tables (1): the kernel's other arguments, the parameters if there
+    /// are any, then these.
     pub scratch: Vec<Stored>,
     /// What is dispatched, in order.
     pub phases: Vec<Phase>,

@@ -54,6 +54,7 @@ impl Device {
         let target = Target {
             workgroup_bytes: limits.max_compute_workgroup_storage_size as usize,
             invocations: (limits.max_compute_invocations_per_workgroup as usize).min(Target::default().invocations),
+            buffers: limits.max_storage_buffers_per_shader_stage as usize,
             subgroups: !subgroups.is_empty(),
         };
         Ok(Device { name: adapter.name.clone(), target, device, queue, limits, failed })

@@ -20,6 +20,8 @@ pub struct Executable {
     kernels: Vec<Compiled>,
     /// For each buffer that does not change: where it is.
     fixed: Vec<Option<wgpu::Buffer>>,
+    /// For each call, its small weights one after the other, where its shader has them so.
+    parameters: Vec<Option<wgpu::Buffer>>,
     buffers: Mutex<Buffers>,
     counts: Mutex<Counts>,
 }
@@ -117,6 +119,28 @@ impl Executable {
             counts.pipelines += compiled.pipelines.iter().map(Vec::len).sum::<usize>();
             kernels.push(compiled);
         }
+        let mut parameters = Vec::new();
+        let mut copies =
+            device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("parameters") });
+        for (number, call) in program.calls.iter().enumerate() {
+            let own: Vec<BufferId> =
+                kernels[call.kernel].shader.parameters.iter().map(|place| call.arguments[*place]).collect();
+            if own.is_empty() {
+                parameters.push(None);
+                continue;
+            }
+            let bytes = |id: &BufferId| program.buffer(*id).row as u64 * 4;
+            let all = create(&device, Use::Own(number), own.iter().map(bytes).sum(), "parameters")?;
+            let mut next = 0;
+            for id in &own {
+                let from = fixed[id.0 as usize].as_ref().expect("parameters do not change");
+                copies.copy_buffer_to_buffer(from, 0, &all, next, bytes(id));
+                next += bytes(id);
+            }
+            counts.weights += next;
+            parameters.push(Some(all));
+        }
+        device.queue.submit([copies.finish()]);
         if memory.pop().await.is_some() {
             return Err(GpuError::Memory { needed: counts.weights, adapter: device.name.clone() }.into());
         }
@@ -126,6 +150,7 @@ impl Executable {
             program,
             kernels,
             fixed,
+            parameters,
             buffers: Mutex::new(Buffers::default()),
             counts: Mutex::new(counts),
         })
@@ -277,7 +302,7 @@ impl Executable {
     /// Records every dispatch.
     fn record(&self, buffers: &Buffers, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
         let device = &self.device.device;
-        let groups: Vec<wgpu::BindGroup> = self.program.calls.iter().map(|call| {
+        let groups: Vec<wgpu::BindGroup> = self.program.calls.iter().enumerate().map(|(number, call)| {
             let compiled = &self.kernels[call.kernel];
             let runs = wgpu::BufferBinding {
                 buffer: buffers.get(Use::Runs),
@@ -286,7 +311,9 @@ impl Executable {
             };
             let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
             resources.push(buffers.get(Use::Tables).as_entire_binding());
-            resources.extend(call.arguments.iter().map(|id| self.buffer(buffers, *id).as_entire_binding()));
+            let apart = call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
+            resources.extend(apart.map(|(_, id)| self.buffer(buffers, *id).as_entire_binding()));
+            resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
             let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
             resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
             let entries: Vec<wgpu::BindGroupEntry> = resources
@@ -373,7 +400,9 @@ fn upload(device: &Device, number: usize, name: &str, numbers: &[f32]) -> Result
 impl Compiled {
     fn new(device: &Device, program: &Program, number: usize, kernel: &Kernel) -> Result<Compiled, GpuError> {
         let shader = wgsl::emit(program, number, &device.target);
-        let storage = 1 + kernel.arguments.len() + shader.scratch.len();
+        let merged = &shader.parameters;
+        let apart = kernel.arguments.len() - merged.len() + usize::from(!merged.is_empty());
+        let storage = 1 + apart + shader.scratch.len();
         let most = device.limits.max_storage_buffers_per_shader_stage;
         if storage > most as usize {
             return Err(GpuError::Limit {
@@ -384,8 +413,10 @@ impl Compiled {
                 help: "choose an adapter that allows more (`seqc devices`), or run with `--backend cpu`",
             });
         }
-        let written = kernel.arguments.iter().map(|argument| argument.written);
-        let kinds = [false].into_iter().chain(written).chain(shader.scratch.iter().map(|_| true));
+        let apart = kernel.arguments.iter().enumerate().filter(|(place, _)| !merged.contains(place));
+        let written = apart.map(|(_, argument)| argument.written);
+        let merged = (!merged.is_empty()).then_some(false);
+        let kinds = [false].into_iter().chain(written).chain(merged).chain(shader.scratch.iter().map(|_| true));
         let storage = kinds.map(|written| wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: !written },
             has_dynamic_offset: false,
