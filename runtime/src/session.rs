@@ -295,7 +295,11 @@ enum Way {
     Cpu(Box<Executable>),
     #[cfg(feature = "gpu")]
     Gpu(Box<gpu::Executable>),
-    Interpreter { graph: Box<Graph>, weights: BTreeMap<ValueId, Vec<f64>>, limits: Vec<kernel::Limit> },
+    Interpreter {
+        graph: Box<Graph>,
+        weights: BTreeMap<ValueId, Vec<f64>>,
+        limits: Vec<kernel::Limit>,
+    },
 }
 
 impl Runner {

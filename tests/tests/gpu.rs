@@ -55,19 +55,9 @@ fn a_block_of_a_transformer_is_few_dispatches() {
         ("gpt2", &[("vocab", 11.0), ("context", 80.0), ("dim", 32.0), ("heads", 4.0), ("inner", 64.0)][..]),
         (
             "bert",
-            &[
-                ("vocab", 11.0),
-                ("context", 80.0),
-                ("segments", 2.0),
-                ("dim", 32.0),
-                ("heads", 4.0),
-                ("inner", 64.0),
-            ][..],
+            &[("vocab", 11.0), ("context", 80.0), ("segments", 2.0), ("dim", 32.0), ("heads", 4.0), ("inner", 64.0)][..],
         ),
-        (
-            "llama",
-            &[("vocab", 13.0), ("dim", 32.0), ("kv", 2.0), ("group", 2.0), ("half", 4.0), ("inner", 64.0)][..],
-        ),
+        ("llama", &[("vocab", 13.0), ("dim", 32.0), ("kv", 2.0), ("group", 2.0), ("half", 4.0), ("inner", 64.0)][..]),
     ] {
         let dispatches = |layers: f64| {
             let sizes: Vec<(&str, f64)> = sizes.iter().copied().chain([("layers", layers)]).collect();

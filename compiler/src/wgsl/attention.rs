@@ -146,12 +146,7 @@ impl Spelling<'_> {
     }
 
     /// The lane's own numbers of a value.
-    fn each_number(
-        &mut self,
-        text: &mut Text,
-        width: usize,
-        body: impl FnOnce(&mut Self, &mut Text, &str, &str),
-    ) {
+    fn each_number(&mut self, text: &mut Text, width: usize, body: impl FnOnce(&mut Self, &mut Text, &str, &str)) {
         if width <= KEY_BLOCK {
             return text.block(format!("if lane < {width}"), |text| body(self, text, "0", "lane"));
         }

@@ -10,7 +10,7 @@
 //! bundle, and parts. Bundles are the same for two loops, or have no column in common.
 
 use super::phases::each_read;
-use crate::kernel::{Bound, Loop, Offset, Product};
+use crate::kernel::{Bound, Loop, Offset, Place, Product};
 use std::collections::BTreeSet;
 
 /// Numbers in a bundle at most: those that one invocation computes of a row.
@@ -101,6 +101,10 @@ impl Places {
 
 /// The order of a product's columns in which all these loops find what they need; none if there is none.
 pub(super) fn columns(product: &Product, loops: &[&Loop]) -> Option<Columns> {
+    // What goes to a buffer is for others, and read there.
+    if matches!(product.target, Place::Argument(_)) && !loops.is_empty() {
+        return None;
+    }
     let mut groups: Vec<Group> = Vec::new();
     for (number, stage) in loops.iter().enumerate() {
         let places = places(stage, product)?;
@@ -145,10 +149,7 @@ pub(super) fn places(stage: &Loop, product: &Product) -> Option<Places> {
     });
     let first = *offsets.first()?;
     let is_sum = |offset: &&Offset| {
-        offset.position == 0
-            && offset.last.is_empty()
-            && offset.computed.is_empty()
-            && offset.indices == first.indices
+        offset.position == 0 && offset.last.is_empty() && offset.computed.is_empty() && offset.indices == first.indices
     };
     if !offsets.iter().all(is_sum) {
         return None;

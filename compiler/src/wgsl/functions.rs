@@ -70,9 +70,7 @@ impl Function {
                 "fn tanh32(x: f32) -> f32 {{\n  let e = expm1(min(2.0 * abs(x), {TANH_HIGHEST:?}));\n  \
                  let result = select(e / (e + 2.0), x, x != x);\n  return select(result, -result, x < 0.0);\n}}"
             ),
-            Function::Sigmoid => {
-                "fn sigmoid(x: f32) -> f32 {\n  return 1.0 / (1.0 + exp32(-x));\n}".to_string()
-            }
+            Function::Sigmoid => "fn sigmoid(x: f32) -> f32 {\n  return 1.0 / (1.0 + exp32(-x));\n}".to_string(),
             Function::Erf => format!(
                 "fn erf(value: f32) -> f32 {{\n  let x = min(abs(value), {ERF_HIGHEST:?});\n  \
                  let h = fma(x, {ERF_SLOPE:?}, x * {});\n  let result = select(-expm1(-h), value, value != value);\n  \
@@ -112,8 +110,9 @@ impl Function {
                  return select(result, base + exponent, base != base || exponent != exponent);\n}}",
                 horner("z", &[1.0 / 3.0, 0.2, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0])
             ),
-            Function::Inside => "fn inside(place: i32, count: i32) -> bool {\n  return 0 <= place && place < count;\n}"
-                .to_string(),
+            Function::Inside => {
+                "fn inside(place: i32, count: i32) -> bool {\n  return 0 <= place && place < count;\n}".to_string()
+            }
         }
     }
 }

@@ -436,9 +436,8 @@ impl Spelling<'_> {
     pub fn entry(&mut self, text: &mut Text, name: &str, lanes: usize, body: impl FnOnce(&mut Text, &mut Self)) {
         text.line("");
         text.line(format!("@compute @workgroup_size({lanes})"));
-        let head = format!(
-            "fn {name}(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32)"
-        );
+        let head =
+            format!("fn {name}(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32)");
         text.block(head, |text| {
             text.line("let lane = i32(invocation);");
             body(text, self);
@@ -543,4 +542,3 @@ fn table_name(table: Table) -> &'static str {
         Table::Position => "position",
     }
 }
-

@@ -159,15 +159,7 @@ impl Spelling<'_> {
     }
 
     /// The loops over the indices that are reduced over; the innermost by all lanes, where they work together.
-    fn reduce(
-        &mut self,
-        text: &mut Text,
-        stage: &Loop,
-        reduction: Reduction,
-        at: &At,
-        depth: usize,
-        by_lanes: bool,
-    ) {
+    fn reduce(&mut self, text: &mut Text, stage: &Loop, reduction: Reduction, at: &At, depth: usize, by_lanes: bool) {
         if depth == stage.ranges.len() {
             return self.combine(text, stage, reduction, at);
         }

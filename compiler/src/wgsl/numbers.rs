@@ -3,9 +3,7 @@
 use super::functions::Function;
 use super::kernel::{Held, Need, Spelling};
 use super::text::{Expression, Strength, float};
-use crate::kernel::{
-    Access, Bound, Comparison, Keep, Offset, Place, Range, Row, Scalar, Space, Table, Track, TrackId,
-};
+use crate::kernel::{Access, Bound, Comparison, Keep, Offset, Place, Range, Row, Scalar, Space, Table, Track, TrackId};
 use crate::term::{Binary, Unary};
 
 /// What a scalar is computed at.
@@ -44,10 +42,9 @@ impl Spelling<'_> {
                     Expression::atom(format!("{name}({})", value.text))
                 };
                 match operation {
-                    Unary::Negate => Expression {
-                        text: format!("-{}", value.at_least(Strength::Atom)),
-                        strength: Strength::Prefix,
-                    },
+                    Unary::Negate => {
+                        Expression { text: format!("-{}", value.at_least(Strength::Atom)), strength: Strength::Prefix }
+                    }
                     Unary::Sqrt => call("sqrt", None),
                     Unary::Abs => call("abs", None),
                     Unary::Floor => call("floor", None),

@@ -205,7 +205,8 @@ pub(super) fn each_read<'k>(stage: &'k Loop, visit: &mut dyn FnMut(&'k crate::ke
 /// Whether a loop reads an array.
 pub(super) fn reads(stage: &Loop, place: Place) -> bool {
     let mut reads = false;
-    each_read(stage, &mut |access| reads |= access.place == place || access.outside.map(Place::Argument) == Some(place));
+    each_read(stage, &mut |access| {
+        reads |= access.place == place || access.outside.map(Place::Argument) == Some(place)
+    });
     reads
 }
-

@@ -4,9 +4,9 @@
 //! memory; a bundle of columns is among the four of one invocation. With few rows a workgroup reads 64 columns of the weights, four invocations for each column, every fourth row of
 //! the depth. Weights are row-major, as deep as the operand is long, so that neighbouring invocations read neighbours.
 
+use super::columns::{Columns, Places, columns, places};
 use super::kernel::Spelling;
 use super::numbers::At;
-use super::columns::{Columns, Places, columns, places};
 use super::shader::{Entry, FEW_COLUMNS, FEW_ROWS, Grid, Phase, TILE};
 use super::text::{Expression, Strength, Text};
 use crate::kernel::{Body, Loop, Place, Product};
@@ -354,7 +354,9 @@ fn index_lines(names: &[String], places: &Places, start: i64) -> Vec<String> {
         apart *= size;
     }
     let lines = names.iter().zip(&digits).zip(&places.indices);
-    lines.map(|((name, digit), (from, ..))| format!("let {name} = {};", digit.plus(&Expression::whole(*from)).text)).collect()
+    lines
+        .map(|((name, digit), (from, ..))| format!("let {name} = {};", digit.plus(&Expression::whole(*from)).text))
+        .collect()
 }
 
 /// One of the digits of a number below `all`: `apart` is the product of the sizes of those behind it.

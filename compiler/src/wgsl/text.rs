@@ -118,10 +118,9 @@ impl Expression {
             (Some(own), _) => Expression::whole(own * number),
             (None, 0) => Expression::whole(0),
             (None, 1) => self.clone(),
-            (None, -1) => Expression {
-                text: format!("-{}", self.at_least(Strength::Prefix)),
-                strength: Strength::Prefix,
-            },
+            (None, -1) => {
+                Expression { text: format!("-{}", self.at_least(Strength::Prefix)), strength: Strength::Prefix }
+            }
             (None, _) => Expression {
                 text: format!("{number} * {}", self.at_least(Strength::Prefix)),
                 strength: Strength::Product,
@@ -138,10 +137,7 @@ impl Expression {
             Strength::Product | Strength::Prefix | Strength::Atom => Strength::Prefix,
         };
         let least = if strength == Strength::Comparison { Strength::Sum } else { strength };
-        Expression {
-            text: format!("{} {symbol} {}", self.at_least(least), right.at_least(stronger)),
-            strength,
-        }
+        Expression { text: format!("{} {symbol} {}", self.at_least(least), right.at_least(stronger)), strength }
     }
 }
 

@@ -1,8 +1,8 @@
 //! From arguments to a model that is ready to run, with the time that each step takes.
 
-use super::{Stop, devices};
 use super::arguments::{BackendArguments, BackendName, ModelArguments};
 use super::terminal::{Terminal, Waiting};
+use super::{Stop, devices};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
 use crate::tiles::Instructions;
 use crate::tokenizer::Tokenizer;

@@ -85,7 +85,9 @@ impl GpuError {
             GpuError::NoDevice { .. } => "choose another with `--adapter`, or run with `--backend cpu`",
             GpuError::Limit { help, .. } => help,
             GpuError::Memory { .. } => "run fewer or shorter sequences at once, or run with `--backend cpu`",
-            GpuError::Lost { .. } => "run again; if it fails again, run with `--backend cpu` and look for a newer driver",
+            GpuError::Lost { .. } => {
+                "run again; if it fails again, run with `--backend cpu` and look for a newer driver"
+            }
         }
     }
 }

@@ -302,31 +302,38 @@ impl Executable {
     /// Records every dispatch.
     fn record(&self, buffers: &Buffers, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
         let device = &self.device.device;
-        let groups: Vec<wgpu::BindGroup> = self.program.calls.iter().enumerate().map(|(number, call)| {
-            let compiled = &self.kernels[call.kernel];
-            let runs = wgpu::BufferBinding {
-                buffer: buffers.get(Use::Runs),
-                offset: 0,
-                size: std::num::NonZeroU64::new(RUN),
-            };
-            let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
-            resources.push(buffers.get(Use::Tables).as_entire_binding());
-            let apart = call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
-            resources.extend(apart.map(|(_, id)| self.buffer(buffers, *id).as_entire_binding()));
-            resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
-            let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
-            resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
-            let entries: Vec<wgpu::BindGroupEntry> = resources
-                .into_iter()
-                .enumerate()
-                .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
-                .collect();
-            device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&call.name),
-                layout: &compiled.layout,
-                entries: &entries,
+        let groups: Vec<wgpu::BindGroup> = self
+            .program
+            .calls
+            .iter()
+            .enumerate()
+            .map(|(number, call)| {
+                let compiled = &self.kernels[call.kernel];
+                let runs = wgpu::BufferBinding {
+                    buffer: buffers.get(Use::Runs),
+                    offset: 0,
+                    size: std::num::NonZeroU64::new(RUN),
+                };
+                let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
+                resources.push(buffers.get(Use::Tables).as_entire_binding());
+                let apart =
+                    call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
+                resources.extend(apart.map(|(_, id)| self.buffer(buffers, *id).as_entire_binding()));
+                resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
+                let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
+                resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
+                let entries: Vec<wgpu::BindGroupEntry> = resources
+                    .into_iter()
+                    .enumerate()
+                    .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
+                    .collect();
+                device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(&call.name),
+                    layout: &compiled.layout,
+                    entries: &entries,
+                })
             })
-        }).collect();
+            .collect();
         let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
         {
             let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -438,9 +445,10 @@ impl Compiled {
                 count: None,
             })
             .collect();
-        let layout = device
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&kernel.name), entries: &entries });
+        let layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(&kernel.name),
+            entries: &entries,
+        });
         let module = device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(&kernel.name),
             source: wgpu::ShaderSource::Wgsl(shader.text.as_str().into()),
@@ -464,8 +472,7 @@ impl Compiled {
                 cache: None,
             })
         };
-        let pipelines =
-            shader.phases.iter().map(|phase| phase.entries.iter().map(pipeline).collect()).collect();
+        let pipelines = shader.phases.iter().map(|phase| phase.entries.iter().map(pipeline).collect()).collect();
         Ok(Compiled { shader, layout, pipelines })
     }
 }
