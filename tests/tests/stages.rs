@@ -83,6 +83,24 @@ fn wgsl() {
     });
 }
 
+/// Where adapters have subgroups and room for many buffers, shaders are others, and valid too.
+#[test]
+fn shaders_of_a_larger_target_are_valid() {
+    use seqwright_compiler::wgsl::{Target, print};
+    let target = Target { workgroup_bytes: 32768, buffers: 32, subgroups: true, ..Target::default() };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(seqwright_tests::sources::repository().join("examples")).expect("examples are there")
+    {
+        let path = entry.expect("a file that can be listed").path();
+        if path.extension().is_some_and(|extension| extension == "seq") {
+            let name = path.file_stem().expect("a file has a name").to_string_lossy().to_string();
+            let text = print(&lower(&checked(&name)).program, &target);
+            seen += usize::from(text.contains("subgroupAdd"));
+        }
+    }
+    assert!(seen >= 5, "only {seen} examples reduce anything over lanes");
+}
+
 /// Machine code for one processor, whichever this is, as far as it is of that family: x86-64 with AVX2 and FMA. Of each
 /// example the shortest kernel, as above.
 #[test]

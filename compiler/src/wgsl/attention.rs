@@ -37,7 +37,7 @@ impl Spelling<'_> {
             }
         }
         let heads: i64 = fixed.iter().map(|(_, _, size)| size).product();
-        let (depth, width) = (attention.numbers(), attention.width);
+        let depth = attention.numbers();
         self.extra.push(format!("var<workgroup> query: array<f32, {depth}>;"));
         self.extra.push(format!("var<workgroup> weight: array<f32, {KEY_BLOCK}>;"));
         let mut inner = Text::default();
@@ -48,7 +48,6 @@ impl Spelling<'_> {
             inner = around;
         }
         let lines = self.row_lines();
-        let _ = width;
         self.entry(text, "attention", KEY_BLOCK, |text, _| {
             let item = format!("i32(group.x + {}u * group.y)", super::shader::WORKGROUPS);
             match heads {

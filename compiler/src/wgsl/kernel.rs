@@ -40,6 +40,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         places: plan.scratch.clone(),
         slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
         lanes: lanes(kernel, target),
+        subgroups: target.subgroups,
         functions: BTreeSet::new(),
         lane_functions: BTreeSet::new(),
         needs: BTreeSet::new(),
@@ -95,8 +96,9 @@ fn lanes(kernel: &Kernel, target: &Target) -> usize {
             ([from], [to]) if to.length.is_none() => (to.fixed - from.fixed).max(1) as usize,
             _ => 64,
         });
-        let results = sizes.clone().take(stage.results).product::<usize>();
-        if results > 1 { results } else { sizes.last().unwrap_or(1) }
+        let sizes: Vec<usize> = sizes.collect();
+        let results = sizes[..stage.results].iter().product::<usize>();
+        if results > 1 { results } else { sizes.last().copied().unwrap_or(1) }
     };
     let most = match &kernel.body {
         Body::Attention(_) => 64,
@@ -144,6 +146,8 @@ pub(super) struct Spelling<'p> {
     slot: &'static str,
     /// Invocations that work on a row together.
     pub lanes: usize,
+    /// Whether reductions over lanes use subgroups.
+    pub subgroups: bool,
     pub functions: BTreeSet<Function>,
     /// Reductions over lanes.
     pub lane_functions: BTreeSet<Reduction>,
@@ -434,13 +438,25 @@ impl Spelling<'_> {
 
     /// An entry point of one-dimensional workgroups.
     pub fn entry(&mut self, text: &mut Text, name: &str, lanes: usize, body: impl FnOnce(&mut Text, &mut Self)) {
+        let mut inside = Text::default();
+        body(&mut inside, self);
+        let with_subgroups = self.subgroups && inside.lines.contains("_of_all(");
         text.line("");
         text.line(format!("@compute @workgroup_size({lanes})"));
-        let head =
-            format!("fn {name}(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32)");
-        text.block(head, |text| {
+        let ids = "@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32";
+        if !with_subgroups {
+            return text.block(format!("fn {name}({ids})"), |text| {
+                text.line("let lane = i32(invocation);");
+                text.append(&inside);
+            });
+        }
+        text.line(format!("fn {name}(\n  {ids},"));
+        text.line("  @builtin(subgroup_id) own_subgroup: u32, @builtin(num_subgroups) all_subgroups: u32,");
+        text.line("  @builtin(subgroup_invocation_id) own_place: u32");
+        text.block(")", |text| {
             text.line("let lane = i32(invocation);");
-            body(text, self);
+            text.line("subgroup = own_subgroup;\nsubgroups = all_subgroups;\nis_first = own_place == 0u;");
+            text.append(&inside);
         });
     }
 

@@ -202,23 +202,46 @@ impl Spelling<'_> {
         text.line(format!("{} = {value};", element.text));
     }
 
-    /// The functions that reduce over a workgroup's lanes.
+    /// The functions that reduce over a workgroup's lanes: halving, or first inside each subgroup.
     pub fn lane_reductions(&self) -> String {
         let lanes = self.lanes;
         let mut all = format!("var<workgroup> lane_numbers: array<f32, {lanes}>;\n");
+        if self.subgroups {
+            all.push_str(
+                "// which subgroup this is of how many, and whether this is its first invocation\n\
+                 var<private> subgroup: u32;\nvar<private> subgroups: u32;\nvar<private> is_first: bool;\n",
+            );
+        }
         for reduction in &self.lane_functions {
-            let (function, combine) = match reduction {
-                Reduction::Sum => ("sum_of_all", "lane_numbers[lane] + lane_numbers[lane + half]"),
-                Reduction::Maximum => ("highest_of_all", "max(lane_numbers[lane], lane_numbers[lane + half])"),
-                Reduction::Minimum => ("lowest_of_all", "min(lane_numbers[lane], lane_numbers[lane + half])"),
+            let (function, of_subgroup) = match reduction {
+                Reduction::Sum => ("sum_of_all", "subgroupAdd"),
+                Reduction::Maximum => ("highest_of_all", "subgroupMax"),
+                Reduction::Minimum => ("lowest_of_all", "subgroupMin"),
             };
-            all.push_str(&format!(
-                "\nfn {function}(lane: i32, number: f32) -> f32 {{\n  lane_numbers[lane] = number;\n  workgroupBarrier();\n  \
-                 for (var half = {}; half > 0; half /= 2) {{\n    if lane < half {{\n      \
-                 lane_numbers[lane] = {combine};\n    }}\n    workgroupBarrier();\n  }}\n  \
-                 let all = lane_numbers[0];\n  workgroupBarrier();\n  return all;\n}}\n",
-                lanes / 2
-            ));
+            let combine = |one: &str, two: &str| match reduction {
+                Reduction::Sum => format!("{one} + {two}"),
+                Reduction::Maximum => format!("max({one}, {two})"),
+                Reduction::Minimum => format!("min({one}, {two})"),
+            };
+            let body = if self.subgroups {
+                format!(
+                    "  let own = {of_subgroup}(number);\n  if is_first {{\n    lane_numbers[subgroup] = own;\n  }}\n  \
+                     workgroupBarrier();\n  var all = lane_numbers[0];\n  \
+                     for (var other = 1u; other < subgroups; other += 1u) {{\n    all = {};\n  }}\n  \
+                     workgroupBarrier();\n  return all;",
+                    combine("all", "lane_numbers[other]")
+                )
+            } else {
+                format!(
+                    "  lane_numbers[lane] = number;\n  workgroupBarrier();\n  \
+                     for (var half = {}; half > 0; half /= 2) {{\n    if lane < half {{\n      \
+                     lane_numbers[lane] = {};\n    }}\n    workgroupBarrier();\n  }}\n  \
+                     let all = lane_numbers[0];\n  workgroupBarrier();\n  return all;",
+                    lanes / 2,
+                    combine("lane_numbers[lane]", "lane_numbers[lane + half]")
+                )
+            };
+            all.push_str(&format!("\nfn {function}(lane: i32, number: f32) -> f32 {{\n{body}\n}}\n"));
         }
         all
     }

@@ -146,7 +146,7 @@ impl Spelling<'_> {
                 let by = Expression::whole((DEPTH * TILE) as i64);
                 text.count("number", "lane", &by, INVOCATIONS, |text| {
                     text.line(format!("let row = number / {DEPTH};\nlet part = number % {DEPTH};"));
-                    text.line(format!("let matrix_row = first_row + row;\nlet own_depth = depth + part;"));
+                    text.line("let matrix_row = first_row + row;\nlet own_depth = depth + part;");
                     text.line(format!("let own = {operand}[{depth} * matrix_row + own_depth];"));
                     text.line(format!(
                         "left[{quads} * part + row / 4][row % 4] = \

@@ -2,7 +2,7 @@
 
 use super::Target;
 use naga::front::wgsl;
-use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 /// Parses and validates a shader.
 ///
@@ -11,8 +11,9 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 pub fn validate(text: &str, target: &Target) -> Result<(), String> {
     let module = wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
     let capabilities = if target.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
-    Validator::new(ValidationFlags::all(), capabilities)
-        .validate(&module)
-        .map(|_| ())
-        .map_err(|error| error.emit_to_string(text))
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    if target.subgroups {
+        validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(SubgroupOperationSet::all());
+    }
+    validator.validate(&module).map(|_| ()).map_err(|error| error.emit_to_string(text))
 }

@@ -32,8 +32,8 @@ use std::time::Instant;
 /// Runs a model on what comes.
 pub fn stream(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &arguments.output)?;
-    let Backend::Cpu(instructions, threads) = prepare::backend(&arguments.backend)? else {
-        return Err(Stop::Usage("the interpreter runs whole sequences: leave `--backend` out".to_string()));
+    let Backend::Cpu(instructions, threads) = prepare::backend(&arguments.backend, terminal)? else {
+        return Err(Stop::Usage("chunks run on the processor alone: leave `--backend` out".to_string()));
     };
     let mut steps = Steps::default();
     let prepared = prepare::prepare(&request, arguments.checkpoint.as_deref(), &mut steps, terminal)?;
