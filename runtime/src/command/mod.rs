@@ -13,6 +13,7 @@
 //! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
+//! | `devices.rs` | another: GPUs, and the one that is meant |
 //! | `continuations.rs` | what was generated, as it is shown |
 //! | `greedy.rs` | continuations by the arg max, for `verify` |
 //! | `show.rs` | results as text |
