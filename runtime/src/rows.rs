@@ -120,6 +120,7 @@ impl Rows {
     }
 
     /// The tables as a shader has them: for each where it begins, then all of them.
+    #[cfg(feature = "gpu")]
     pub fn flat(&self) -> Vec<i32> {
         let mut flat = Vec::new();
         let mut next = self.tables.len();
@@ -132,6 +133,7 @@ impl Rows {
     }
 
     /// How many rows the longest sequence has along a track.
+    #[cfg(feature = "gpu")]
     pub fn longest(&self, track: TrackId) -> usize {
         self.extents(track).iter().map(|extent| extent.kept + extent.new).max().unwrap_or(0)
     }

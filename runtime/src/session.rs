@@ -365,8 +365,7 @@ impl Runner {
             #[cfg(feature = "gpu")]
             Way::Gpu(executable) => {
                 let own = self.program_batch(executable.program(), batch);
-                pollster::block_on(executable.run(&own))
-                    .map_err(|error| run_failure(error, &self.model, &self.sources))
+                pollster::block_on(executable.run(&own)).map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
                 for limit in limits {

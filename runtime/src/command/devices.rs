@@ -1,8 +1,10 @@
 //! `seqc devices`: the GPUs that there are; and the one that `--adapter` means.
 
+use super::Stop;
 use super::arguments::DevicesArguments;
+#[cfg(feature = "gpu")]
+use super::json;
 use super::terminal::Terminal;
-use super::{Stop, json};
 use crate::session::{Backend, Failure};
 
 #[cfg(feature = "gpu")]
@@ -78,7 +80,6 @@ fn failure(error: &GpuError) -> Failure {
 
 #[cfg(not(feature = "gpu"))]
 pub fn devices(_: &DevicesArguments, _: &mut Terminal) -> Result<(), Stop> {
-    let _ = json::document;
     Err(without().into())
 }
 
