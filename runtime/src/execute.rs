@@ -313,7 +313,7 @@ fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
 }
 
 /// Around a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum When {
     Before,
     After,
@@ -335,7 +335,7 @@ impl SharedArguments<'_> {
 const LOOKED_AT: usize = 64;
 
 /// A hash of a program's text and of numbers of each weight.
-fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, &[f32]>) -> u64 {
+pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, &[f32]>) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     program.print().hash(&mut hasher);
     for numbers in weights.values() {

@@ -4,7 +4,7 @@ use crate::batch::{Batch, InputError};
 use crate::execute::{Executable, RunError};
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::stream::{Chunk, NewRows, Stream};
+use crate::stream::{Chunk, Engine, NewRows, Stream};
 use crate::tiles::{Instructions, Tiles};
 use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
 use anstyle::{AnsiColor, Style};
@@ -529,45 +529,37 @@ impl Streamer {
     /// Compiles a checked model's chunk program.
     ///
     /// # Errors
-    /// The equation that keeps it from running chunk by chunk; what linking refuses.
-    pub fn new(
-        checked: &Checked,
-        loaded: &Loaded,
-        instructions: Instructions,
-        threads: usize,
-    ) -> Result<Streamer, Failure> {
-        Streamer::of(checked, loaded, lower_chunks(checked)?, instructions, threads)
+    /// The equation that keeps it from running chunk by chunk; what linking or a device refuses; the interpreter.
+    pub fn new(checked: &Checked, loaded: &Loaded, backend: Backend) -> Result<Streamer, Failure> {
+        Streamer::of(checked, loaded, lower_chunks(checked)?, backend)
     }
 
     /// The same for chunks along an axis that need not be that of the results.
     ///
     /// # Errors
     /// As for [`new`](Streamer::new).
-    pub fn along(
-        time: TimeId,
-        checked: &Checked,
-        loaded: &Loaded,
-        instructions: Instructions,
-        threads: usize,
-    ) -> Result<Streamer, Failure> {
+    pub fn along(time: TimeId, checked: &Checked, loaded: &Loaded, backend: Backend) -> Result<Streamer, Failure> {
         let stages = chunks_of(checked, graph::build(&checked.model, &checked.outputs), time)?;
-        Streamer::of(checked, loaded, stages, instructions, threads)
+        Streamer::of(checked, loaded, stages, backend)
     }
 
-    fn of(
-        checked: &Checked,
-        loaded: &Loaded,
-        stages: Stages,
-        instructions: Instructions,
-        threads: usize,
-    ) -> Result<Streamer, Failure> {
-        let executable = executable(checked, loaded, stages, instructions, threads)?;
+    fn of(checked: &Checked, loaded: &Loaded, stages: Stages, backend: Backend) -> Result<Streamer, Failure> {
+        let engine = match backend {
+            Backend::Cpu(instructions, threads) => {
+                Engine::Cpu(Rc::new(executable(checked, loaded, stages, instructions, threads)?))
+            }
+            #[cfg(feature = "gpu")]
+            Backend::Gpu(number) => Engine::Gpu(Rc::new(on_gpu(checked, loaded, stages, number)?)),
+            Backend::Interpreter => {
+                return Err(Failure::Other("the interpreter computes whole sequences alone".to_string()));
+            }
+        };
         Ok(Streamer {
-            inputs: program_inputs(executable.program(), &checked.model),
+            inputs: program_inputs(engine.program(), &checked.model),
             model: checked.model.clone(),
             sources: checked.sources.clone(),
             outputs: checked.outputs.clone(),
-            stream: Stream::new(Rc::new(executable)),
+            stream: Stream::new(engine),
         })
     }
 
@@ -583,7 +575,7 @@ impl Streamer {
 
     /// The longest sequences that the model's tables of positions allow.
     pub fn limits(&self) -> &[kernel::Limit] {
-        &self.stream.executable().program().limits
+        &self.stream.program().limits
     }
 
     /// The sequences.
@@ -591,9 +583,18 @@ impl Streamer {
         &mut self.stream
     }
 
+    /// What was done on a GPU, if that is what runs the model.
+    #[cfg(feature = "gpu")]
+    pub fn gpu(&self) -> Option<&gpu::Executable> {
+        match self.stream.engine() {
+            Engine::Gpu(executable) => Some(executable),
+            Engine::Cpu(_) => None,
+        }
+    }
+
     /// The axis along which chunks come.
     pub fn time(&self) -> TimeId {
-        self.stream.executable().program().chunks.expect("it was compiled to take chunks")
+        self.stream.program().chunks.expect("it was compiled to take chunks")
     }
 
     /// How many positions of a sequence came along the axis of chunks.

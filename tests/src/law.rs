@@ -227,54 +227,65 @@ impl Law {
         }
     }
 
-    /// The law, for several ways of cutting.
+    /// The law, for several ways of cutting, bit for bit: on the processor, with each version of the tiles.
     ///
     /// # Panics
     /// Where it does not hold.
     pub fn holds(&self, random: &mut Random) {
         for instructions in Instructions::available() {
-            let runner = shown(Runner::new(&self.checked, &self.loaded, Backend::Cpu(instructions, 2)));
-            let expected = self.whole(&runner);
-            let mut streamers =
-                [1, 2].map(|threads| shown(Streamer::new(&self.checked, &self.loaded, instructions, threads)));
-            let (_, at_once) = self.in_chunks(&mut streamers[1], &mut Together(|left| left));
-            for turn in 0..7 {
-                let streamer = &mut streamers[usize::from(turn % 3 > 0)];
-                let (outputs, states) = match turn {
-                    0 => self.in_chunks(streamer, &mut Together(|left| left)),
-                    1 => self.in_chunks(streamer, &mut Together(|_| 1)),
-                    2 => self.in_chunks(streamer, &mut Together(|left: usize| random.below(left.min(40) + 1))),
-                    3 => self.in_chunks(streamer, &mut Together(|left: usize| random.below(left.min(4) + 1))),
-                    _ => {
-                        let sequences = self.batch.sequences;
-                        let mut apart = Apart::new(sequences, [1, 5, 40][turn - 4], random);
-                        let result = self.in_chunks(streamer, &mut apart);
-                        assert!(apart.waits.iter().all(|wait| *wait == 0), "{}: a sequence did not begin", self.name);
-                        result
-                    }
-                };
-                for ((own, wanted), (output, _)) in outputs.iter().zip(&expected).zip(&self.checked.outputs) {
-                    for (sequence, (own, wanted)) in own.iter().zip(wanted).enumerate() {
-                        self.same(own, wanted, &format!("{output} of sequence {sequence}, turn {turn}"));
-                    }
+            let backends = [1, 2].map(|threads| Backend::Cpu(instructions, threads));
+            self.holds_on(backends, None, random);
+        }
+    }
+
+    /// The law on two backends, of which the second runs the whole: bit for bit, or within a tolerance relative beyond one.
+    ///
+    /// # Panics
+    /// Where it does not hold.
+    pub fn holds_on(&self, backends: [Backend; 2], tolerance: Option<f32>, random: &mut Random) {
+        let runner = shown(Runner::new(&self.checked, &self.loaded, backends[1]));
+        let expected = self.whole(&runner);
+        let mut streamers = backends.map(|backend| shown(Streamer::new(&self.checked, &self.loaded, backend)));
+        let (_, at_once) = self.in_chunks(&mut streamers[1], &mut Together(|left| left));
+        let same = |got: &[f32], wanted: &[f32], what: &str| self.same(got, wanted, tolerance, what);
+        for turn in 0..7 {
+            let streamer = &mut streamers[usize::from(turn % 3 > 0)];
+            let (outputs, states) = match turn {
+                0 => self.in_chunks(streamer, &mut Together(|left| left)),
+                1 => self.in_chunks(streamer, &mut Together(|_| 1)),
+                2 => self.in_chunks(streamer, &mut Together(|left: usize| random.below(left.min(40) + 1))),
+                3 => self.in_chunks(streamer, &mut Together(|left: usize| random.below(left.min(4) + 1))),
+                _ => {
+                    let sequences = self.batch.sequences;
+                    let mut apart = Apart::new(sequences, [1, 5, 40][turn - 4], random);
+                    let result = self.in_chunks(streamer, &mut apart);
+                    assert!(apart.waits.iter().all(|wait| *wait == 0), "{}: a sequence did not begin", self.name);
+                    result
                 }
-                for (state, wanted) in states.iter().zip(&at_once) {
-                    assert_eq!(state.given, wanted.given, "{}", self.name);
-                    assert!(state.values.keys().eq(wanted.values.keys()), "{}", self.name);
-                    for (path, kept) in &state.values {
-                        let other = &wanted.values[path];
-                        assert_eq!((kept.from, kept.row), (other.from, other.row), "{}, the state's {path}", self.name);
-                        self.same(&kept.numbers, &other.numbers, &format!("the state's {path}, turn {turn}"));
-                    }
+            };
+            for ((own, wanted), (output, _)) in outputs.iter().zip(&expected).zip(&self.checked.outputs) {
+                for (sequence, (own, wanted)) in own.iter().zip(wanted).enumerate() {
+                    same(own, wanted, &format!("{output} of sequence {sequence}, turn {turn}"));
+                }
+            }
+            for (state, wanted) in states.iter().zip(&at_once) {
+                assert_eq!(state.given, wanted.given, "{}", self.name);
+                assert!(state.values.keys().eq(wanted.values.keys()), "{}", self.name);
+                for (path, kept) in &state.values {
+                    let other = &wanted.values[path];
+                    assert_eq!((kept.from, kept.row), (other.from, other.row), "{}, the state's {path}", self.name);
+                    same(&kept.numbers, &other.numbers, &format!("the state's {path}, turn {turn}"));
                 }
             }
         }
     }
 
-    fn same(&self, got: &[f32], wanted: &[f32], what: &str) {
+    fn same(&self, got: &[f32], wanted: &[f32], tolerance: Option<f32>, what: &str) {
         assert_eq!(got.len(), wanted.len(), "{}, {what}", self.name);
         for (place, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-            assert!(got.to_bits() == wanted.to_bits(), "{}, {what}[{place}]: {got} is not {wanted}", self.name);
+            let same = got.to_bits() == wanted.to_bits();
+            let near = tolerance.is_some_and(|most| (got - wanted).abs() <= most * wanted.abs().max(1.0));
+            assert!(same || near, "{}, {what}[{place}]: {got} is not {wanted}", self.name);
         }
     }
 }

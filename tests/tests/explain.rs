@@ -2,7 +2,7 @@
 //! said to have; and the reasons are those of the decisions.
 
 use seqwright::command::explain::{Look, Shown, answer, text};
-use seqwright::session::{Checked, Request, Streamer, check};
+use seqwright::session::{Backend, Checked, Request, Streamer, check};
 use seqwright::stream::Chunk;
 use seqwright::tiles::Instructions;
 use seqwright_compiler::explain::{Explanation, Fate, Stages, explain, traffic, why};
@@ -197,7 +197,7 @@ fn states_have_the_bytes_that_are_told() {
             .collect();
         let (loaded, batch) = random_inputs(&checked, &[1], &mut Random(3));
         drop(batch);
-        let mut streamer = shown(Streamer::new(&checked, &loaded, Instructions::best(), 1));
+        let mut streamer = shown(Streamer::new(&checked, &loaded, Backend::Cpu(Instructions::best(), 1)));
         let place = streamer.stream().begin();
         let inputs = checked.model.inputs().map(|(id, value)| {
             let rows: usize = value.axes.iter().filter_map(|axis| Some(lengths[axis.time()?.0 as usize])).product();

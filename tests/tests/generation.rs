@@ -95,7 +95,7 @@ fn the_last_position_s_numbers_are_those_among_all() {
         checked.outputs = vec![(task.name.clone(), task.logits)];
         let backend = Backend::Cpu(Instructions::best(), 2);
         let mut generator = shown(Generator::new(&checked, &loaded, None, backend));
-        let mut streamer = shown(Streamer::new(&checked, &loaded, Instructions::best(), 2));
+        let mut streamer = shown(Streamer::new(&checked, &loaded, Backend::Cpu(Instructions::best(), 2)));
         for (given, tokens) in prompts(&checked, &[23, 9]) {
             let (place, other) = (generator.begin(given.clone()), streamer.stream().begin());
             let mut done = 0;

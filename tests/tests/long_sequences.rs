@@ -1,7 +1,7 @@
 //! Long sequences: rings that stay small however long a sequence becomes, and give nothing up before they are full; one
 //! program for sequences of any length.
 
-use seqwright::session::{Checked, Request, Streamer, check};
+use seqwright::session::{Backend, Checked, Request, Streamer, check};
 use seqwright::stream::Chunk;
 use seqwright::tiles::Instructions;
 use seqwright::weights::Loaded;
@@ -30,7 +30,7 @@ impl Model {
     }
 
     fn streamer(&self) -> Streamer {
-        shown(Streamer::new(&self.checked, &self.loaded, Instructions::best(), 1))
+        shown(Streamer::new(&self.checked, &self.loaded, Backend::Cpu(Instructions::best(), 1)))
     }
 
     /// Gives positions to the sequence in a place, so many at once.

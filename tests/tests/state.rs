@@ -1,7 +1,7 @@
 //! What is kept of a sequence, as a value: saved and loaded, forked, cut, begun anew; and whatever is no state of the model
 //! is an error that says so.
 
-use seqwright::session::{Checked, Failure, Request, Streamer, check, weights};
+use seqwright::session::{Backend, Checked, Failure, Request, Streamer, check, weights};
 use seqwright::stream::{Chunk, State, StateError};
 use seqwright::tiles::Instructions;
 use seqwright::weights::Loaded;
@@ -23,7 +23,7 @@ struct Subject {
 const LENGTH: usize = 90;
 
 fn compiled(checked: Checked, loaded: &Loaded) -> Subject {
-    let streamer = shown(Streamer::new(&checked, loaded, Instructions::best(), 1));
+    let streamer = shown(Streamer::new(&checked, loaded, Backend::Cpu(Instructions::best(), 1)));
     let (_, batch) = random_inputs(&checked, &[LENGTH], &mut Random(9));
     Subject { streamer, checked, inputs: batch.inputs, length: LENGTH }
 }
@@ -163,8 +163,8 @@ fn a_state_that_grows_can_be_cut() {
     assert_eq!(subject.feed(other, 60, 90), cut);
     // A value of its own is cut alike.
     let mut state = subject.state(place);
-    let executable = subject.streamer.stream().executable();
-    let (program, time) = (executable.program().clone(), subject.streamer.time());
+    let program = subject.streamer.stream().program().clone();
+    let time = subject.streamer.time();
     state.truncate(&program, time, 25).unwrap();
     assert_eq!(state, at_25);
     subject.streamer.stream().truncate(place, 0).unwrap();

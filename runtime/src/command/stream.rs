@@ -32,15 +32,16 @@ use std::time::Instant;
 /// Runs a model on what comes.
 pub fn stream(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &arguments.output)?;
-    let Backend::Cpu(instructions, threads) = prepare::backend(&arguments.backend, terminal)? else {
-        return Err(Stop::Usage("chunks run on the processor alone: leave `--backend` out".to_string()));
-    };
+    let backend = prepare::backend(&arguments.backend, terminal)?;
+    if backend == Backend::Interpreter {
+        return Err(Stop::Usage("the interpreter computes whole sequences alone: leave `--backend` out".to_string()));
+    }
     let mut steps = Steps::default();
     let prepared = prepare::prepare(&request, arguments.checkpoint.as_deref(), &mut steps, terminal)?;
     let checked = &prepared.checked;
     let mut streamer = {
         let _waiting = Waiting::new(format!("compiling {}", checked.model.name));
-        steps.take("compile", || Streamer::new(checked, &prepared.loaded, instructions, threads))?
+        steps.take("compile", || Streamer::new(checked, &prepared.loaded, backend))?
     };
     let along = inputs_along(&checked.model, streamer.time())?;
     let state = arguments.state.as_deref().map(State::load).transpose().map_err(Failure::File)?;

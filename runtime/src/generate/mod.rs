@@ -84,20 +84,14 @@ impl Generator {
             outputs: vec![(task.name.clone(), last)],
         };
         let engine = match backend {
-            Backend::Cpu(instructions, threads) => {
-                task.require_steps(checked)?;
-                let streamer = Streamer::along(task.time, &narrowed, loaded, instructions, threads)?;
-                Engine::Chunks { streamer: Box::new(streamer), waiting: BTreeMap::new() }
-            }
-            // Chunk programs keep their state where the processor has it: elsewhere sequences are computed anew.
-            #[cfg(feature = "gpu")]
-            Backend::Gpu(_) => {
-                let runner = Runner::new(&narrowed, loaded, backend)?;
-                Engine::Whole { runner: Box::new(runner), sequences: Vec::new() }
-            }
             Backend::Interpreter => {
                 let runner = Runner::new(&narrowed, loaded, backend)?;
                 Engine::Whole { runner: Box::new(runner), sequences: Vec::new() }
+            }
+            processor_or_gpu => {
+                task.require_steps(checked)?;
+                let streamer = Streamer::along(task.time, &narrowed, loaded, processor_or_gpu)?;
+                Engine::Chunks { streamer: Box::new(streamer), waiting: BTreeMap::new() }
             }
         };
         let bound = match checked.model.value(task.tokens).kind {

@@ -4,9 +4,9 @@
 use super::buffers::{Buffers, Use, create};
 use super::{Device, GpuError};
 use crate::batch::Batch;
-use crate::execute::{RunError, input_of, packed_elements, rows_of};
+use crate::execute::{RunError, When, fingerprint, input_of, packed_elements, rows_of};
 use crate::rows::Rows;
-use seqwright_compiler::kernel::{Body, BufferId, Kernel, Program, Role};
+use seqwright_compiler::kernel::{Body, BufferId, Call, Kernel, Part, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use seqwright_compiler::wgsl::{self, Shader};
@@ -24,6 +24,7 @@ pub struct Executable {
     parameters: Vec<Option<wgpu::Buffer>>,
     buffers: Mutex<Buffers>,
     counts: Mutex<Counts>,
+    fingerprint: u64,
 }
 
 /// A kernel's shader and what is made of it.
@@ -68,6 +69,50 @@ type Run = (usize, usize, usize);
 
 /// Bytes of a run in the buffer of all runs.
 const RUN: u64 = 16;
+
+/// What one submission does.
+pub(super) struct Order<'o> {
+    /// The rows of all sequences.
+    pub rows: &'o Rows,
+    /// Sequences that begin: what is computed once is computed for them.
+    pub fresh: Vec<(usize, usize)>,
+    /// Numbers for buffers, and where the first of them goes.
+    pub given: Vec<(BufferId, usize, &'o [f32])>,
+    /// Buffers that outlive the run.
+    pub lent: BTreeMap<BufferId, wgpu::Buffer>,
+    /// What is copied before everything else.
+    pub first: Vec<Copy>,
+    /// What is copied around calls that write a buffer.
+    pub around: BTreeMap<(BufferId, When), Vec<Copy>>,
+    /// What is copied at the end.
+    pub after: Vec<Copy>,
+}
+
+impl<'o> Order<'o> {
+    pub fn new(rows: &'o Rows, fresh: Vec<(usize, usize)>) -> Order<'o> {
+        let (given, first, after) = Default::default();
+        Order { rows, fresh, given, lent: BTreeMap::new(), first, around: BTreeMap::new(), after }
+    }
+}
+
+/// Numbers that are copied from a place to another.
+#[derive(Clone)]
+pub(super) struct Copy {
+    /// From where, and the first number.
+    pub from: (CopyPlace, usize),
+    /// Where to.
+    pub to: (CopyPlace, usize),
+    /// How many.
+    pub count: usize,
+}
+
+#[derive(Clone)]
+pub(super) enum CopyPlace {
+    /// A buffer of the program.
+    Of(BufferId),
+    /// One that is none of its own.
+    Apart(wgpu::Buffer),
+}
 
 impl Executable {
     /// Compiles a program for a device, with these weights (row-major in their axes' order).
@@ -146,6 +191,7 @@ impl Executable {
         }
         device.check()?;
         Ok(Executable {
+            fingerprint: fingerprint(&program, weights),
             device,
             program,
             kernels,
@@ -171,19 +217,39 @@ impl Executable {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A number that tells this program with these weights from others, as on the CPU.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
     /// Runs a batch; gives the rows of each output, in the program's order.
     ///
     /// # Errors
     /// As on the CPU, and what the device does not allow.
     pub async fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = rows_of(&self.program, batch)?;
-        let (dispatches, runs) = self.dispatches(&rows)?;
+        let mut order = Order::new(&rows, vec![(0, rows.sequences)]);
+        for (number, buffer) in self.program.buffers.iter().enumerate() {
+            if let Role::Input(_) = &buffer.role {
+                order.given.push((BufferId(number as u32), 0, input_of(buffer, batch, &rows)?));
+            }
+        }
+        self.execute(&order).await
+    }
+
+    /// Does what an order says, in one submission; gives the new rows of each output.
+    ///
+    /// # Errors
+    /// What the device does not allow.
+    pub(super) async fn execute(&self, order: &Order<'_>) -> Result<Vec<Vec<f32>>, RunError> {
+        let rows = order.rows;
+        let (dispatches, runs) = self.dispatches(rows, &order.fresh)?;
         let memory = self.device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let (results, bytes) = {
             let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
-            let sent = self.fill(&mut buffers, batch, &rows, &runs)?;
-            let commands = self.record(&buffers, &dispatches);
-            let (results, bytes, commands) = self.read_back(&mut buffers, &rows, commands)?;
+            let sent = self.fill(&mut buffers, order, &runs)?;
+            let commands = self.record(&buffers, order, &dispatches);
+            let (results, bytes, commands) = self.read_back(&mut buffers, order, commands)?;
             self.device.queue.submit([commands.finish()]);
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             counts.dispatches = dispatches.len();
@@ -201,88 +267,100 @@ impl Executable {
         let mut next = 0;
         let mut outputs = Vec::new();
         for output in &self.program.outputs {
-            let count = self.numbers_of(output.buffer, &rows);
+            let count = self.numbers_of(output.buffer, rows);
             outputs.push(numbers[next..next + count].to_vec());
             next += count;
         }
         Ok(outputs)
     }
 
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Everything that is dispatched, and the runs it is dispatched for.
-    fn dispatches(&self, rows: &Rows) -> Result<(Vec<Dispatch>, Vec<Run>), RunError> {
+    fn dispatches(&self, rows: &Rows, fresh: &[(usize, usize)]) -> Result<(Vec<Dispatch>, Vec<Run>), RunError> {
         let mut dispatches = Vec::new();
         let mut runs: Vec<Run> = Vec::new();
         let most = self.device.limits.max_compute_workgroups_per_dimension as usize;
         for (number, call) in self.program.calls.iter().enumerate() {
             let kernel = &self.program.kernels[call.kernel];
             let shader = &self.kernels[call.kernel].shader;
-            let end = end_of(kernel, rows);
-            if end == 0 {
-                continue;
-            }
             let steps = match (shader.steps, kernel.rows) {
                 (true, Some(track)) => rows.longest(track),
                 (true, None) | (false, _) => 1,
             };
-            for step in 0..steps {
-                let run = (0, end, step);
-                let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
-                    runs.push(run);
-                    runs.len() - 1
-                });
-                for (phase, ways) in shader.phases.iter().enumerate() {
-                    let entry = ways.entry(end);
-                    let groups = entry.grid.workgroups(end);
-                    if let Some(needed) = groups.iter().copied().find(|groups| *groups > most) {
-                        return Err(GpuError::Limit {
-                            what: format!("`{}`", call.name),
-                            needed: needed as u64,
-                            most: most as u64,
-                            unit: "workgroups along one axis",
-                            help: "run fewer or shorter sequences at once, or run with `--backend cpu`",
+            for (begin, end) in self.ranges(call, rows, fresh) {
+                for step in 0..steps {
+                    let run = (begin, end, step);
+                    let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
+                        runs.push(run);
+                        runs.len() - 1
+                    });
+                    for (phase, ways) in shader.phases.iter().enumerate() {
+                        let entry = ways.entry(end - begin);
+                        let groups = entry.grid.workgroups(end - begin);
+                        if let Some(needed) = groups.iter().copied().find(|groups| *groups > most) {
+                            return Err(GpuError::Limit {
+                                what: format!("`{}`", call.name),
+                                needed: needed as u64,
+                                most: most as u64,
+                                unit: "workgroups along one axis",
+                                help: "run fewer or shorter sequences at once, or run with `--backend cpu`",
+                            }
+                            .into());
                         }
-                        .into());
+                        let entry = ways.entries.iter().position(|known| known == entry).unwrap_or(0);
+                        let groups = groups.map(|groups| groups as u32);
+                        dispatches.push(Dispatch { call: number, phase, entry, groups, run: place });
                     }
-                    let entry = ways.entries.iter().position(|known| known == entry).unwrap_or(0);
-                    let groups = groups.map(|groups| groups as u32);
-                    dispatches.push(Dispatch { call: number, phase, entry, groups, run: place });
                 }
             }
         }
         Ok((dispatches, runs))
     }
 
-    /// Makes sure of all buffers and fills those that come from here; gives the bytes that were sent.
-    fn fill(&self, buffers: &mut Buffers, batch: &Batch, rows: &Rows, runs: &[Run]) -> Result<u64, RunError> {
-        let device = &self.device;
-        let mut sent = 0;
-        let mut send = |buffer: &wgpu::Buffer, bytes: &[u8]| {
-            sent += bytes.len() as u64;
-            device.queue.write_buffer(buffer, 0, bytes);
+    /// The rows of a call's kernel, or sequences of its scan, in ranges.
+    fn ranges(&self, call: &Call, rows: &Rows, fresh: &[(usize, usize)]) -> Vec<(usize, usize)> {
+        let kernel = &self.program.kernels[call.kernel];
+        let ranges = match (kernel.rows, &kernel.body, call.part) {
+            (Some(track), Body::Rows { .. } | Body::Attention(_), _) => vec![(0, rows.count(track))],
+            (None, _, Part::Once) => fresh.to_vec(),
+            (Some(_), Body::Scan { .. }, _) | (None, _, Part::New | Part::SoFar) => vec![(0, rows.sequences)],
         };
+        ranges.into_iter().filter(|(begin, end)| begin < end).collect()
+    }
+
+    /// Makes sure of all buffers and fills those that come from here; gives the bytes that were sent.
+    fn fill(&self, buffers: &mut Buffers, order: &Order, runs: &[Run]) -> Result<u64, RunError> {
+        let (device, rows) = (&self.device, order.rows);
         for (number, buffer) in self.program.buffers.iter().enumerate() {
             let bytes = (rows.of(&buffer.space) as u64).saturating_mul(buffer.row as u64 * 4);
             match &buffer.role {
-                Role::Input(_) => {
-                    let given = input_of(buffer, batch, rows)?;
-                    buffers.require(device, Use::Own(number), bytes, &buffer.name)?;
-                    send(buffers.get(Use::Own(number)), bytemuck::cast_slice(given));
-                }
+                _ if order.lent.contains_key(&BufferId(number as u32)) => {}
+                Role::Input(_) | Role::Kept => buffers.require(device, Use::Own(number), bytes, &buffer.name)?,
                 Role::Computed { slot } => buffers.require(device, Use::Slot(*slot), bytes, &buffer.name)?,
-                Role::Kept => buffers.require(device, Use::Own(number), bytes, &buffer.name)?,
                 Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {}
             }
         }
         for call in &self.program.calls {
-            let end = end_of(&self.program.kernels[call.kernel], rows) as u64;
+            let end = self.ranges(call, rows, &order.fresh).iter().map(|(_, end)| *end).max().unwrap_or(0) as u64;
             for (place, scratch) in self.kernels[call.kernel].shader.scratch.iter().enumerate() {
                 let bytes = end.saturating_mul(scratch.row as u64 * 4);
                 buffers.require(device, Use::Scratch(place), bytes, &scratch.name)?;
             }
         }
+        let mut sent = 0;
+        let mut send = |buffer: &wgpu::Buffer, first: usize, bytes: &[u8]| {
+            sent += bytes.len() as u64;
+            device.queue.write_buffer(buffer, first as u64 * 4, bytes);
+        };
+        for (id, first, numbers) in order.given.iter().filter(|(_, _, numbers)| !numbers.is_empty()) {
+            send(self.buffer(buffers, order, *id), *first, bytemuck::cast_slice(numbers));
+        }
         let tables = rows.flat();
         buffers.require(device, Use::Tables, tables.len() as u64 * 4, "tables of positions")?;
-        send(buffers.get(Use::Tables), bytemuck::cast_slice(&tables));
+        send(buffers.get(Use::Tables), 0, bytemuck::cast_slice(&tables));
         let apart = self.run_bytes() as usize;
         let mut bytes = vec![0u8; runs.len() * apart];
         for ((begin, end, step), place) in runs.iter().zip(bytes.chunks_exact_mut(apart)) {
@@ -290,7 +368,7 @@ impl Executable {
             place[..RUN as usize].copy_from_slice(bytemuck::cast_slice(&words));
         }
         buffers.require(device, Use::Runs, bytes.len() as u64, "runs")?;
-        send(buffers.get(Use::Runs), &bytes);
+        send(buffers.get(Use::Runs), 0, &bytes);
         Ok(sent)
     }
 
@@ -300,7 +378,7 @@ impl Executable {
     }
 
     /// Records every dispatch.
-    fn record(&self, buffers: &Buffers, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
+    fn record(&self, buffers: &Buffers, order: &Order, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
         let device = &self.device.device;
         let groups: Vec<wgpu::BindGroup> = self
             .program
@@ -318,7 +396,7 @@ impl Executable {
                 resources.push(buffers.get(Use::Tables).as_entire_binding());
                 let apart =
                     call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
-                resources.extend(apart.map(|(_, id)| self.buffer(buffers, *id).as_entire_binding()));
+                resources.extend(apart.map(|(_, id)| self.buffer(buffers, order, *id).as_entire_binding()));
                 resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
                 let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
                 resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
@@ -335,27 +413,81 @@ impl Executable {
             })
             .collect();
         let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
-        {
-            let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for dispatch in dispatches {
-                let kernel = self.program.calls[dispatch.call].kernel;
-                pass.set_pipeline(&self.kernels[kernel].pipelines[dispatch.phase][dispatch.entry]);
-                let offset = dispatch.run as u64 * self.run_bytes();
-                pass.set_bind_group(0, &groups[dispatch.call], &[offset as u32]);
-                let [x, y, z] = dispatch.groups;
-                pass.dispatch_workgroups(x, y, z);
+        order.first.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
+        // Dispatches go on in one pass until something is copied. What was kept goes in front of a call's new rows even where
+        // it has none: others may read it.
+        let (mut rest, mut waiting) = (dispatches, 0);
+        for call in 0..self.program.calls.len() {
+            let [before, after] = [When::Before, When::After].map(|when| self.copies_of(order, call, when));
+            if !before.is_empty() {
+                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
+                before.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
+            }
+            waiting += rest[waiting..].iter().take_while(|dispatch| dispatch.call == call).count();
+            if !after.is_empty() {
+                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
+                after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
             }
         }
+        self.pass(&mut commands, &groups, &mut rest, waiting);
+        order.after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
         commands
+    }
+
+    /// Records the first of some dispatches, and leaves the others.
+    fn pass(
+        &self,
+        commands: &mut wgpu::CommandEncoder,
+        groups: &[wgpu::BindGroup],
+        rest: &mut &[Dispatch],
+        count: usize,
+    ) {
+        let (own, others) = rest.split_at(count);
+        *rest = others;
+        if own.is_empty() {
+            return;
+        }
+        let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for dispatch in own {
+            let kernel = self.program.calls[dispatch.call].kernel;
+            pass.set_pipeline(&self.kernels[kernel].pipelines[dispatch.phase][dispatch.entry]);
+            let offset = dispatch.run as u64 * self.run_bytes();
+            pass.set_bind_group(0, &groups[dispatch.call], &[offset as u32]);
+            let [x, y, z] = dispatch.groups;
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+
+    /// What is copied around a call: of the buffers that it writes.
+    fn copies_of<'o>(&self, order: &'o Order, call: usize, when: When) -> Vec<&'o Copy> {
+        if order.around.is_empty() {
+            return Vec::new();
+        }
+        let call = &self.program.calls[call];
+        let kernel = &self.program.kernels[call.kernel];
+        let written = call.arguments.iter().zip(&kernel.arguments).filter(|(_, argument)| argument.written);
+        written.flat_map(|(id, _)| order.around.get(&(*id, when)).into_iter().flatten()).collect()
+    }
+
+    /// Records a copy.
+    fn copy(&self, commands: &mut wgpu::CommandEncoder, buffers: &Buffers, order: &Order, copy: &Copy) {
+        let place = |place: &CopyPlace| match place {
+            CopyPlace::Of(id) => self.buffer(buffers, order, *id).clone(),
+            CopyPlace::Apart(buffer) => buffer.clone(),
+        };
+        let ((from, first), (to, start)) = (&copy.from, &copy.to);
+        let bytes = |numbers: usize| numbers as u64 * 4;
+        commands.copy_buffer_to_buffer(&place(from), bytes(*first), &place(to), bytes(*start), bytes(copy.count));
     }
 
     /// Records copies of the outputs: where to, and how many bytes.
     fn read_back(
         &self,
         buffers: &mut Buffers,
-        rows: &Rows,
+        order: &Order,
         mut commands: wgpu::CommandEncoder,
     ) -> Result<(wgpu::Buffer, u64, wgpu::CommandEncoder), RunError> {
+        let rows = order.rows;
         let count = |id| self.numbers_of(id, rows) as u64 * 4;
         let bytes: u64 = self.program.outputs.iter().map(|output| count(output.buffer)).sum();
         buffers.require(&self.device, Use::Results, bytes, "results")?;
@@ -363,7 +495,7 @@ impl Executable {
         let mut next = 0;
         for output in &self.program.outputs {
             let buffer = self.program.buffer(output.buffer);
-            let from = self.buffer(buffers, output.buffer);
+            let from = self.buffer(buffers, order, output.buffer);
             for (first, count) in rows.new_rows(&buffer.space) {
                 let (first, count) = ((first * buffer.row) as u64 * 4, (count * buffer.row) as u64 * 4);
                 if count > 0 {
@@ -381,20 +513,15 @@ impl Executable {
         rows.new_rows(&buffer.space).iter().map(|(_, count)| count * buffer.row).sum()
     }
 
-    fn buffer<'b>(&'b self, buffers: &'b Buffers, id: BufferId) -> &'b wgpu::Buffer {
+    fn buffer<'b>(&'b self, buffers: &'b Buffers, order: &'b Order, id: BufferId) -> &'b wgpu::Buffer {
+        if let Some(lent) = order.lent.get(&id) {
+            return lent;
+        }
         match (&self.fixed[id.0 as usize], &self.program.buffer(id).role) {
             (Some(buffer), _) => buffer,
             (None, Role::Computed { slot }) => buffers.get(Use::Slot(*slot)),
             (None, _) => buffers.get(Use::Own(id.0 as usize)),
         }
-    }
-}
-
-/// One past the last row of a kernel, or sequence of a scan.
-fn end_of(kernel: &Kernel, rows: &Rows) -> usize {
-    match (kernel.rows, &kernel.body) {
-        (Some(track), Body::Rows { .. } | Body::Attention(_)) => rows.count(track),
-        (Some(_), Body::Scan { .. }) | (None, _) => rows.sequences,
     }
 }
 

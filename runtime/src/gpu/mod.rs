@@ -5,6 +5,7 @@
 //! | `adapter.rs` | which adapters there are, and the one that is meant |
 //! | `device.rs` | an open device, and waiting for it |
 //! | `execute.rs` | a program on it: pipelines and weights once, then one submission for each run |
+//! | `keeper.rs` | sequences that come chunk by chunk: their states stay on the device |
 //! | `buffers.rs` | memory of runs, kept from one to the next |
 //! | `error.rs` | what can be wrong with all that, and what to do |
 //!
@@ -16,8 +17,10 @@ mod buffers;
 mod device;
 mod error;
 mod execute;
+mod keeper;
 
 pub use adapter::{Adapter, adapters, choose};
 pub use device::Device;
 pub use error::GpuError;
 pub use execute::{Counts, Executable};
+pub(crate) use keeper::Keeper;

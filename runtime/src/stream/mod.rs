@@ -6,31 +6,42 @@
 //! and what is computed once for a sequence is copied before and after the run. [`state`](Stream::state) takes it out as a
 //! [`State`], a value that can be saved, put back any number of times, or cut.
 //!
+//! | file | what it does |
+//! | --- | --- |
+//! | `layout.rs` | which rows stay where |
+//! | `keeper.rs` | what keeps the numbers and runs the program: `memory.rs` here, [`crate::gpu`] on a device |
+//! | `state.rs` | a sequence's state as a value |
+//!
 //! [`Track::stays`]: seqwright_compiler::kernel::Track::stays
 
-mod regions;
+mod keeper;
+mod layout;
+mod memory;
 mod state;
 
+pub use keeper::Engine;
+pub(crate) use keeper::{Piece, Turn, copied_track};
+#[cfg(feature = "gpu")]
+pub(crate) use layout::Move;
 pub use state::{Kept, State, StateError};
 
-use crate::execute::{Executable, RunError, When, aligned};
-use crate::memory::Memory;
+use crate::execute::RunError;
 use crate::rows::{Rows, Step};
-use crate::tiles::AlignedFloats;
-use regions::Regions;
-use seqwright_compiler::kernel::{Buffer, BufferId, Keep, Role, Space, Track, TrackId};
+use keeper::Keeper;
+use layout::{Layout, Needed};
+use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, TrackId};
 use seqwright_compiler::term::{TimeId, ValueId};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 /// Sequences that come chunk by chunk.
 pub struct Stream {
-    executable: Rc<Executable>,
+    engine: Engine,
     places: Vec<Option<Place>>,
-    regions: Regions,
+    layout: Layout,
+    keeper: Keeper,
 }
 
-/// What is known of a sequence, besides the rows that stay in their regions.
+/// What is known of a sequence, besides its numbers.
 #[derive(Clone, Debug, Default)]
 struct Place {
     /// Positions that came, for each time axis.
@@ -39,8 +50,6 @@ struct Place {
     ended: bool,
     /// Whether a run has seen it.
     begun: bool,
-    /// Rows that are copied before and after a run or a call, for each buffer that has any.
-    copied: BTreeMap<BufferId, Vec<f32>>,
 }
 
 /// The next positions of some sequences.
@@ -68,20 +77,25 @@ pub struct NewRows {
 }
 
 impl Stream {
-    /// A stream without sequences yet. The executable is one of a chunk program.
-    pub fn new(executable: Rc<Executable>) -> Stream {
-        let regions = Regions::new(executable.program());
-        Stream { executable, places: Vec::new(), regions }
+    /// A stream without sequences yet. The engine is one of a chunk program.
+    pub fn new(engine: Engine) -> Stream {
+        let (layout, keeper) = (Layout::new(engine.program()), Keeper::new(&engine));
+        Stream { engine, places: Vec::new(), layout, keeper }
     }
 
     /// The program.
-    pub fn executable(&self) -> &Executable {
-        &self.executable
+    pub fn program(&self) -> &Program {
+        self.engine.program()
+    }
+
+    /// What runs it.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Begins a sequence; gives its place.
     pub fn begin(&mut self) -> usize {
-        let times = self.executable.program().times.len();
+        let times = self.program().times.len();
         let fresh = Place { given: vec![0; times], ..Place::default() };
         let free = self.places.iter().position(Option::is_none);
         let place = free.unwrap_or_else(|| {
@@ -89,7 +103,7 @@ impl Stream {
             self.places.len() - 1
         });
         self.places[place] = Some(fresh);
-        self.regions.clear(place);
+        self.forget(place);
         place
     }
 
@@ -97,7 +111,7 @@ impl Stream {
     pub fn end(&mut self, place: usize) {
         if let Some(known) = self.places.get_mut(place) {
             *known = None;
-            self.regions.clear(place);
+            self.forget(place);
         }
     }
 
@@ -105,13 +119,13 @@ impl Stream {
     pub fn reset(&mut self, place: usize) {
         if let Some(known) = self.places.get_mut(place).and_then(Option::as_mut) {
             *known = Place { given: vec![0; known.given.len()], ..Place::default() };
-            self.regions.clear(place);
+            self.forget(place);
         }
     }
 
     /// How many positions of a sequence came along the axis of chunks.
     pub fn position(&self, place: usize) -> usize {
-        let time = self.executable.program().chunks.map_or(0, |time| time.0 as usize);
+        let time = self.program().chunks.map_or(0, |time| time.0 as usize);
         self.places.get(place).and_then(Option::as_ref).and_then(|place| place.given.get(time)).copied().unwrap_or(0)
     }
 
@@ -121,53 +135,27 @@ impl Stream {
     /// A chunk that does not fit, a sequence that becomes longer than the model allows, or too little memory; nothing has
     /// changed then.
     pub fn run(&mut self, chunk: &Chunk) -> Result<Vec<NewRows>, RunError> {
-        let executable = Rc::clone(&self.executable);
-        let program = executable.program();
+        let engine = self.engine.clone();
+        let program = engine.program();
         let steps = self.steps(chunk)?;
-        let mut regions_needed: Vec<(TrackId, usize, usize, usize)> = Vec::new();
+        let mut needed = Vec::new();
         for (number, track) in program.tracks.iter().enumerate().filter(|(_, track)| track.stays()) {
             for (step, place) in steps[track.time.0 as usize].iter().zip(&chunk.places) {
                 let (_, end) = step.new_positions(track.lag);
-                regions_needed.push((TrackId(number as u32), *place, step.from(track.lag, track.keep), end));
+                let from = step.from(track.lag, track.keep);
+                needed.push(Needed { track: TrackId(number as u32), place: *place, from, end });
             }
         }
         self.check_inputs(chunk, &steps)?;
-        self.regions.reserve(program, &regions_needed)?;
+        self.reserve(&needed)?;
         let rows = Rows::new(program, chunk.places.len(), &steps, &|id, sequence| {
             let track = program.track(id);
             let step = steps[track.time.0 as usize][sequence];
-            self.regions.row(id, chunk.places[sequence], step.from(track.lag, track.keep))
+            self.layout.row(id, chunk.places[sequence], step.from(track.lag, track.keep))
         });
-        let mut memory = Memory::new(program, &rows)?;
         let begins: Vec<bool> = chunk.places.iter().map(|place| !self.place(*place).begun).collect();
-        for (number, buffer) in program.buffers.iter().enumerate() {
-            let id = BufferId(number as u32);
-            match &buffer.role {
-                Role::Input(value) => {
-                    let given = chunk.inputs.get(value).map_or(&[][..], Vec::as_slice);
-                    self.give_input(&mut memory, chunk, &rows, (id, buffer), given, &begins);
-                }
-                Role::Kept => self.give_kept(&mut memory, chunk, &rows, (id, buffer)),
-                Role::Computed { .. } | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {}
-            }
-        }
-        let fresh: Vec<(usize, usize)> =
-            (0..begins.len()).filter(|place| begins[*place]).map(|place| (place, place + 1)).collect();
-        let places = &mut self.places;
-        executable.calls(&rows, &mut memory, &fresh, &mut |when, id, memory| {
-            let buffer = program.buffer(id);
-            if let (Role::Computed { .. }, Some(track)) =
-                (&buffer.role, copied_track(program.tracks.as_slice(), buffer))
-            {
-                copy_rows(when, (id, buffer), track, memory, &rows, &chunk.places, places);
-            }
-        });
-        let outputs = program.outputs.iter().map(|output| NewRows {
-            numbers: executable.read(&memory, &rows, output.buffer),
-            counts: rows.new_rows(&program.buffer(output.buffer).space).iter().map(|(_, count)| *count).collect(),
-        });
-        let outputs = outputs.collect();
-        self.take_back(&mut memory, chunk, &rows);
+        let turn = Turn { places: &chunk.places, begins: &begins, rows: &rows, inputs: &chunk.inputs };
+        let outputs = self.keeper.run(&turn)?;
         for (sequence, place) in chunk.places.iter().enumerate() {
             let known = self.places[*place].as_mut().expect("a sequence that ran is there");
             known.begun = true;
@@ -179,13 +167,28 @@ impl Stream {
         Ok(outputs)
     }
 
+    /// Gives up all numbers of a sequence.
+    fn forget(&mut self, place: usize) {
+        self.layout.clear(place);
+        self.keeper.forget(place);
+    }
+
+    /// Makes room for rows that stay.
+    fn reserve(&mut self, needed: &[Needed]) -> Result<(), RunError> {
+        if let Some(change) = self.layout.change(self.engine.program(), needed) {
+            self.keeper.relocate(&change.moves)?;
+            self.layout.apply(change);
+        }
+        Ok(())
+    }
+
     fn place(&self, place: usize) -> &Place {
         self.places[place].as_ref().expect("the chunk's places were checked")
     }
 
     /// What comes of each sequence along each time axis.
     fn steps(&self, chunk: &Chunk) -> Result<Vec<Vec<Step>>, RunError> {
-        let program = self.executable.program();
+        let program = self.program();
         let wrong = |why: String| Err(RunError::Batch(why));
         for (number, place) in chunk.places.iter().enumerate() {
             match self.places.get(*place).and_then(Option::as_ref) {
@@ -239,7 +242,7 @@ impl Stream {
 
     /// Checks that each input has the numbers of its new rows.
     fn check_inputs(&self, chunk: &Chunk, steps: &[Vec<Step>]) -> Result<(), RunError> {
-        let program = self.executable.program();
+        let program = self.program();
         for buffer in &program.buffers {
             let (Role::Input(value), Space::Tracks(tracks)) = (&buffer.role, &buffer.space) else { continue };
             let rows: usize = (0..chunk.places.len())
@@ -264,117 +267,21 @@ impl Stream {
         Ok(())
     }
 
-    /// An input's memory: what is kept of it, and what is new.
-    fn give_input(
-        &mut self,
-        memory: &mut Memory,
-        chunk: &Chunk,
-        rows: &Rows,
-        (id, buffer): (BufferId, &Buffer),
-        given: &[f32],
-        begins: &[bool],
-    ) {
-        let row = buffer.row;
-        let Space::Tracks(tracks) = &buffer.space else { return };
-        let Some(first) = tracks.first() else {
-            let mut numbers = AlignedFloats::zeroed((chunk.places.len() * row).max(1));
-            let mut next = 0;
-            for (sequence, place) in chunk.places.iter().enumerate() {
-                let to = &mut numbers[sequence * row..(sequence + 1) * row];
-                if begins[sequence] {
-                    to.copy_from_slice(&given[next..next + row]);
-                    next += row;
-                } else if let Some(kept) = self.place(*place).copied.get(&id) {
-                    to.copy_from_slice(kept);
-                }
-            }
-            return memory.give(id, numbers);
-        };
-        let track = self.executable.program().track(*first);
-        if track.stays() {
-            let mut numbers = self.regions.lend(id);
-            let mut next = 0;
-            for extent in rows.extents(*first) {
-                let to = (extent.first + extent.kept) * row;
-                let count = extent.new * row;
-                numbers[to..to + count].copy_from_slice(&given[next..next + count]);
-                next += count;
-            }
-            return memory.give(id, numbers);
-        }
-        if track.keep == Keep::New {
-            return memory.give(id, aligned(given));
-        }
-        let mut numbers = AlignedFloats::zeroed((rows.count(*first) * row).max(1));
-        let mut next = 0;
-        for (extent, place) in rows.extents(*first).iter().zip(&chunk.places) {
-            let kept = &self.place(*place).copied.get(&id).map_or(&[][..], Vec::as_slice);
-            let (start, count) = (extent.first * row, extent.kept * row);
-            numbers[start..start + count].copy_from_slice(&kept[kept.len() - count..]);
-            let (start, count) = (start + count, extent.new * row);
-            numbers[start..start + count].copy_from_slice(&given[next..next + count]);
-            next += count;
-        }
-        memory.give(id, numbers);
-    }
-
-    /// The memory of what kernels compute and a sequence keeps where it is.
-    fn give_kept(&mut self, memory: &mut Memory, chunk: &Chunk, rows: &Rows, (id, buffer): (BufferId, &Buffer)) {
-        match &buffer.space {
-            Space::Tracks(tracks) if !tracks.is_empty() => memory.give(id, self.regions.lend(id)),
-            Space::Tracks(_) | Space::Global => {
-                let mut numbers = AlignedFloats::zeroed((rows.sequences * buffer.row).max(1));
-                for (sequence, place) in chunk.places.iter().enumerate() {
-                    if let Some(kept) = self.place(*place).copied.get(&id) {
-                        numbers[sequence * buffer.row..(sequence + 1) * buffer.row].copy_from_slice(kept);
-                    }
-                }
-                memory.give(id, numbers);
-            }
-        }
-    }
-
-    /// Keeps what outlives the run.
-    fn take_back(&mut self, memory: &mut Memory, chunk: &Chunk, rows: &Rows) {
-        let executable = Rc::clone(&self.executable);
-        let program = executable.program();
-        for (number, buffer) in program.buffers.iter().enumerate() {
-            let id = BufferId(number as u32);
-            let (Role::Input(_) | Role::Kept, Space::Tracks(tracks)) = (&buffer.role, &buffer.space) else { continue };
-            match tracks.first().map(|first| (*first, program.track(*first))) {
-                None => {
-                    for (sequence, place) in chunk.places.iter().enumerate() {
-                        let own = &memory.numbers(id)[sequence * buffer.row..(sequence + 1) * buffer.row];
-                        let known = self.places[*place].as_mut().expect("a sequence that ran is there");
-                        known.copied.insert(id, own.to_vec());
-                    }
-                }
-                Some((_, track)) if track.stays() => {
-                    if let Some(numbers) = memory.take(id) {
-                        self.regions.take_back(id, numbers);
-                    }
-                }
-                Some((first, track)) => {
-                    copy_rows(When::After, (id, buffer), (first, track), memory, rows, &chunk.places, &mut self.places);
-                }
-            }
-        }
-    }
-
     /// What is kept of the sequence in a place.
     ///
     /// # Errors
-    /// No sequence is there.
+    /// No sequence is there; a device that failed.
     pub fn state(&self, place: usize) -> Result<State, StateError> {
         let known = self.places.get(place).and_then(Option::as_ref).ok_or(StateError::NoSequence(place))?;
-        let program = self.executable.program();
-        let mut values = BTreeMap::new();
+        let program = self.engine.program();
+        let (mut kept, mut pieces) = (Vec::new(), Vec::new());
         for (number, buffer) in program.buffers.iter().enumerate() {
             let id = BufferId(number as u32);
             let Space::Tracks(tracks) = &buffer.space else { continue };
             let Some((first, track)) = tracks.first().map(|first| (*first, program.track(*first))) else {
-                if let Some(numbers) = known.copied.get(&id) {
-                    values.insert(buffer.name.clone(), Kept { from: 0, row: buffer.row, numbers: numbers.clone() });
+                if known.begun && matches!(buffer.role, Role::Input(_) | Role::Kept) {
+                    kept.push((buffer, 0));
+                    pieces.push(Piece::Copied(place, id));
                 }
                 continue;
             };
@@ -390,56 +297,62 @@ impl Stream {
                 Keep::Last(count) => end.saturating_sub(count),
                 Keep::New => end,
             };
-            let numbers = if track.stays() {
-                self.regions.rows(id, first, place, from, end - from, buffer.row)
-            } else {
-                known.copied.get(&id).cloned().unwrap_or_default()
-            };
+            kept.push((buffer, from));
+            pieces.push(match track.stays() {
+                true if end == from => Piece::Region(id, 0, 0),
+                true => Piece::Region(id, self.layout.row(first, place, from) * buffer.row, (end - from) * buffer.row),
+                false => Piece::Copied(place, id),
+            });
+        }
+        let mut values = BTreeMap::new();
+        for ((buffer, from), numbers) in kept.into_iter().zip(self.keeper.read(&pieces)?) {
             values.insert(buffer.name.clone(), Kept { from, row: buffer.row, numbers });
         }
         let given = program.times.iter().cloned().zip(known.given.iter().copied()).collect();
-        let model = self.executable.fingerprint();
+        let model = self.engine.fingerprint();
         Ok(State { name: program.name.clone(), model, given, begun: known.begun, ended: known.ended, values })
     }
 
     /// Puts a sequence with a state into a place of its own; gives the place.
     ///
     /// # Errors
-    /// A state of another model, or one that was damaged.
+    /// A state of another model, or one that was damaged; too little memory, or a device that failed.
     pub fn begin_with(&mut self, state: &State) -> Result<usize, StateError> {
-        let executable = Rc::clone(&self.executable);
-        let program = executable.program();
-        state.check(program, executable.fingerprint())?;
+        let engine = self.engine.clone();
+        let program = engine.program();
+        state.check(program, engine.fingerprint())?;
         let place = self.begin();
-        let mut known = Place {
-            given: program.times.iter().map(|time| state.given.get(time).copied().unwrap_or(0)).collect(),
-            ended: state.ended,
-            begun: state.begun,
-            copied: BTreeMap::new(),
-        };
-        let mut needed = Vec::new();
-        let mut stay = Vec::new();
+        let (mut needed, mut stay, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         for (number, buffer) in program.buffers.iter().enumerate() {
             let (Some(kept), Space::Tracks(tracks)) = (state.values.get(&buffer.name), &buffer.space) else { continue };
             let id = BufferId(number as u32);
             match tracks.first().filter(|first| program.track(**first).stays()) {
                 Some(first) => {
-                    needed.push((*first, place, kept.from, kept.from + kept.count()));
+                    needed.push(Needed { track: *first, place, from: kept.from, end: kept.from + kept.count() });
                     stay.push((id, *first, kept));
                 }
-                None => {
-                    known.copied.insert(id, kept.numbers.clone());
-                }
+                None => copied.push((Piece::Copied(place, id), kept)),
             }
         }
-        if self.regions.reserve(program, &needed).is_err() {
+        if self.reserve(&needed).is_err() {
             self.end(place);
             return Err(StateError::Memory);
         }
         for (id, track, kept) in stay {
-            self.regions.write(id, track, place, kept.from, kept.row, &kept.numbers);
+            let first = self.layout.row(track, place, kept.from) * kept.row;
+            copied.push((Piece::Region(id, first, kept.numbers.len()), kept));
         }
-        self.places[place] = Some(known);
+        for (piece, kept) in copied {
+            if let Err(why) = self.keeper.write(piece, &kept.numbers) {
+                self.end(place);
+                return Err(why);
+            }
+        }
+        self.places[place] = Some(Place {
+            given: program.times.iter().map(|time| state.given.get(time).copied().unwrap_or(0)).collect(),
+            ended: state.ended,
+            begun: state.begun,
+        });
         Ok(place)
     }
 
@@ -458,69 +371,29 @@ impl Stream {
     /// A value of which earlier positions are not all kept: then what it was is not known any more.
     pub fn truncate(&mut self, place: usize, positions: usize) -> Result<(), StateError> {
         let mut state = self.state(place)?;
-        let program = self.executable.program();
+        let engine = self.engine.clone();
+        let program = engine.program();
         let Some(time) = program.chunks else { return Ok(()) };
         if positions == 0 {
             self.reset(place);
             return Ok(());
         }
         state.truncate(program, time, positions)?;
+        // What stays in regions is where it was; of what is copied there must be no more than a next run expects.
+        for (number, buffer) in program.buffers.iter().enumerate() {
+            if let (Some(_), Some(kept)) = (copied_track(program, buffer), state.values.get(&buffer.name)) {
+                self.keeper.write(Piece::Copied(place, BufferId(number as u32)), &kept.numbers)?;
+            }
+        }
         if let Some(known) = &mut self.places[place] {
             known.given[time.0 as usize] = positions;
             known.ended = false;
-            // What stays in regions is where it was; of what is copied there must be no more than a next run expects.
-            for (id, numbers) in &mut known.copied {
-                if let Some(kept) = state.values.remove(&program.buffer(*id).name) {
-                    *numbers = kept.numbers;
-                }
-            }
         }
         Ok(())
     }
 
     /// Bytes that all sequences take.
     pub fn bytes(&self) -> usize {
-        let copied = self.places.iter().flatten().flat_map(|place| place.copied.values()).map(Vec::len).sum::<usize>();
-        self.regions.bytes() + 4 * copied
-    }
-}
-
-/// The track of a buffer whose last positions are copied, if it is one.
-fn copied_track(tracks: &[Track], buffer: &Buffer) -> Option<(TrackId, Track)> {
-    let Space::Tracks(own) = &buffer.space else { return None };
-    let first = *own.first()?;
-    let track = tracks[first.0 as usize];
-    (track.keep != Keep::New && !track.stays()).then_some((first, track))
-}
-
-/// Before a call copies what is kept in front of the new rows; after it keeps the last.
-fn copy_rows(
-    when: When,
-    (id, buffer): (BufferId, &Buffer),
-    (track_id, track): (TrackId, Track),
-    memory: &mut Memory,
-    rows: &Rows,
-    places: &[usize],
-    known: &mut [Option<Place>],
-) {
-    let Keep::Last(most) = track.keep else { return };
-    let row = buffer.row;
-    for (extent, place) in rows.extents(track_id).iter().zip(places) {
-        let kept = known[*place].as_mut().expect("a sequence that runs is there").copied.entry(id).or_default();
-        match when {
-            // Kept positions are no more than take turns: each has a row.
-            When::Before => {
-                let (start, count) = (extent.first * row, extent.kept * row);
-                memory.numbers_mut(id)[start..start + count].copy_from_slice(&kept[kept.len() - count..]);
-            }
-            When::After => {
-                let all = extent.kept + extent.new;
-                kept.clear();
-                for place in all - all.min(most)..all {
-                    let start = (extent.first + track.row(place)) * row;
-                    kept.extend_from_slice(&memory.numbers(id)[start..start + row]);
-                }
-            }
-        }
+        self.keeper.bytes()
     }
 }

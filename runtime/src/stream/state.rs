@@ -81,6 +81,8 @@ pub enum StateError {
     },
     /// There is too little memory for it.
     Memory,
+    /// The device that has it failed.
+    Device(String),
 }
 
 impl fmt::Display for StateError {
@@ -102,6 +104,7 @@ impl fmt::Display for StateError {
             StateError::Ahead { positions, given } => {
                 write!(to, "the state can't go on to {positions} positions: {given} came")
             }
+            StateError::Device(why) => write!(to, "{why}"),
             StateError::Memory => write!(to, "there is too little memory for another sequence"),
         }
     }

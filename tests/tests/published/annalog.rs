@@ -26,7 +26,7 @@ fn molecules_are_written_as_the_package_does() {
         })
         .collect();
     for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&case.checked, &loaded, instructions, 2));
+        let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
         let written = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (written, molecule) in written.iter().zip(&known.cases) {
             assert_eq!(*written, molecule.greedy, "{}", molecule.text);

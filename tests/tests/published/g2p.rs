@@ -27,7 +27,7 @@ fn words_are_spoken_as_the_package_says() {
         })
         .collect();
     for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&case.checked, &loaded, instructions, 2));
+        let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
         let spoken = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (spoken, word) in spoken.iter().zip(&known.cases) {
             assert_eq!(*spoken, word.greedy, "{}", word.text);

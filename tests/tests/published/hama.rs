@@ -36,7 +36,7 @@ fn letters_come_one_at_a_time() {
         })
         .collect();
     for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&checked, &loaded, instructions, 2));
+        let mut streamer = shown(Streamer::new(&checked, &loaded, Backend::Cpu(instructions, 2)));
         let written = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (written, line) in written.iter().zip(&known.cases) {
             assert_eq!(*written, line.greedy, "{}", line.text);

@@ -47,7 +47,7 @@ fn chunks_have_the_probabilities_of_onnx_runtime() {
         assert!(expected.iter().any(|speech| (low..low + 0.1).contains(speech)), "no chunk is near {low}");
     }
     for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&case.checked, &loaded, instructions, 2));
+        let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
         let stream = heard(&mut streamer, &sound, 512, &mut || 1);
         for (chunk, (got, wanted)) in stream.iter().zip(&expected).enumerate() {
             assert!((got - wanted).abs() < TOLERANCE, "chunk {chunk}: {got} instead of {wanted}");
@@ -70,7 +70,7 @@ fn sounds_that_begin_at_different_times_share_a_run() {
     let case = case(&folder);
     let loaded = shown(weights(&case.checked, Some(&case.checkpoint)));
     let sound = floats(&case.io.inputs["sound"]);
-    let mut streamer = shown(Streamer::new(&case.checked, &loaded, Instructions::best(), 1));
+    let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(Instructions::best(), 1)));
     let alone: Vec<Vec<f32>> =
         [0, 100].iter().map(|from| heard(&mut streamer, &sound[from * 512..], 512, &mut || 1)).collect();
     let (id, _) = streamer.model().inputs().next().expect("a sound");
@@ -98,7 +98,7 @@ fn a_stream_needs_no_more_memory_the_longer_it_is() {
     let case = case(&folder);
     let loaded = shown(weights(&case.checked, Some(&case.checkpoint)));
     let sound = floats(&case.io.inputs["sound"]);
-    let mut streamer = shown(Streamer::new(&case.checked, &loaded, Instructions::best(), 1));
+    let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(Instructions::best(), 1)));
     let (id, _) = streamer.model().inputs().next().expect("a sound");
     let place = streamer.stream().begin();
     let mut bytes = Vec::new();
