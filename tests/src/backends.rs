@@ -46,6 +46,12 @@ pub fn processors() -> Vec<Tested> {
     Instructions::available().into_iter().flat_map(each).collect()
 }
 
+/// Machine code with each version of the tiles on two threads, and shaders.
+pub fn everywhere() -> Vec<Backend> {
+    let machine_code = Instructions::available().into_iter().map(|instructions| Backend::Cpu(instructions, 2));
+    machine_code.chain(gpus().into_iter().map(|tested| tested.backend)).collect()
+}
+
 /// Shaders on the likeliest adapter, if there is one.
 ///
 /// A device may flush the least numbers to zero, and fuse multiplications with additions or not: the tolerances are those of

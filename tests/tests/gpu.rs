@@ -4,7 +4,9 @@
 
 use seqwright::batch::Batch;
 use seqwright::gpu::Counts;
-use seqwright::session::{Checked, Request, Runner, check, lower};
+use seqwright::session::{Checked, Request, Runner, Streamer, check, lower};
+use seqwright::stream::Chunk;
+use seqwright_compiler::term::ValueId;
 use seqwright_compiler::wgsl::{Target, emit};
 use seqwright_tests::backends::gpus;
 use seqwright_tests::goldens::{example, shown};
@@ -47,6 +49,35 @@ fn a_wide_recurrence_is_dispatches_for_each_step_in_one_submission() {
     assert_eq!(counts.submissions, 1);
     // The operand, the product, and the gates; once the part that is free of the state, and the last states.
     assert_eq!(counts.dispatches, 3 * 512 + 3);
+}
+
+/// States stay on the device: a position is one submission, and what is read back is its results alone.
+#[test]
+fn a_position_that_comes_alone_is_one_submission() {
+    let sizes = [("vocab", 11.0), ("context", 200.0), ("dim", 16.0), ("heads", 2.0), ("inner", 32.0), ("layers", 2.0)];
+    for (name, sizes) in [("gpt2", &sizes[..]), ("lstm", &[("input", 12.0), ("hidden", 20.0)][..])] {
+        let checked = checked(name, sizes);
+        let Some(tested) = gpus().pop() else { return };
+        let (loaded, batch) = random_inputs(&checked, &[150], &mut Random(3));
+        let mut streamer = shown(Streamer::new(&checked, &loaded, tested.backend));
+        let place = streamer.stream().begin();
+        let mut steady = None;
+        for position in 0..150 {
+            let next = |(id, rows): (&ValueId, &Vec<f32>)| {
+                let row = rows.len() / 150;
+                (*id, rows[position * row..(position + 1) * row].to_vec())
+            };
+            let inputs = batch.inputs.iter().map(next).collect();
+            let chunk = Chunk { places: vec![place], lengths: vec![vec![1]], inputs, last: false };
+            let results = shown(streamer.run(&chunk));
+            let counts = streamer.gpu().expect("it runs on a GPU").counts();
+            assert_eq!(counts.submissions, 1, "{name}");
+            let numbers: usize = results.iter().map(|result| result.numbers.len()).sum();
+            assert_eq!(counts.read, 4 * numbers as u64, "{name}");
+            let first = *steady.get_or_insert((counts.pipelines, counts.dispatches));
+            assert_eq!((counts.pipelines, counts.dispatches), first, "{name}, position {position}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use seqwright::session::{Backend, Request, Runner, check, weights};
 use seqwright::tiles::Instructions;
 use seqwright::tokenizer::Tokenizer;
 use seqwright::weights::{Checkpoint, Tensor, Values};
+use seqwright_tests::backends::everywhere;
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::published::folder;
 use std::collections::BTreeMap;
@@ -35,8 +36,8 @@ const TEXTS: [&str; 3] = ["A man is eating food.", "A man is eating a piece of b
 #[test]
 fn sentences_have_the_published_vectors() {
     let Some(folder) = folder("minilm") else { return };
-    for instructions in Instructions::available() {
-        let (ids, vectors) = vectors(&folder, &TEXTS, Backend::Cpu(instructions, 2));
+    for backend in everywhere() {
+        let (ids, vectors) = vectors(&folder, &TEXTS, backend);
         assert_eq!(ids[0], [101, 1037, 2158, 2003, 5983, 2833, 1012, 102]);
         for (got, wanted) in vectors[0].iter().zip([0.033242, 0.004406, -0.006277, 0.048379]) {
             assert!((got - wanted).abs() < 2e-6, "{got} instead of {wanted}");

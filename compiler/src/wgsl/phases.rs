@@ -7,11 +7,15 @@
 
 use super::columns::columns;
 use super::shader::Target;
-use crate::kernel::{Body, Kernel, Loop, Place, Product, Row, Scalar, Stage, Steps};
+use crate::kernel::{Body, Kernel, Loop, Place, Product, Range, Row, Scalar, Stage, Steps};
 
 /// Weights that one workgroup reads in each step of a scan at most, in bytes: more are read sooner by many workgroups, in
 /// spite of a dispatch for each step.
 const WEIGHTS_OF_ONE_WORKGROUP: usize = 1 << 20;
+
+/// Turns of loops that an invocation makes in one dispatch of a scan at most, as far as sizes tell: drivers stop shaders that
+/// run for seconds, and Mesa's software driver leaves loops after 65,536 turns of all of them together.
+const TURNS: usize = 1 << 15;
 
 /// How a kernel is dispatched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +57,21 @@ pub(super) struct Plan<'k> {
     pub form: Form,
     /// The form and its reason, for people.
     pub why: String,
+    /// Of a scan: the steps of one dispatch.
+    pub steps: Option<usize>,
     pub works: Vec<Work<'k>>,
     pub scratch: Vec<ScratchPlace>,
 }
 
 /// Plans a kernel.
-pub(super) fn plan<'k>(kernel: &'k Kernel, target: &Target) -> Plan<'k> {
+pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Plan<'k> {
     let bytes: usize = kernel.scratch.iter().map(|scratch| scratch.row * 4).sum();
     let room = target.workgroup_bytes - 4 * target.invocations;
     let fits = bytes <= room;
-    let all = |form, why: String, stages: &'k [Stage], place| Plan {
+    let all = |form, why: String, stages: &'k [Stage], place, lanes: usize| Plan {
         form,
         why,
+        steps: Some((TURNS / turns(stages, lanes)).max(1)),
         works: vec![Work::Stages(stages.iter().collect())],
         scratch: vec![place; kernel.scratch.len()],
     };
@@ -72,16 +79,18 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, target: &Target) -> Plan<'k> {
         Body::Attention(_) => Plan {
             form: Form::Attention,
             why: "a workgroup for each query and head: its keys block by block".to_string(),
+            steps: None,
             works: Vec::new(),
             scratch: Vec::new(),
         },
         Body::Rows { stages, .. } => {
             let (works, scratch) = split(kernel, stages, room);
-            Plan { form: Form::Rows, why: "dispatch after dispatch over all rows".to_string(), works, scratch }
+            let why = "dispatch after dispatch over all rows".to_string();
+            Plan { form: Form::Rows, why, steps: None, works, scratch }
         }
         Body::Scan { steps: Steps::Blocks { slices: Some(entries), .. }, stages, .. } if are_sliced(stages) => {
             let why = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
-            all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer)
+            all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer, *entries)
         }
         Body::Scan { stages, .. } => {
             let weights = stages.iter().filter_map(|stage| match stage {
@@ -94,16 +103,38 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, target: &Target) -> Plan<'k> {
                     "one workgroup for each sequence: {bytes} of {room} bytes of workgroup memory, and {weights} bytes \
                      of weights a step where {WEIGHTS_OF_ONE_WORKGROUP} are the most"
                 );
-                return all(Form::Sequence, why, stages, ScratchPlace::Workgroup);
+                return all(Form::Sequence, why, stages, ScratchPlace::Workgroup, lanes);
             }
             let (works, scratch) = split(kernel, stages, room);
             let why = format!(
                 "dispatches for each step, in one submission: {bytes} of {room} bytes of workgroup memory and {weights} \
                  bytes of weights a step, where {WEIGHTS_OF_ONE_WORKGROUP} are the most for one workgroup"
             );
-            Plan { form: Form::Steps, why, works, scratch }
+            Plan { form: Form::Steps, why, steps: Some(1), works, scratch }
         }
     }
+}
+
+/// How many entries a range has, where that is known.
+pub(super) fn size(range: &Range) -> Option<usize> {
+    match (range.from.as_slice(), range.to.as_slice()) {
+        ([from], [to]) if to.length.is_none() => Some((to.fixed - from.fixed).max(1) as usize),
+        _ => None,
+    }
+}
+
+/// Turns of loops that an invocation makes for one step. An axis of unknown length counts as a thousand.
+fn turns(stages: &[Stage], lanes: usize) -> usize {
+    let product = |ranges: &[Range]| ranges.iter().map(|range| size(range).unwrap_or(1000)).product::<usize>();
+    let of_stage = |stage: &Stage| match stage {
+        Stage::Loop(stage) => {
+            let (results, reduced) = stage.ranges.split_at(stage.results);
+            product(results).div_ceil(lanes)
+                * product(reduced).div_ceil(if results.is_empty() { lanes } else { 1 }).max(1)
+        }
+        Stage::Product(own) => (own.rows * own.columns).div_ceil(lanes) * (1 + own.depth),
+    };
+    1 + stages.iter().map(of_stage).sum::<usize>()
 }
 
 /// Whether every stage computes its own entries of the axis along which work is shared out.

@@ -44,8 +44,8 @@ pub struct Shader {
     pub scratch: Vec<Stored>,
     /// What is dispatched, in order.
     pub phases: Vec<Phase>,
-    /// Whether all phases are dispatched anew for each step of a scan.
-    pub steps: bool,
+    /// Of a scan: the steps of a dispatch. All phases are dispatched anew for the next ones.
+    pub steps: Option<usize>,
 }
 
 /// A short-lived array that outlives a dispatch.

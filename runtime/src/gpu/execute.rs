@@ -286,12 +286,12 @@ impl Executable {
         for (number, call) in self.program.calls.iter().enumerate() {
             let kernel = &self.program.kernels[call.kernel];
             let shader = &self.kernels[call.kernel].shader;
-            let steps = match (shader.steps, kernel.rows) {
-                (true, Some(track)) => rows.longest(track),
-                (true, None) | (false, _) => 1,
+            let (steps, each) = match (shader.steps, kernel.rows) {
+                (Some(each), Some(track)) => (rows.longest(track), each),
+                (Some(_), None) | (None, _) => (1, 1),
             };
             for (begin, end) in self.ranges(call, rows, fresh) {
-                for step in 0..steps {
+                for step in (0..steps).step_by(each) {
                     let run = (begin, end, step);
                     let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
                         runs.push(run);

@@ -1,8 +1,8 @@
 //! Molecules like a given one (ANNalog): the encoder and decoder of 2017.
 
-use seqwright::session::{Backend, Streamer, weights};
-use seqwright::tiles::Instructions;
+use seqwright::session::{Streamer, weights};
 use seqwright::tokenizer::Tokenizer;
+use seqwright_tests::backends::everywhere;
 use seqwright_tests::goldens::shown;
 use seqwright_tests::greedy::{Prompt, continue_greedily};
 use seqwright_tests::published::{Greedy, folder, published};
@@ -25,8 +25,8 @@ fn molecules_are_written_as_the_package_does() {
             Prompt { tokens: vec![known.start.expect("a first token")], source: Some(source) }
         })
         .collect();
-    for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
+    for backend in everywhere() {
+        let mut streamer = shown(Streamer::new(&case.checked, &loaded, backend));
         let written = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (written, molecule) in written.iter().zip(&known.cases) {
             assert_eq!(*written, molecule.greedy, "{}", molecule.text);
@@ -41,9 +41,9 @@ fn molecules_are_written_as_the_package_does() {
 fn logits_are_those_of_the_package() {
     let Some(folder) = folder("annalog") else { return };
     let case = published("annalog", &folder, "annalog/io.safetensors");
-    for instructions in Instructions::available() {
-        let error = case.largest_error(&case.runner(Backend::Cpu(instructions, 2)), &case.batch());
-        assert!(error < 1e-4, "{error} with {}", instructions.name());
+    for backend in everywhere() {
+        let error = case.largest_error(&case.runner(backend), &case.batch());
+        assert!(error < 1e-4, "{error} with {:?}", backend);
     }
 }
 

@@ -1,8 +1,8 @@
 //! How words are spoken (g2p-en): an encoder and a decoder of one GRU each.
 
-use seqwright::session::{Backend, Streamer, weights};
-use seqwright::tiles::Instructions;
+use seqwright::session::{Streamer, weights};
 use seqwright::tokenizer::Tokenizer;
+use seqwright_tests::backends::everywhere;
 use seqwright_tests::goldens::shown;
 use seqwright_tests::greedy::{Prompt, continue_greedily};
 use seqwright_tests::published::{Greedy, folder, published};
@@ -26,8 +26,8 @@ fn words_are_spoken_as_the_package_says() {
             Prompt { tokens: vec![known.start.expect("a first token")], source: Some(source) }
         })
         .collect();
-    for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
+    for backend in everywhere() {
+        let mut streamer = shown(Streamer::new(&case.checked, &loaded, backend));
         let spoken = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (spoken, word) in spoken.iter().zip(&known.cases) {
             assert_eq!(*spoken, word.greedy, "{}", word.text);
@@ -44,9 +44,9 @@ fn words_are_spoken_as_the_package_says() {
 fn logits_are_those_of_the_package() {
     let Some(folder) = folder("g2p") else { return };
     let case = published("g2p", &folder.join("checkpoint20.npz"), "g2p/io.safetensors");
-    for instructions in Instructions::available() {
-        let error = case.largest_error(&case.runner(Backend::Cpu(instructions, 2)), &case.batch());
-        assert!(error < 1e-4, "{error} with {}", instructions.name());
+    for backend in everywhere() {
+        let error = case.largest_error(&case.runner(backend), &case.batch());
+        assert!(error < 1e-4, "{error} with {:?}", backend);
     }
 }
 

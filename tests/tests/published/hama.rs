@@ -6,6 +6,7 @@ use seqwright::session::{Backend, Request, Runner, Streamer, check, lower_chunks
 use seqwright::tiles::Instructions;
 use seqwright::tokenizer::Tokenizer;
 use seqwright::weights::Checkpoint;
+use seqwright_tests::backends::everywhere;
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::greedy::{Prompt, arg_max, continue_greedily};
 use seqwright_tests::published::{Greedy, folder, published};
@@ -35,8 +36,8 @@ fn letters_come_one_at_a_time() {
             Prompt { tokens: source[source.len() - 1..].to_vec(), source: Some(source) }
         })
         .collect();
-    for instructions in Instructions::available() {
-        let mut streamer = shown(Streamer::new(&checked, &loaded, Backend::Cpu(instructions, 2)));
+    for backend in everywhere() {
+        let mut streamer = shown(Streamer::new(&checked, &loaded, backend));
         let written = continue_greedily(&mut streamer, &prompts, known.end, known.at_most);
         for (written, line) in written.iter().zip(&known.cases) {
             assert_eq!(*written, line.greedy, "{}", line.text);
@@ -99,9 +100,9 @@ fn both_files_give_the_numbers_of_the_model() {
     let Some(folder) = folder("hama") else { return };
     for (name, io) in [("hama", "hama/io.safetensors"), ("hama_stepwise", "hama/io_stepwise.safetensors")] {
         let case = published(name, &folder, io);
-        for instructions in Instructions::available() {
-            let error = case.largest_error(&case.runner(Backend::Cpu(instructions, 2)), &case.batch());
-            assert!(error < 1e-5, "{name}: {error} with {}", instructions.name());
+        for backend in everywhere() {
+            let error = case.largest_error(&case.runner(backend), &case.batch());
+            assert!(error < 1e-5, "{name}: {error} with {:?}", backend);
         }
     }
 }
