@@ -18,6 +18,6 @@ mod error;
 mod execute;
 
 pub use adapter::{Adapter, adapters, choose};
-pub use device::Device;
+pub use device::{Choice, Device, Storage};
 pub use error::GpuError;
 pub use execute::{Counts, Executable};
