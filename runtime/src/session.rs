@@ -276,9 +276,9 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
 pub enum Backend {
     /// Machine code, with the tiles for these instructions, on so many threads.
     Cpu(Instructions, usize),
-    /// Compute shaders on the adapter of that number.
+    /// Compute shaders on an adapter.
     #[cfg(feature = "gpu")]
-    Gpu(usize),
+    Gpu(gpu::Choice),
     /// The float64 interpreter of the unfused graph: slow, and what every operation means.
     Interpreter,
 }
@@ -314,7 +314,9 @@ impl Runner {
                 Way::Cpu(Box::new(executable(checked, loaded, stages, instructions, threads)?))
             }
             #[cfg(feature = "gpu")]
-            Backend::Gpu(number) => Way::Gpu(Box::new(on_gpu(checked, loaded, stages, number)?)),
+            Backend::Gpu(choice) => {
+                Way::Gpu(Box::new(on_gpu(checked, loaded, stages, open(choice).map_err(gpu_failure(checked))?)?))
+            }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
                 weights: loaded
@@ -325,12 +327,21 @@ impl Runner {
                 limits: stages.program.limits,
             },
         };
-        Ok(Runner {
-            model: checked.model.clone(),
-            sources: checked.sources.clone(),
-            outputs: checked.outputs.clone(),
-            way,
-        })
+        Ok(Runner::of(checked, way))
+    }
+
+    /// Compiles a checked model for a device that is open, whose target may have been made smaller.
+    ///
+    /// # Errors
+    /// What the device does not allow.
+    #[cfg(feature = "gpu")]
+    pub fn on_device(checked: &Checked, loaded: &Loaded, device: gpu::Device) -> Result<Runner, Failure> {
+        let executable = on_gpu(checked, loaded, lower(checked), device)?;
+        Ok(Runner::of(checked, Way::Gpu(Box::new(executable))))
+    }
+
+    fn of(checked: &Checked, way: Way) -> Runner {
+        Runner { model: checked.model.clone(), sources: checked.sources.clone(), outputs: checked.outputs.clone(), way }
     }
 
     /// The checked model.
@@ -450,16 +461,25 @@ fn executable(
     Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
 }
 
-/// Compiles a model's kernels for an adapter.
+/// Opens the device of an adapter.
 #[cfg(feature = "gpu")]
-fn on_gpu(checked: &Checked, loaded: &Loaded, stages: Stages, number: usize) -> Result<gpu::Executable, Failure> {
+fn open(choice: gpu::Choice) -> Result<gpu::Device, RunError> {
+    let adapters = pollster::block_on(gpu::adapters());
+    let number = gpu::choose(&adapters, Some(&choice.adapter.to_string()))?;
+    Ok(pollster::block_on(gpu::Device::open(&adapters[number], choice.weights))?)
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_failure(checked: &Checked) -> impl Fn(RunError) -> Failure {
+    |error| run_failure(error, &checked.model, &checked.sources)
+}
+
+/// Compiles a model's kernels for a device.
+#[cfg(feature = "gpu")]
+fn on_gpu(checked: &Checked, loaded: &Loaded, stages: Stages, device: gpu::Device) -> Result<gpu::Executable, Failure> {
     let model = &stages.fused.graph.model;
     let weights = program_weights(checked, loaded, model);
-    let failure = |error: RunError| run_failure(error, &checked.model, &checked.sources);
-    let adapters = pollster::block_on(gpu::adapters());
-    let number = gpu::choose(&adapters, Some(&number.to_string())).map_err(|error| failure(error.into()))?;
-    let device = pollster::block_on(gpu::Device::open(&adapters[number])).map_err(|error| failure(error.into()))?;
-    pollster::block_on(gpu::Executable::new(device, stages.program, model, &weights)).map_err(failure)
+    pollster::block_on(gpu::Executable::new(device, stages.program, model, &weights)).map_err(gpu_failure(checked))
 }
 
 /// A model's weights by the numbers that a program has for them: passes number values anew, paths stay.
@@ -549,7 +569,10 @@ impl Streamer {
                 Engine::Cpu(Rc::new(executable(checked, loaded, stages, instructions, threads)?))
             }
             #[cfg(feature = "gpu")]
-            Backend::Gpu(number) => Engine::Gpu(Rc::new(on_gpu(checked, loaded, stages, number)?)),
+            Backend::Gpu(choice) => {
+                let device = open(choice).map_err(gpu_failure(checked))?;
+                Engine::Gpu(Rc::new(on_gpu(checked, loaded, stages, device)?))
+            }
             Backend::Interpreter => {
                 return Err(Failure::Other("the interpreter computes whole sequences alone".to_string()));
             }

@@ -23,6 +23,10 @@ fn an_adapter_is_a_gpus() {
     assert!(!ok && error.contains("add `--backend gpu`"), "{error}");
     let (_, error, ok) = call(&["run", EXAMPLE, "--backend", "gpu", "--instructions", "emitted"], false);
     assert!(!ok && error.contains("`--instructions` are the processor's"), "{error}");
+    for backend in ["cpu", "interpreter"] {
+        let (_, error, ok) = call(&["run", EXAMPLE, "--backend", backend, "--gpu-weights", "f16"], false);
+        assert!(!ok && error.contains("add `--backend gpu`"), "{error}");
+    }
 }
 
 #[test]
@@ -65,6 +69,10 @@ fn an_adapter_is_listed_and_chosen() {
         assert_eq!(document["gpu"]["adapter"], name.as_str());
         assert_eq!(document["gpu"]["submissions"], 1);
     }
+    let (_, error, ok) = call(&["run", EXAMPLE, "--backend", "gpu", "--gpu-weights", "f16", "--stats"], false);
+    let features = listed.contains("\"f16\"");
+    assert_eq!(ok, features, "{error}");
+    assert!(error.contains(if ok { "weights as f16" } else { "SHADER_F16" }), "{error}");
     let (_, error, ok) = call(&["run", EXAMPLE, "--backend", "gpu", "--adapter", "no such thing"], false);
     assert!(!ok && error.contains(&name) && error.contains("seqc devices"), "{error}");
 }

@@ -3,6 +3,8 @@
 //! Every suite of agreement runs on all of them. Where there is no GPU and no driver that does without, the suites say so in
 //! a line, and pass; with SEQWRIGHT_REQUIRE_GPU set that is a failure.
 
+#[cfg(feature = "gpu")]
+use seqwright::gpu::{Adapter, Choice, Device, Storage};
 use seqwright::session::Backend;
 use seqwright::tiles::Instructions;
 
@@ -24,6 +26,9 @@ pub struct Tested {
 const INTERPRETER: f32 = 2e-6;
 /// Float32 sums of up to a few hundred products on values of order one, through a few layers.
 const GOLDEN: f32 = 1e-5;
+/// Weights as f16 have 11 bits: rounded to the nearest, each is off by 2^-12 of itself at most, and so is a product with it.
+/// Sums over up to a few hundred, through a few layers, of values up to about ten.
+pub const HALF: f32 = 1e-2;
 /// Float32 arithmetic of a few operations on numbers of order one.
 const RELATIVE: f32 = 2e-5;
 
@@ -52,6 +57,35 @@ pub fn everywhere() -> Vec<Backend> {
     machine_code.chain(gpus().into_iter().map(|tested| tested.backend)).collect()
 }
 
+/// The likeliest adapter, if there is one.
+///
+/// # Panics
+/// There is none, and SEQWRIGHT_REQUIRE_GPU is set.
+#[cfg(feature = "gpu")]
+pub fn adapter() -> Option<Adapter> {
+    let adapters = pollster::block_on(seqwright::gpu::adapters());
+    if adapters.is_empty() {
+        let why = "there is no adapter: install mesa-vulkan-drivers, or a GPU's own driver";
+        assert!(std::env::var_os("SEQWRIGHT_REQUIRE_GPU").is_none(), "{why}");
+        eprintln!("SKIPPED on a GPU: {why}");
+    }
+    adapters.into_iter().next()
+}
+
+/// The likeliest adapter's device; none without an adapter, and where it does not store weights so.
+///
+/// # Panics
+/// As [`adapter`]; an adapter gives no device.
+#[cfg(feature = "gpu")]
+pub fn device(weights: Storage) -> Option<Device> {
+    let adapter = adapter()?;
+    if weights == Storage::F16 && !adapter.features().contains(&"f16") {
+        eprintln!("SKIPPED with weights as f16: {} has none", adapter.name);
+        return None;
+    }
+    Some(pollster::block_on(Device::open(&adapter, weights)).unwrap_or_else(|why| panic!("{why}")))
+}
+
 /// Shaders on the likeliest adapter, if there is one.
 ///
 /// A device may flush the least numbers to zero, and fuse multiplications with additions or not: the tolerances are those of
@@ -61,15 +95,9 @@ pub fn everywhere() -> Vec<Backend> {
 /// There is none, and SEQWRIGHT_REQUIRE_GPU is set.
 #[cfg(feature = "gpu")]
 pub fn gpus() -> Vec<Tested> {
-    let adapters = pollster::block_on(seqwright::gpu::adapters());
-    let Some(adapter) = adapters.first() else {
-        let why = "there is no adapter: install mesa-vulkan-drivers, or a GPU's own driver";
-        assert!(std::env::var_os("SEQWRIGHT_REQUIRE_GPU").is_none(), "{why}");
-        eprintln!("SKIPPED on a GPU: {why}");
-        return Vec::new();
-    };
+    let Some(adapter) = adapter() else { return Vec::new() };
     let name = format!("shaders on {}", adapter.name);
-    vec![Tested { name, backend: Backend::Gpu(0), golden: GOLDEN, relative: RELATIVE }]
+    vec![Tested { name, backend: Backend::Gpu(Choice::default()), golden: GOLDEN, relative: RELATIVE }]
 }
 
 /// Shaders are left out of this build.

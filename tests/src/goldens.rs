@@ -5,7 +5,7 @@
 
 use seqwright::batch::{Batch, padded};
 use seqwright::session::{Backend, Checked, Failure, Request, Runner, check, weights};
-use seqwright::weights::{Checkpoint, Io, Tensor, Values};
+use seqwright::weights::{Checkpoint, Io, Loaded, Tensor, Values};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -136,8 +136,12 @@ impl Case {
 
     /// The model on a backend.
     pub fn runner(&self, backend: Backend) -> Runner {
-        let loaded = shown(weights(&self.checked, Some(&self.checkpoint)));
-        shown(Runner::new(&self.checked, &loaded, backend))
+        shown(Runner::new(&self.checked, &self.loaded(), backend))
+    }
+
+    /// Its weights.
+    pub fn loaded(&self) -> Loaded {
+        shown(weights(&self.checked, Some(&self.checkpoint)))
     }
 
     /// The largest difference from the expected numbers, over all outputs.

@@ -83,22 +83,37 @@ fn wgsl() {
     });
 }
 
+/// The shaders of every example for a target; each that is emitted is parsed and validated by naga.
+fn shaders(target: &seqwright_compiler::wgsl::Target) -> Vec<String> {
+    let folder = std::fs::read_dir(seqwright_tests::sources::repository().join("examples"));
+    let paths = folder.expect("the examples are there").map(|entry| entry.expect("a file that can be listed").path());
+    let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == "seq"));
+    let names = paths.map(|path| path.file_stem().expect("a file has a name").to_string_lossy().to_string());
+    names.map(|name| seqwright_compiler::wgsl::print(&lower(&checked(&name)).program, target)).collect()
+}
+
 /// Where adapters have subgroups and room for many buffers, shaders are others, and valid too.
 #[test]
 fn shaders_of_a_larger_target_are_valid() {
-    use seqwright_compiler::wgsl::{Target, print};
+    use seqwright_compiler::wgsl::Target;
     let target = Target { workgroup_bytes: 32768, buffers: 32, subgroups: true, ..Target::default() };
-    let mut seen = 0;
-    for entry in std::fs::read_dir(seqwright_tests::sources::repository().join("examples")).expect("examples are there")
-    {
-        let path = entry.expect("a file that can be listed").path();
-        if path.extension().is_some_and(|extension| extension == "seq") {
-            let name = path.file_stem().expect("a file has a name").to_string_lossy().to_string();
-            let text = print(&lower(&checked(&name)).program, &target);
-            seen += usize::from(text.contains("subgroupAdd"));
-        }
-    }
+    let seen = shaders(&target).iter().filter(|text| text.contains("subgroupAdd")).count();
     assert!(seen >= 5, "only {seen} examples reduce anything over lanes");
+}
+
+/// Where weights are stored as f16, and where they lie in several buffers, shaders are valid too.
+#[test]
+fn shaders_that_read_weights_otherwise_are_valid() {
+    use seqwright_compiler::wgsl::Target;
+    for (f16, largest_binding) in [(true, 128 << 20), (false, 128), (true, 128)] {
+        let target = Target { f16, largest_binding, buffers: 500, ..Target::default() };
+        let all = shaders(&target);
+        let halves = all.iter().filter(|text| text.contains("weights: array<f16>")).count();
+        let split = all.iter().filter(|text| text.contains("fn weights_at(place: i32) -> f32 {")).count();
+        assert!(halves >= if f16 && largest_binding > 128 { 20 } else { 0 }, "{halves} examples with f16");
+        assert!(split >= if largest_binding == 128 { 20 } else { 0 }, "{split} examples with several buffers");
+        assert!(f16 || all.iter().all(|text| !text.contains("f16")));
+    }
 }
 
 /// Machine code for one processor, whichever this is, as far as it is of that family: x86-64 with AVX2 and FMA. Of each

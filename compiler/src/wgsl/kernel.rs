@@ -6,13 +6,11 @@ use super::names::Names;
 use super::phases::{self, Form, Plan, ScratchPlace, Work};
 use super::shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 use super::text::{Expression, Text};
+use super::weights::{self, Layout, PARAMETERS};
 use crate::kernel::{Body, Kernel, Loop, Place, Program, Space, Stage, Table, Tables, Track, TrackId};
 use crate::stream::Keep;
 use crate::term::{Reduction, TimeId};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Numbers of a weight at most that is copied to lie beside others.
-const PARAMETERS: usize = 1 << 16;
 
 /// Entries of an axis that a workgroup computes of a scan whose work is shared out.
 const ENTRIES: usize = 64;
@@ -31,6 +29,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         })
         .collect();
     let scratch = kernel.scratch.iter().map(|scratch| names.take(&scratch.name)).collect();
+    let layouts = weights::of_arguments(program, number, target);
     let mut spelling = Spelling {
         program,
         kernel,
@@ -38,6 +37,8 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         arguments,
         scratch,
         parameters: Vec::new(),
+        parts: vec![None; layouts.len()],
+        layouts,
         places: plan.scratch.clone(),
         slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
         lanes,
@@ -50,13 +51,15 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         extra: Vec::new(),
     };
     spelling.parameters = spelling.merged(target);
+    spelling.name_parts();
     let (text, phases) = spelling.entries(&plan);
     let text = spelling.module(number, &plan, &text);
     let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
     let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
     let parameters = std::mem::take(&mut spelling.parameters);
     let steps = plan.steps;
-    let shader = Shader { text, form: plan.why, parameters, scratch, phases, steps };
+    let parts = spelling.layouts.iter().map(|layout| layout.parts).collect();
+    let shader = Shader { text, form: plan.why, parameters, parts, scratch, phases, steps };
     #[cfg(all(feature = "validate", debug_assertions))]
     if let Err(why) = super::validate::validate(&shader.text, target) {
         panic!("kernel {number} {} is no valid WGSL: {why}\n{}", kernel.name, shader.text);
@@ -139,6 +142,10 @@ pub(super) struct Spelling<'p> {
     pub scratch: Vec<String>,
     /// Arguments that lie one after the other in one buffer.
     pub parameters: Vec<usize>,
+    /// How the arguments lie on the device.
+    pub layouts: Vec<Layout>,
+    /// For each that lies in several buffers, the function that reads it and the buffers' names.
+    pub parts: Vec<Option<(String, Vec<String>)>>,
     places: Vec<ScratchPlace>,
     /// The row of short-lived arrays that lie in buffers.
     slot: &'static str,
@@ -275,7 +282,8 @@ impl Spelling<'_> {
     fn merged(&self, target: &Target) -> Vec<usize> {
         let kernel = self.kernel;
         let stored = self.places.iter().filter(|place| **place == ScratchPlace::Buffer).count();
-        if 1 + kernel.arguments.len() + stored <= target.buffers {
+        let bound: usize = self.layouts.iter().map(|layout| layout.parts).sum();
+        if 1 + bound + stored <= target.buffers {
             return Vec::new();
         }
         let is_small = |number: &usize| {
@@ -283,6 +291,19 @@ impl Spelling<'_> {
             argument.space == Space::Global && argument.row <= PARAMETERS && !of_product(kernel, *number)
         };
         (0..kernel.arguments.len()).filter(is_small).collect()
+    }
+
+    /// Names for the buffers of arguments that lie in several.
+    fn name_parts(&mut self) {
+        for number in 0..self.layouts.len() {
+            let count = self.layouts[number].parts;
+            if count > 1 && !self.parameters.contains(&number) {
+                let name = self.arguments[number].clone();
+                let function = self.names.take(&format!("{name}_at"));
+                let names = (1..=count).map(|part| self.names.take(&format!("{name}_{part}"))).collect();
+                self.parts[number] = Some((function, names));
+            }
+        }
     }
 
     /// A place's array, and whether it is in workgroup memory.
@@ -487,6 +508,9 @@ impl Spelling<'_> {
     fn module(&mut self, number: usize, plan: &Plan, entries: &Text) -> String {
         let kernel = self.kernel;
         let mut text = Text::default();
+        if self.layouts.iter().any(|layout| layout.half) {
+            text.line("enable f16;\n");
+        }
         let printed = self.program.print_kernel(number, kernel);
         text.line(format!("// {}", printed.lines().next().unwrap_or_default()));
         text.line(format!("// {}", plan.why));
@@ -510,8 +534,11 @@ impl Spelling<'_> {
                 continue;
             }
             let access = if argument.written { "read_write" } else { "read" };
-            text.line(format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<f32>;"));
-            binding += 1;
+            let kind = if self.layouts[number].half { "f16" } else { "f32" };
+            for name in self.binding_names(number) {
+                text.line(format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<{kind}>;"));
+                binding += 1;
+            }
         }
         if !starts.is_empty() {
             text.line(format!("@group(0) @binding({binding}) var<storage, read> parameters: array<f32>;"));
@@ -534,6 +561,7 @@ impl Spelling<'_> {
             }
             text.line("\nfn look_up(table: i32, entry: i32) -> i32 {\n  return tables[tables[table] + entry];\n}");
         }
+        self.part_functions(&mut text);
         for function in functions::spell(&self.functions) {
             text.line("");
             text.line(function);

@@ -13,6 +13,7 @@
 //! | `product.rs` | products in tiles, of few rows, inside a workgroup |
 //! | `attention.rs` | attention |
 //! | `numbers.rs` | scalars, conditions, addresses |
+//! | `weights.rs` | weights: 16-bit numbers, several buffers |
 //! | `functions.rs` | `exp`, `tanh`, `erf`, … to single precision |
 //! | `text.rs`, `names.rs` | lines, expressions, names |
 //!
@@ -32,9 +33,11 @@ mod shader;
 mod text;
 #[cfg(feature = "validate")]
 pub mod validate;
+mod weights;
 
 pub use kernel::emit;
 pub use shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
+pub use weights::{Layout, layouts};
 
 use crate::kernel::Program;
 

@@ -146,18 +146,6 @@ impl Spelling<'_> {
         }
     }
 
-    /// An element of an argument's array, or of the parameters where it lies among those.
-    pub fn argument_element(&self, number: usize, place: &Expression) -> Expression {
-        let name = &self.arguments[number];
-        match self.parameters.contains(&number) {
-            false => Expression::atom(format!("{name}[{}]", place.text)),
-            true => {
-                let place = Expression::atom(format!("{}_AT", name.to_uppercase())).plus(place);
-                Expression::atom(format!("parameters[{}]", place.text))
-            }
-        }
-    }
-
     /// The row of an argument, and whether it lies inside the sequence.
     fn row(&mut self, argument: usize, access: &Access, at: &At) -> (Expression, Option<Expression>) {
         let tracks = match &self.kernel.arguments[argument].space {

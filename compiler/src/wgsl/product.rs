@@ -126,7 +126,8 @@ impl Spelling<'_> {
     fn tiles(&mut self, text: &mut Text, suffix: &str, product: &Product, order: &Columns) {
         let (depth, columns, parts) = (product.depth, product.columns, order.parts);
         let (operand, _) = self.array(product.operand);
-        let weights = self.arguments[product.weights].clone();
+        let own = Expression::atom("own_depth").times(columns as i64).plus(&Expression::atom("own_column"));
+        let weight = self.argument_element(product.weights, &own).text;
         let quads = TILE / 4;
         for side in ["left", "right"] {
             let line = format!("var<workgroup> {side}: array<vec4f, {}>;", DEPTH * quads);
@@ -158,7 +159,7 @@ impl Spelling<'_> {
                     text.line("let own_depth = depth + part;");
                     let (own, inside) = own_column(order, suffix, "column", columns);
                     text.line(format!("let own_column = {own};"));
-                    text.line(format!("let own = {weights}[{columns} * own_depth + own_column];"));
+                    text.line(format!("let own = {weight};"));
                     text.line(format!(
                         "right[{quads} * part + column / 4][column % 4] = \
                          select(0.0, own, {inside} && own_depth < {depth});"
@@ -199,7 +200,8 @@ impl Spelling<'_> {
     fn few(&mut self, text: &mut Text, suffix: &str, product: &Product, order: &Columns) {
         let (depth, columns, parts) = (product.depth, product.columns, order.parts);
         let (operand, _) = self.array(product.operand);
-        let weights = self.arguments[product.weights].clone();
+        let own = Expression::atom("k").times(columns as i64).plus(&Expression::atom("own_column"));
+        let weight = self.argument_element(product.weights, &own).text;
         let shares = INVOCATIONS / FEW_COLUMNS;
         let line = format!("var<workgroup> partial: array<f32, {INVOCATIONS}>;");
         if !self.extra.contains(&line) {
@@ -214,9 +216,7 @@ impl Spelling<'_> {
             text.line("var sum = 0.0;");
             text.block(format!("if {inside}"), |text| {
                 text.count("k", &format!("lane / {FEW_COLUMNS}"), &Expression::whole(depth as i64), shares, |text| {
-                    text.line(format!(
-                        "sum = fma({operand}[{depth} * matrix_row + k], {weights}[{columns} * k + own_column], sum);"
-                    ));
+                    text.line(format!("sum = fma({operand}[{depth} * matrix_row + k], {weight}, sum);"));
                 });
             });
             text.line("partial[lane] = sum;\nworkgroupBarrier();");
@@ -266,10 +266,8 @@ impl Spelling<'_> {
             text.count("k", "0", &Expression::whole(depth as i64), 1, |text| {
                 let left = element(self, product.operand, &vector.times(depth as i64).plus(&k));
                 let right = k.times(columns as i64).plus(&column);
-                text.line(format!(
-                    "sum = fma({}, {}[{}], sum);",
-                    left.text, self.arguments[product.weights], right.text
-                ));
+                let right = self.argument_element(product.weights, &right);
+                text.line(format!("sum = fma({}, {}, sum);", left.text, right.text));
             });
             let target = element(self, product.target, &Expression::atom("place"));
             text.line(format!("{} = sum;", target.text));

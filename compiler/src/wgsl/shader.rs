@@ -22,11 +22,22 @@ pub struct Target {
     pub buffers: usize,
     /// Whether sums and maxima over lanes are made by subgroups.
     pub subgroups: bool,
+    /// Whether weights are stored as 16-bit numbers.
+    pub f16: bool,
+    /// Bytes of the largest buffer that a shader can bind.
+    pub largest_binding: usize,
 }
 
 impl Default for Target {
     fn default() -> Target {
-        Target { workgroup_bytes: 16384, invocations: 256, buffers: 8, subgroups: false }
+        Target {
+            workgroup_bytes: 16384,
+            invocations: 256,
+            buffers: 8,
+            subgroups: false,
+            f16: false,
+            largest_binding: 128 << 20,
+        }
     }
 }
 
@@ -39,6 +50,8 @@ pub struct Shader {
     pub form: String,
     /// Arguments of the kernel that lie one after the other in one buffer.
     pub parameters: Vec<usize>,
+    /// For each argument, in how many buffers it lies: so many bindings, one after the other, if it is no parameter.
+    pub parts: Vec<usize>,
     /// Storage bindings after the run (0, uniform) and its tables (1): the kernel's other arguments, the parameters if there
     /// are any, then these.
     pub scratch: Vec<Stored>,

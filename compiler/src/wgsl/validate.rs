@@ -10,7 +10,9 @@ use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFl
 /// What is wrong, and where: a mistake of this project.
 pub fn validate(text: &str, target: &Target) -> Result<(), String> {
     let module = wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
-    let capabilities = if target.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SUBGROUP, target.subgroups);
+    capabilities.set(Capabilities::SHADER_FLOAT16, target.f16);
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     if target.subgroups {
         validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(SubgroupOperationSet::all());

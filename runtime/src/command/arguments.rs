@@ -214,6 +214,9 @@ pub struct BackendArguments {
     /// Use this GPU: a number of `seqc devices`, or a part of a name
     #[arg(long, value_name = "NAME|INDEX")]
     pub adapter: Option<String>,
+    /// Store weights on the GPU as f32, or in half the memory as f16; what is computed is f32 either way
+    #[arg(long, value_enum, value_name = "NUMBERS")]
+    pub gpu_weights: Option<WeightsName>,
     /// Use these instructions instead of the best that the processor has
     #[arg(long, value_enum, hide_short_help = true)]
     pub instructions: Option<InstructionsName>,
@@ -318,6 +321,17 @@ pub enum BackendName {
     /// The meaning of every equation, in float64.
     #[value(help = None)]
     Interpreter,
+}
+
+/// How weights are stored on a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WeightsName {
+    /// 32 bits each.
+    #[value(help = None)]
+    F32,
+    /// 16 bits each.
+    #[value(help = None)]
+    F16,
 }
 
 /// How positions of a stream are written.

@@ -1,14 +1,14 @@
 //! `seqc devices`: the GPUs that there are; and the one that `--adapter` means.
 
 use super::Stop;
-use super::arguments::DevicesArguments;
+use super::arguments::{DevicesArguments, WeightsName};
 #[cfg(feature = "gpu")]
 use super::json;
 use super::terminal::Terminal;
 use crate::session::{Backend, Failure};
 
 #[cfg(feature = "gpu")]
-use crate::gpu::{Adapter, GpuError, adapters, choose as choose_adapter};
+use crate::gpu::{Adapter, Choice, GpuError, Storage, adapters, choose as choose_adapter};
 
 /// Lists adapters.
 #[cfg(feature = "gpu")]
@@ -61,16 +61,26 @@ fn document(adapter: &Adapter) -> serde_json::Value {
 
 /// The adapter that is meant.
 #[cfg(feature = "gpu")]
-pub fn choose(wanted: Option<&str>) -> Result<Backend, Failure> {
+pub fn choose(wanted: Option<&str>, weights: WeightsName) -> Result<Backend, Failure> {
+    let weights = match weights {
+        WeightsName::F32 => Storage::F32,
+        WeightsName::F16 => Storage::F16,
+    };
     let found = pollster::block_on(adapters());
-    choose_adapter(&found, wanted).map(Backend::Gpu).map_err(|error| failure(&error))
+    let adapter = choose_adapter(&found, wanted).map_err(|error| failure(&error))?;
+    Ok(Backend::Gpu(Choice { adapter, weights }))
 }
 
 /// An adapter's name.
 #[cfg(feature = "gpu")]
-pub fn name(number: usize) -> String {
+pub fn name(choice: Choice) -> String {
     let found = pollster::block_on(adapters());
-    found.get(number).map_or("gpu".to_string(), |adapter| format!("gpu, {} ({})", adapter.name, adapter.interface))
+    let weights = match choice.weights {
+        Storage::F32 => "",
+        Storage::F16 => ", weights as f16",
+    };
+    let named = |adapter: &Adapter| format!("gpu, {} ({}){weights}", adapter.name, adapter.interface);
+    found.get(choice.adapter).map_or("gpu".to_string(), named)
 }
 
 #[cfg(feature = "gpu")]
@@ -84,7 +94,7 @@ pub fn devices(_: &DevicesArguments, _: &mut Terminal) -> Result<(), Stop> {
 }
 
 #[cfg(not(feature = "gpu"))]
-pub fn choose(_: Option<&str>) -> Result<Backend, Failure> {
+pub fn choose(_: Option<&str>, _: WeightsName) -> Result<Backend, Failure> {
     Err(without())
 }
 

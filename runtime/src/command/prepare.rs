@@ -1,6 +1,6 @@
 //! From arguments to a model that is ready to run, with the time that each step takes.
 
-use super::arguments::{BackendArguments, BackendName, ModelArguments};
+use super::arguments::{BackendArguments, BackendName, ModelArguments, WeightsName};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, devices};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
@@ -122,11 +122,15 @@ pub fn backend(arguments: &BackendArguments, terminal: &mut Terminal) -> Result<
     if let (Some(_), false) = (&arguments.adapter, on_gpu) {
         return Err(Stop::Usage("`--adapter` chooses a GPU: add `--backend gpu`".to_string()));
     }
+    if let (Some(_), false) = (arguments.gpu_weights, on_gpu) {
+        return Err(Stop::Usage("`--gpu-weights` are those on a GPU: add `--backend gpu`".to_string()));
+    }
+    let weights = arguments.gpu_weights.unwrap_or(WeightsName::F32);
     match (arguments.backend, arguments.instructions) {
         (BackendName::Cpu, None) => Ok(Backend::Cpu(Instructions::best(), threads)),
         (BackendName::Cpu, Some(name)) => Ok(Backend::Cpu(name.instructions(), threads)),
-        (BackendName::Gpu, None) => Ok(devices::choose(arguments.adapter.as_deref())?),
-        (BackendName::Auto, None) => match devices::choose(arguments.adapter.as_deref()) {
+        (BackendName::Gpu, None) => Ok(devices::choose(arguments.adapter.as_deref(), weights)?),
+        (BackendName::Auto, None) => match devices::choose(arguments.adapter.as_deref(), weights) {
             Ok(backend) => {
                 terminal.note(&format!("running on {}", backend_name(backend)));
                 Ok(backend)
@@ -162,7 +166,7 @@ pub fn backend_name(backend: Backend) -> String {
         Backend::Cpu(instructions, 1) => format!("cpu, {}, 1 thread", instructions.name()),
         Backend::Cpu(instructions, threads) => format!("cpu, {}, {threads} threads", instructions.name()),
         #[cfg(feature = "gpu")]
-        Backend::Gpu(number) => devices::name(number),
+        Backend::Gpu(choice) => devices::name(choice),
         Backend::Interpreter => "interpreter".to_string(),
     }
 }

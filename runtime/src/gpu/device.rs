@@ -5,11 +5,30 @@ use seqwright_compiler::wgsl::Target;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
+/// How weights are stored on a device. What is computed with them is f32 either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are computed with.
+    #[default]
+    F32,
+    /// Those of products and tables in half the memory, rounded to 11 bits.
+    F16,
+}
+
+/// An adapter, and how it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Its number among [`adapters`](super::adapters()).
+    pub adapter: usize,
+    /// How weights are stored.
+    pub weights: Storage,
+}
+
 /// A device.
 pub struct Device {
     /// The adapter's name.
     pub name: String,
-    /// What shaders are emitted for.
+    /// What shaders are emitted for: all that the device has, unless someone makes do with less.
     pub target: Target,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -28,13 +47,19 @@ impl Device {
     /// Opens an adapter's device, with all that the adapter allows.
     ///
     /// # Errors
-    /// The adapter gives none.
-    pub async fn open(adapter: &Adapter) -> Result<Device, GpuError> {
+    /// The adapter gives none, or has no 16-bit numbers where they are asked for.
+    pub async fn open(adapter: &Adapter, weights: Storage) -> Result<Device, GpuError> {
         let limits = adapter.inner.limits();
-        let subgroups = adapter.inner.features() & wgpu::Features::SUBGROUP;
+        let has = adapter.inner.features();
+        let subgroups = has & wgpu::Features::SUBGROUP;
+        let f16 = match weights {
+            Storage::F32 => wgpu::Features::empty(),
+            Storage::F16 if has.contains(wgpu::Features::SHADER_F16) => wgpu::Features::SHADER_F16,
+            Storage::F16 => return Err(GpuError::NoHalf { adapter: adapter.name.clone() }),
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("seqwright"),
-            required_features: subgroups,
+            required_features: subgroups | f16,
             required_limits: limits.clone(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -56,6 +81,8 @@ impl Device {
             invocations: (limits.max_compute_invocations_per_workgroup as usize).min(Target::default().invocations),
             buffers: limits.max_storage_buffers_per_shader_stage as usize,
             subgroups: !subgroups.is_empty(),
+            f16: !f16.is_empty(),
+            largest_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) as usize,
         };
         Ok(Device { name: adapter.name.clone(), target, device, queue, limits, failed })
     }

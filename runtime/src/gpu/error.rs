@@ -20,6 +20,18 @@ pub enum GpuError {
         /// What it says.
         why: String,
     },
+    /// Weights are to be stored as f16, which the adapter does not have.
+    NoHalf {
+        /// The adapter.
+        adapter: String,
+    },
+    /// A weight is to be stored as f16, and is too large for it.
+    Range {
+        /// The weight.
+        what: String,
+        /// Its number.
+        number: String,
+    },
     /// Something is larger than the adapter allows.
     Limit {
         /// What.
@@ -63,6 +75,15 @@ impl fmt::Display for GpuError {
                 write!(f, "`{wanted}` means no adapter, or several: there are {}", found.join(", "))
             }
             GpuError::NoDevice { adapter, why } => write!(f, "the adapter {adapter} gives no device: {why}"),
+            GpuError::NoHalf { adapter } => {
+                write!(
+                    f,
+                    "weights as f16 need the feature `f16` (SHADER_F16), which the adapter {adapter} does not have"
+                )
+            }
+            GpuError::Range { what, number } => {
+                write!(f, "`{what}` has the number {number}, and the largest that f16 can store is 65504")
+            }
             GpuError::Limit { what, needed, most, unit, .. } => {
                 write!(f, "{what} needs {needed} {unit}, the adapter allows {most}")
             }
@@ -83,6 +104,10 @@ impl GpuError {
             }
             GpuError::NoAdapter { wanted: Some(_), .. } => "`seqc devices` lists adapters with their numbers",
             GpuError::NoDevice { .. } => "choose another with `--adapter`, or run with `--backend cpu`",
+            GpuError::NoHalf { .. } => {
+                "choose an adapter that has it (`seqc devices` lists features), or leave `--gpu-weights` out"
+            }
+            GpuError::Range { .. } => "leave `--gpu-weights` out: weights are f32 then",
             GpuError::Limit { help, .. } => help,
             GpuError::Memory { .. } => "run fewer or shorter sequences at once, or run with `--backend cpu`",
             GpuError::Lost { .. } => {

@@ -6,10 +6,11 @@ use super::{Device, GpuError};
 use crate::batch::Batch;
 use crate::execute::{RunError, When, fingerprint, input_of, packed_elements, rows_of};
 use crate::rows::Rows;
+use half::f16;
 use seqwright_compiler::kernel::{Body, BufferId, Call, Kernel, Part, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
-use seqwright_compiler::wgsl::{self, Shader};
+use seqwright_compiler::wgsl::{self, Layout, Shader};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,8 +19,10 @@ pub struct Executable {
     device: Device,
     program: Program,
     kernels: Vec<Compiled>,
-    /// For each buffer that does not change: where it is.
-    fixed: Vec<Option<wgpu::Buffer>>,
+    /// How each buffer that does not change lies on the device.
+    layouts: Vec<Layout>,
+    /// For each buffer that does not change: where it is, in one part or several. None for others.
+    fixed: Vec<Vec<wgpu::Buffer>>,
     /// For each call, its small weights one after the other, where its shader has them so.
     parameters: Vec<Option<wgpu::Buffer>>,
     buffers: Mutex<Buffers>,
@@ -131,12 +134,13 @@ impl Executable {
             let missing = || RunError::Batch(format!("the weight `{}` is not given", model.value(*id).path));
             weights.get(id).copied().ok_or_else(missing)
         };
+        let layouts = wgsl::layouts(&program, &device.target);
         let mut fixed = Vec::new();
         for (number, buffer) in program.buffers.iter().enumerate() {
             let made;
             let numbers: &[f32] = match &buffer.role {
                 Role::Input(_) | Role::Computed { .. } | Role::Kept => {
-                    fixed.push(None);
+                    fixed.push(Vec::new());
                     continue;
                 }
                 Role::Weight(id) => weight(id)?,
@@ -155,8 +159,9 @@ impl Executable {
                     ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Equation(_) => &[],
                 },
             };
-            fixed.push(Some(upload(&device, number, &buffer.name, numbers)?));
-            counts.weights += numbers.len() as u64 * 4;
+            let layout = layouts[number];
+            fixed.push(upload(&device, number, &buffer.name, numbers, layout)?);
+            counts.weights += (numbers.len() * layout.bytes()) as u64;
         }
         let mut kernels = Vec::new();
         for (number, kernel) in program.kernels.iter().enumerate() {
@@ -178,9 +183,10 @@ impl Executable {
             let all = create(&device, Use::Own(number), own.iter().map(bytes).sum(), "parameters")?;
             let mut next = 0;
             for id in &own {
-                let from = fixed[id.0 as usize].as_ref().expect("parameters do not change");
-                copies.copy_buffer_to_buffer(from, 0, &all, next, bytes(id));
-                next += bytes(id);
+                for (from, bytes) in parts(&fixed[id.0 as usize], layouts[id.0 as usize], bytes(id)) {
+                    copies.copy_buffer_to_buffer(from, 0, &all, next, bytes);
+                    next += bytes;
+                }
             }
             counts.weights += next;
             parameters.push(Some(all));
@@ -195,6 +201,7 @@ impl Executable {
             device,
             program,
             kernels,
+            layouts,
             fixed,
             parameters,
             buffers: Mutex::new(Buffers::default()),
@@ -356,7 +363,7 @@ impl Executable {
             device.queue.write_buffer(buffer, first as u64 * 4, bytes);
         };
         for (id, first, numbers) in order.given.iter().filter(|(_, _, numbers)| !numbers.is_empty()) {
-            send(self.buffer(buffers, order, *id), *first, bytemuck::cast_slice(numbers));
+            send(&self.bound(buffers, order, *id)[0], *first, bytemuck::cast_slice(numbers));
         }
         let tables = rows.flat();
         buffers.require(device, Use::Tables, tables.len() as u64 * 4, "tables of positions")?;
@@ -396,7 +403,8 @@ impl Executable {
                 resources.push(buffers.get(Use::Tables).as_entire_binding());
                 let apart =
                     call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
-                resources.extend(apart.map(|(_, id)| self.buffer(buffers, order, *id).as_entire_binding()));
+                let bound = apart.flat_map(|(_, id)| self.bound(buffers, order, *id));
+                resources.extend(bound.map(wgpu::Buffer::as_entire_binding));
                 resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
                 let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
                 resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
@@ -472,7 +480,7 @@ impl Executable {
     /// Records a copy.
     fn copy(&self, commands: &mut wgpu::CommandEncoder, buffers: &Buffers, order: &Order, copy: &Copy) {
         let place = |place: &CopyPlace| match place {
-            CopyPlace::Of(id) => self.buffer(buffers, order, *id).clone(),
+            CopyPlace::Of(id) => self.bound(buffers, order, *id)[0].clone(),
             CopyPlace::Apart(buffer) => buffer.clone(),
         };
         let ((from, first), (to, start)) = (&copy.from, &copy.to);
@@ -495,13 +503,23 @@ impl Executable {
         let mut next = 0;
         for output in &self.program.outputs {
             let buffer = self.program.buffer(output.buffer);
-            let from = self.buffer(buffers, order, output.buffer);
+            let from = self.bound(buffers, order, output.buffer);
             for (first, count) in rows.new_rows(&buffer.space) {
                 let (first, count) = ((first * buffer.row) as u64 * 4, (count * buffer.row) as u64 * 4);
-                if count > 0 {
-                    commands.copy_buffer_to_buffer(from, first, &results, next, count);
+                match from {
+                    // What lies in several parts is one row.
+                    [_, _, ..] => {
+                        for (from, bytes) in parts(from, self.layouts[output.buffer.0 as usize], count) {
+                            commands.copy_buffer_to_buffer(from, 0, &results, next, bytes);
+                            next += bytes;
+                        }
+                    }
+                    [from] if count > 0 => {
+                        commands.copy_buffer_to_buffer(from, first, &results, next, count);
+                        next += count;
+                    }
+                    [_] | [] => {}
                 }
-                next += count;
             }
         }
         Ok((results, bytes, commands))
@@ -513,30 +531,62 @@ impl Executable {
         rows.new_rows(&buffer.space).iter().map(|(_, count)| count * buffer.row).sum()
     }
 
-    fn buffer<'b>(&'b self, buffers: &'b Buffers, order: &'b Order, id: BufferId) -> &'b wgpu::Buffer {
+    /// Where a value is: in several parts where it does not change and is large.
+    fn bound<'b>(&'b self, buffers: &'b Buffers, order: &'b Order, id: BufferId) -> &'b [wgpu::Buffer] {
         if let Some(lent) = order.lent.get(&id) {
-            return lent;
+            return std::slice::from_ref(lent);
         }
-        match (&self.fixed[id.0 as usize], &self.program.buffer(id).role) {
-            (Some(buffer), _) => buffer,
-            (None, Role::Computed { slot }) => buffers.get(Use::Slot(*slot)),
-            (None, _) => buffers.get(Use::Own(id.0 as usize)),
+        match (self.fixed[id.0 as usize].as_slice(), &self.program.buffer(id).role) {
+            ([], Role::Computed { slot }) => std::slice::from_ref(buffers.get(Use::Slot(*slot))),
+            ([], _) => std::slice::from_ref(buffers.get(Use::Own(id.0 as usize))),
+            (fixed, _) => fixed,
         }
     }
 }
 
-fn upload(device: &Device, number: usize, name: &str, numbers: &[f32]) -> Result<wgpu::Buffer, GpuError> {
-    let buffer = create(device, Use::Own(number), numbers.len() as u64 * 4, name)?;
-    device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
-    Ok(buffer)
+/// Sends numbers that do not change, in as many parts and as wide as they lie there.
+fn upload(
+    device: &Device,
+    number: usize,
+    name: &str,
+    numbers: &[f32],
+    layout: Layout,
+) -> Result<Vec<wgpu::Buffer>, GpuError> {
+    let too_large = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
+    if let Some(number) = numbers.iter().find(too_large).filter(|_| layout.half) {
+        return Err(GpuError::Range { what: name.to_string(), number: number.to_string() });
+    }
+    let send = |part: &[f32]| {
+        let buffer = create(device, Use::Own(number), (part.len() * layout.bytes()) as u64, name)?;
+        if layout.half {
+            let mut halves: Vec<u16> = part.iter().map(|number| f16::from_f32(*number).to_bits()).collect();
+            // Whole words are sent.
+            halves.resize(halves.len().next_multiple_of(2), 0);
+            device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&halves));
+        } else {
+            device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(part));
+        }
+        Ok(buffer)
+    };
+    match numbers {
+        [] => Ok(vec![send(numbers)?]),
+        _ => numbers.chunks(layout.part).map(send).collect(),
+    }
+}
+
+/// The parts of something that does not change, with the bytes of each, where its numbers are f32.
+fn parts(parts: &[wgpu::Buffer], layout: Layout, bytes: u64) -> impl Iterator<Item = (&wgpu::Buffer, u64)> {
+    let each = (layout.part as u64).saturating_mul(4);
+    parts.iter().enumerate().map(move |(part, buffer)| (buffer, each.min(bytes - part as u64 * each.min(bytes))))
 }
 
 impl Compiled {
     fn new(device: &Device, program: &Program, number: usize, kernel: &Kernel) -> Result<Compiled, GpuError> {
         let shader = wgsl::emit(program, number, &device.target);
         let merged = &shader.parameters;
-        let apart = kernel.arguments.len() - merged.len() + usize::from(!merged.is_empty());
-        let storage = 1 + apart + shader.scratch.len();
+        let apart = || (0..kernel.arguments.len()).filter(|place| !merged.contains(place));
+        let bound: usize = apart().map(|place| shader.parts[place]).sum();
+        let storage = 1 + bound + usize::from(!merged.is_empty()) + shader.scratch.len();
         let most = device.limits.max_storage_buffers_per_shader_stage;
         if storage > most as usize {
             return Err(GpuError::Limit {
@@ -547,8 +597,8 @@ impl Compiled {
                 help: "choose an adapter that allows more (`seqc devices`), or run with `--backend cpu`",
             });
         }
-        let apart = kernel.arguments.iter().enumerate().filter(|(place, _)| !merged.contains(place));
-        let written = apart.map(|(_, argument)| argument.written);
+        let written =
+            apart().flat_map(|place| std::iter::repeat_n(kernel.arguments[place].written, shader.parts[place]));
         let merged = (!merged.is_empty()).then_some(false);
         let kinds = [false].into_iter().chain(written).chain(merged).chain(shader.scratch.iter().map(|_| true));
         let storage = kinds.map(|written| wgpu::BindingType::Buffer {

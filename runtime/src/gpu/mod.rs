@@ -20,7 +20,7 @@ mod execute;
 mod keeper;
 
 pub use adapter::{Adapter, adapters, choose};
-pub use device::Device;
+pub use device::{Choice, Device, Storage};
 pub use error::GpuError;
 pub use execute::{Counts, Executable};
 pub(crate) use keeper::Keeper;
