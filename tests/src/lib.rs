@@ -3,12 +3,14 @@
 //! weights; [`greedy`], continuations token by token; [`law`], what holds of every chunk program; [`gguf`], files to be read;
 //! and [`random`], weights and batches.
 
+pub mod agreement;
 pub mod backends;
 pub mod counting;
 pub mod gguf;
 pub mod goldens;
 pub mod greedy;
 pub mod law;
+pub mod models;
 pub mod published;
 pub mod random;
 pub mod sources;
