@@ -271,23 +271,37 @@ impl Model {
     /// The model with one result, and what that is made of, for each value in the order of their equations.
     pub fn narrowed(&self) -> impl Iterator<Item = Model> {
         self.steps.iter().flat_map(|step| &step.gives).map(|output| {
-            let mut needed = BTreeSet::from([output.clone()]);
+            let mut wanted = BTreeSet::from([output.clone()]);
             let mut steps = Vec::new();
             for step in self.steps.iter().rev() {
-                if step.gives.iter().any(|name| needed.contains(name)) {
-                    needed.extend(step.reads.iter().cloned());
+                if step.gives.iter().any(|name| wanted.contains(name)) {
+                    wanted.extend(step.reads.iter().cloned());
                     steps.push(step.clone());
                 }
             }
             steps.reverse();
-            let read = |input: &&String| needed.contains(input.split(':').next().unwrap_or_default());
-            let mut inputs: Vec<String> = self.inputs.iter().filter(read).cloned().collect();
-            if inputs.is_empty() {
-                inputs = self.inputs[..1].to_vec();
-            }
+            let inputs = needed(&self.inputs, &steps);
             Model { inputs, steps, outputs: vec![output.clone()], ..self.clone() }
         })
     }
+}
+
+/// The inputs that steps read, and one along each time axis that they name.
+fn needed(inputs: &[String], steps: &[Step]) -> Vec<String> {
+    let read: BTreeSet<&str> = steps.iter().flat_map(|step| step.reads.iter().map(String::as_str)).collect();
+    let along: BTreeSet<String> = steps.iter().flat_map(|step| words(&step.text)).collect();
+    let is_read = |input: &String| read.contains(input.split(':').next().unwrap_or_default());
+    let mut all: Vec<String> = inputs.iter().filter(|input| is_read(input)).cloned().collect();
+    for time in ["T", "S"] {
+        let has = |input: &&String| words(input).any(|word| word == time);
+        if along.contains(time) && !all.iter().any(|input| has(&input)) {
+            all.extend(inputs.iter().find(has).cloned());
+        }
+    }
+    if all.is_empty() {
+        all.extend(inputs.first().cloned());
+    }
+    all
 }
 
 /// Names in a text.
@@ -401,12 +415,7 @@ impl Builder {
                 outputs.push(name.clone());
             }
         }
-        // What nothing reads is no input.
-        let used = |input: &String| read.contains(input.split(':').next().unwrap_or_default());
-        let (mut inputs, _): (Vec<String>, Vec<String>) = self.inputs.iter().cloned().partition(used);
-        if inputs.is_empty() {
-            inputs.push(self.inputs[0].clone());
-        }
+        let inputs = needed(&self.inputs, &self.steps);
         Model { seed: self.seed, sizes: self.sizes, inputs, steps: self.steps, outputs }
     }
 

@@ -32,7 +32,10 @@ impl Builder {
             20 => (format!("-({of})"), from),
             21 => (format!("2 ^ min({of}, 1)"), from.through(1.4, 2.0)),
             22 => (format!("log_add_exp({of}, 0.3)"), from.through(1.0, size + 0.7)),
-            23 => (format!("({of}) / (1 + abs({of}))"), from.through(1.0, least)),
+            // An equation has no more than one product with weights.
+            23 if !of.contains('[') && !of.contains("affine") && !of.contains("linear") => {
+                (format!("({of}) / (1 + abs({of}))"), from.through(1.0, least))
+            }
             _ => (format!("({of}) ^ 3"), from.through(9.0 * size * size, size * size * size)),
         }
     }
@@ -163,7 +166,8 @@ impl Builder {
         let (factor, estimate) = self.tamed(estimate);
         let name = self.name();
         let left = self.left(&name, x.time);
-        let text = format!("{declared}{left} = {factor}{call} over {} ({body}{condition})", list(&over));
+        let reduction = format!("{call} over {} ({body}{condition})", list(&over));
+        let text = format!("{declared}{left} = {factor}{}", bounded(&reduction));
         let features = x.features.iter().copied().filter(|axis| !over.contains(axis)).collect();
         self.add(&[Kind::Reduction], text, vec![Value { name, time: x.time, features, estimate }])
     }
@@ -270,7 +274,7 @@ impl Builder {
         let place = match self.random.below(4) {
             0 => "k - 1".to_string(),
             1 => format!("{} - k", size - 1),
-            2 => format!("(k + 1) % {}", axis_size(size)),
+            2 => format!("(k + 1) % {size}"),
             _ => {
                 let (place, value) = (self.random.below(size), x.name.clone());
                 let text = format!("{name}[t: {}] = {value}[t, {place}]", time.name());
@@ -282,6 +286,11 @@ impl Builder {
     }
 }
 
-fn axis_size(size: usize) -> usize {
-    size.max(1)
+/// The largest and the smallest of nothing are beyond all numbers: they are bounded where that may be.
+pub(super) fn bounded(reduction: &str) -> String {
+    match reduction.contains(" where ") {
+        true if reduction.starts_with("max") => format!("max({reduction}, -2)"),
+        true if reduction.starts_with("min") => format!("min({reduction}, 2)"),
+        _ => reduction.to_string(),
+    }
 }

@@ -210,7 +210,8 @@ impl Builder {
         if estimate.size > MOST_SIZE {
             return None;
         }
-        let text = format!("{states}{h} = {equation}");
+        let left = self.left(&h, Some(time));
+        let text = format!("{states}{left} = {equation}");
         self.add(&kinds, text, vec![Value { name: h, estimate, ..x }])
     }
 
@@ -240,8 +241,9 @@ impl Builder {
                 self.add(&kinds, text, vec![Value { name: h, estimate: faded(x.estimate), ..x }])
             }
             2 => {
+                let left = self.left(&h, Some(time));
                 let text = self.states(&[&h], time, &x.features)
-                    + &format!("{h} = select(t % 4 == 1, 0, 0.9) * {h}[t{sign}1] + {x_name}\n{y} = {h} * {x_name} * 0.5");
+                    + &format!("{left} = select(t % 4 == 1, 0, 0.9) * {h}[t{sign}1] + {x_name}\n{y} = {h} * {x_name} * 0.5");
                 let estimate = x.estimate.scaled(2.0).through(2.0, 2.0 * x.estimate.size);
                 let second = Value { name: y, estimate: estimate.times(x.estimate.scaled(0.5)), ..x.clone() };
                 self.add(&kinds, text, vec![Value { name: h, estimate, ..x }, second])

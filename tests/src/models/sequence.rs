@@ -1,6 +1,7 @@
 //! What looks at other positions, but for recurrences and attention: lookups, convolutions, shifts, whole sequences, running
 //! sums, fixed positions, weights along an axis of known length.
 
+use super::pointwise::bounded;
 use super::{Builder, CONTEXT, Estimate, Kind, POSITIONS, Time, Value, WEIGHT, list, number};
 
 impl Builder {
@@ -125,7 +126,8 @@ impl Builder {
             1 => {
                 let call = ["max", "min"][self.random.below(2)];
                 let estimate = Estimate { size: 2.0 * x.estimate.size, ..x.estimate };
-                (format!("{name} = {call} over {along} ({x_name}{condition})"), vec![Value { estimate, ..wide }])
+                let reduction = bounded(&format!("{call} over {along} ({x_name}{condition})"));
+                (format!("{name} = {reduction}"), vec![Value { estimate, ..wide }])
             }
             2 => {
                 let estimate = x.estimate.summed(POSITIONS).scaled(0.1);
@@ -173,7 +175,8 @@ impl Builder {
             _ => format!("{}[j]", x.name),
         };
         let (i, along) = (format!("i: {0}", time.name()), time.name());
-        let text = format!("{name}[{i}] = {call} over j: {along} ({body}{condition})");
+        let reduction = bounded(&format!("{call} over j: {along} ({body}{condition})"));
+        let text = format!("{name}[{i}] = {reduction}");
         self.add(&[Kind::Running], text, vec![Value { name, estimate, ..x }])
     }
 
