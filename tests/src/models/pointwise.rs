@@ -111,9 +111,8 @@ impl Builder {
             0 if time == Some(Time::T) => Some(format!("tokens {sign} {}", self.random.below(4))),
             1 if time.is_some() => Some(format!("t % {} {sign} 1", 2 + self.random.below(3))),
             _ => {
-                let fits = |value: &&Value| {
-                    value.time == time && value.features.iter().all(|axis| features.contains(axis))
-                };
+                let fits =
+                    |value: &&Value| value.time == time && value.features.iter().all(|axis| features.contains(axis));
                 let exact = self.exact.iter().find(fits)?;
                 let sign = [">", "<="][self.random.below(2)];
                 Some(format!("{} {sign} {}", exact.name, number(0.3 * self.random.fraction())))
@@ -248,7 +247,11 @@ impl Builder {
                 let both = self.new_axis(self.count(&x.features) + self.count(&y.features));
                 let estimate = if x.estimate.error > y.estimate.error { x.estimate } else { y.estimate };
                 let size = x.estimate.size.max(y.estimate.size);
-                (format!("concat({}, {}; {})", x.name, y.name, list(&[both])), vec![both], Estimate { size, ..estimate })
+                (
+                    format!("concat({}, {}; {})", x.name, y.name, list(&[both])),
+                    vec![both],
+                    Estimate { size, ..estimate },
+                )
             }
             1 => {
                 let which = self.new_axis(2);

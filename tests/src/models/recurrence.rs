@@ -193,10 +193,7 @@ impl Builder {
             0 => (format!("tanh({x_name} + 0.6 * {h}[t{sign}1])"), x.estimate.through(2.5, 1.0)),
             1 => (format!("max({x_name}, 0.9 * {h}[t{sign}1])"), x.estimate.through(1.0, 2.0 * x.estimate.size)),
             2 => (format!("sigmoid({x_name}) * cos({h}[t{sign}1]) * 0.7"), x.estimate.through(2.0, 0.7)),
-            3 => (
-                format!("select(t % 3 == 0, tanh({x_name}), 0.8 * {h}[t{sign}1])"),
-                x.estimate.through(1.0, 1.0),
-            ),
+            3 => (format!("select(t % 3 == 0, tanh({x_name}), 0.8 * {h}[t{sign}1])"), x.estimate.through(1.0, 1.0)),
             _ if !x.features.is_empty() => {
                 // A sum over the state's entries.
                 let axis = list(&x.features[..1]);
@@ -222,17 +219,15 @@ impl Builder {
         let sign = self.direction(&mut kinds);
         let [h, a, y] = std::array::from_fn(|_| self.name());
         let x_name = &x.name;
-        let gate = self.pick(|value| value.time == x.time && value.features.iter().all(|axis| x.features.contains(axis)));
+        let gate =
+            self.pick(|value| value.time == x.time && value.features.iter().all(|axis| x.features.contains(axis)));
         let gate = gate.unwrap_or(x.clone());
         let slow = Estimate { size: 1.0, error: 2.0 * gate.estimate.error + 2.0 };
         let faded = |estimate: Estimate| estimate.times(slow).through(3.0, estimate.size);
         match self.random.below(4) {
             0 => {
                 let text = self.states(&[&h], time, &x.features)
-                    + &format!(
-                        "{a} = sigmoid({})\n{h} = {a} * {h}[t{sign}1] + (1 - {a}) * {x_name}",
-                        gate.name
-                    );
+                    + &format!("{a} = sigmoid({})\n{h} = {a} * {h}[t{sign}1] + (1 - {a}) * {x_name}", gate.name);
                 self.add(&kinds, text, vec![Value { name: h, estimate: faded(x.estimate), ..x }])
             }
             1 => {
@@ -243,7 +238,9 @@ impl Builder {
             2 => {
                 let left = self.left(&h, Some(time));
                 let text = self.states(&[&h], time, &x.features)
-                    + &format!("{left} = select(t % 4 == 1, 0, 0.9) * {h}[t{sign}1] + {x_name}\n{y} = {h} * {x_name} * 0.5");
+                    + &format!(
+                        "{left} = select(t % 4 == 1, 0, 0.9) * {h}[t{sign}1] + {x_name}\n{y} = {h} * {x_name} * 0.5"
+                    );
                 let estimate = x.estimate.scaled(2.0).through(2.0, 2.0 * x.estimate.size);
                 let second = Value { name: y, estimate: estimate.times(x.estimate.scaled(0.5)), ..x.clone() };
                 self.add(&kinds, text, vec![Value { name: h, estimate, ..x }, second])
@@ -261,7 +258,9 @@ impl Builder {
         let mut text = self.states(&[&h], time, &features);
         let (axis, x_name) = (list(&[states]), &x.name);
         text += &format!("weight {rate}: [{}]\n", list(&features));
-        text += &format!("{delta} = softplus({x_name})\n{into} = linear({x_name}; {axis})\n{out} = linear({x_name}; {axis})\n");
+        text += &format!(
+            "{delta} = softplus({x_name})\n{into} = linear({x_name}; {axis})\n{out} = linear({x_name}; {axis})\n"
+        );
         text += &format!("{a} = exp(-{delta} * exp({rate}))\n");
         text += &format!("{h} = {a} * {h}[t{sign}1] + 0.3 * outer(tanh({x_name}), tanh({into}))\n");
         text += &format!("{y} = dot over {axis} ({h}, tanh({out}))");

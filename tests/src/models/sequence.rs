@@ -40,7 +40,8 @@ impl Builder {
             }
             _ => {
                 let x = self.pick(|value| value.time == Some(Time::T) && value.features == [first])?;
-                let text = format!("embedding {table}: [vocab, {}]\n{name} = {table}[tokens] + {}", list(&[first]), x.name);
+                let text =
+                    format!("embedding {table}: [vocab, {}]\n{name} = {table}[tokens] + {}", list(&[first]), x.name);
                 (text, Value { name, estimate: x.estimate.plus(estimate), ..x })
             }
         };
