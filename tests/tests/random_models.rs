@@ -23,7 +23,7 @@ const LENGTHS: [usize; 4] = [1, 2, 33, 70];
 
 /// The interpreter takes its time for the longest, so that it is in every fourth model.
 fn lengths(seed: u64) -> &'static [usize] {
-    if seed % 4 == 0 { &LENGTHS } else { &LENGTHS[..3] }
+    if seed.is_multiple_of(4) { &LENGTHS } else { &LENGTHS[..3] }
 }
 
 /// Every so many models that can run chunk by chunk do.
@@ -54,7 +54,7 @@ fn random_models_mean_the_same_to_shaders() {
 fn random_models_come_chunk_by_chunk() {
     let (seeds, streamed) = (seeds(2000), AtomicU64::new(0));
     each(&seeds, &|seed, file| {
-        if seed % STREAMED != 0 {
+        if !seed.is_multiple_of(STREAMED) {
             return;
         }
         let text = Model::random(seed).text();
