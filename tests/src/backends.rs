@@ -32,6 +32,10 @@ pub const HALF: f32 = 1e-2;
 /// Float32 arithmetic of a few operations on numbers of order one.
 const RELATIVE: f32 = 2e-5;
 
+/// Damaged programs may amplify: recurrences whose numbers grow, differences of what nearly cancels. A wrong address or
+/// range is off by the order of the numbers themselves, far more than this.
+pub const DAMAGED_TOLERANCE: f32 = 1e-3;
+
 /// The interpreter.
 pub fn interpreter() -> Tested {
     let name = "interpreter".to_string();

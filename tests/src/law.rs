@@ -8,7 +8,7 @@
 use crate::goldens::shown;
 use crate::random::{Random, row};
 use seqwright::batch::Batch;
-use seqwright::session::{Backend, Checked, Runner, Streamer};
+use seqwright::session::{Backend, Checked, Runner, Streamer, lower_chunks};
 use seqwright::stream::{Chunk, State};
 use seqwright::tiles::Instructions;
 use seqwright::weights::Loaded;
@@ -25,6 +25,20 @@ pub struct Law {
     pub loaded: Loaded,
     /// The sequences, whole.
     pub batch: Batch,
+}
+
+/// Leaves the results that can come chunk by chunk; gives the others.
+pub fn causal_results(checked: &mut Checked) -> Vec<String> {
+    let mut refused = Vec::new();
+    let all = std::mem::take(&mut checked.outputs);
+    for output in all.clone() {
+        checked.outputs = vec![output.clone()];
+        if lower_chunks(checked).is_err() {
+            refused.push(output.0);
+        }
+    }
+    checked.outputs = all.into_iter().filter(|(name, _)| !refused.contains(name)).collect();
+    refused
 }
 
 /// An output's rows for each sequence.

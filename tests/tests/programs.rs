@@ -4,57 +4,12 @@
 //!
 //! Adding a case is adding a file to `fixtures/programs`, or to `fixtures/stacks` if it has layers.
 
-use seqwright::session::{Backend, Checked, Request, Runner, check};
+use seqwright::session::{Request, check};
+use seqwright_tests::agreement::{checked, disagreement};
 use seqwright_tests::backends::{Tested, gpus, processors};
 use seqwright_tests::goldens::shown;
-use seqwright_tests::random::{Random, random_inputs, row};
+use seqwright_tests::random::{Random, row};
 use seqwright_tests::sources::{files_in, repository};
-use std::path::Path;
-
-/// Damaged programs may amplify: recurrences whose numbers grow, differences of what nearly cancels. A wrong address or
-/// range is off by the order of the numbers themselves, far more than this.
-const DAMAGED_TOLERANCE: f32 = 1e-3;
-
-fn checked(file: &Path) -> Result<Checked, String> {
-    check(&Request { file: file.to_path_buf(), ..Request::default() }, None).map_err(|failure| failure.render(false))
-}
-
-/// The first error of a backend that is too large, relative beyond one, and where it is. Results that are no numbers, or so large that
-/// float32 says nothing, count only where `strict`.
-fn disagreement(
-    checked: &Checked,
-    lengths: &[usize],
-    random: &mut Random,
-    strict: bool,
-    backends: &[Tested],
-) -> Option<String> {
-    let (loaded, batch) = random_inputs(checked, lengths, random);
-    let interpreter = shown(Runner::new(checked, &loaded, Backend::Interpreter));
-    let wanted = match interpreter.run(&batch) {
-        Ok(wanted) => wanted,
-        // A damaged program may have a table too short for these sequences; a whole one may not.
-        Err(_) if !strict => return None,
-        Err(failure) => panic!("{}", failure.render(false)),
-    };
-    for Tested { name, backend, relative, .. } in backends {
-        let runner = shown(Runner::new(checked, &loaded, *backend));
-        let got = shown(runner.run(&batch));
-        for (((output, _), got), wanted) in runner.outputs().iter().zip(&got).zip(&wanted) {
-            assert_eq!(got.len(), wanted.len(), "{output}");
-            for (place, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-                let error = (got - wanted).abs() / wanted.abs().max(1.0);
-                // A root or logarithm of what cancels to nothing is nothing in one precision and no number in another.
-                let cancelled = got.is_nan() && wanted.abs() < 1e-6;
-                let meaningless = !wanted.is_finite() || wanted.abs() > 1e3 || cancelled;
-                let tolerance = if strict { *relative } else { DAMAGED_TOLERANCE };
-                if !(error <= tolerance || (meaningless && !strict)) {
-                    return Some(format!("{output}[{place}]: {got} instead of {wanted}, {name}"));
-                }
-            }
-        }
-    }
-    None
-}
 
 #[test]
 fn machine_code_computes_what_the_interpreter_says() {

@@ -1,25 +1,11 @@
 //! Chunk programs of golden cases and of programs written for it keep the law of streaming ([`seqwright_tests::law`]).
 
-use seqwright::session::{Checked, Request, check, lower_chunks};
+use seqwright::session::{Checked, Request, check};
 use seqwright_tests::backends::gpus;
 use seqwright_tests::goldens::{CASES, case, example, shown};
-use seqwright_tests::law::Law;
+use seqwright_tests::law::{Law, causal_results};
 use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::{files_in, repository};
-
-/// Leaves the results that can come chunk by chunk; gives the others.
-fn causal_results(checked: &mut Checked) -> Vec<String> {
-    let mut refused = Vec::new();
-    let all = std::mem::take(&mut checked.outputs);
-    for output in all.clone() {
-        checked.outputs = vec![output.clone()];
-        if lower_chunks(checked).is_err() {
-            refused.push(output.0);
-        }
-    }
-    checked.outputs = all.into_iter().filter(|(name, _)| !refused.contains(name)).collect();
-    refused
-}
 
 fn program(file: &str) -> Checked {
     shown(check(&Request { file: repository().join(file), ..Request::default() }, None))
