@@ -136,7 +136,10 @@ fn a_wrong_call_ends_with_2_and_says_what_is_wrong() {
             "the interpreter uses no instructions",
         ),
         (vec!["emit", words], "--stage <STAGE>"),
-        (vec!["emit", words, "--stage", "wasm"], "[possible values: syntax, model, graph, fused, kernels, clif, asm]"),
+        (
+            vec!["emit", words, "--stage", "wasm"],
+            "[possible values: syntax, model, graph, fused, kernels, clif, asm, wgsl]",
+        ),
         (vec!["verify", words], "--checkpoint <DIR>"),
         (vec!["verify", words, "--checkpoint", "x", "--tolerance=-1"], "a tolerance is 0 or more"),
     ] {
@@ -149,7 +152,11 @@ fn a_wrong_call_ends_with_2_and_says_what_is_wrong() {
 #[test]
 fn help_and_version_are_results() {
     let version = seqc(&["--version"]).ends(0, "").output;
-    assert!(version.contains("backends: cpu, interpreter\ninstructions: ") && version.contains("emitted"), "{version}");
+    let backends = if cfg!(feature = "gpu") { "cpu, gpu, interpreter" } else { "cpu, interpreter" };
+    assert!(
+        version.contains(&format!("backends: {backends}\ninstructions: ")) && version.contains("emitted"),
+        "{version}"
+    );
     for command in ["check", "emit", "run", "verify"] {
         let help = seqc(&[command, "--help"]).ends(0, "").output;
         assert!(help.contains("Examples:\n  seqc "), "{help}");

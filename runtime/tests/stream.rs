@@ -280,7 +280,7 @@ fn calls_and_models_that_do_not_stream_are_told() {
         (vec!["--json"], "cannot be used with"),
         (vec!["--text", "a"], "cannot be used with"),
         (vec!["--save", "file"], "cannot be used with"),
-        (vec!["--backend", "interpreter"], "chunks run on the processor alone"),
+        (vec!["--backend", "interpreter"], "the interpreter computes whole sequences alone"),
         (vec!["--input", &format!("x={io}:in.gain")], "the input `x` comes from standard input"),
         (vec!["--format", "mp3"], "invalid value 'mp3'"),
     ] {

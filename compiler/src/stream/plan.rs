@@ -63,10 +63,14 @@ impl Plan {
         self.keeps[id.0 as usize]
     }
 
-    /// Keeps so many more of a value of which some are kept.
+    /// Keeps so many more of a value of which no more than the last are kept, or none: also where a reader looks at its own
+    /// position alone.
     pub fn keep_more(&mut self, id: ValueId, more: usize) {
-        if let Keep::Last(count) = &mut self.keeps[id.0 as usize] {
-            *count += more;
+        let grows = self.part(id) == Part::New;
+        match &mut self.keeps[id.0 as usize] {
+            Keep::Last(count) => *count += more,
+            keep @ Keep::New if grows => *keep = Keep::Last(more),
+            Keep::New | Keep::All => {}
         }
     }
 }
