@@ -91,10 +91,8 @@ impl Keeper {
                 continue;
             };
             let track = program.track(*first);
-            if track.stays() && !is_computed {
-                if let Some(region) = self.regions.get(&id) {
-                    order.lent.insert(id, region.clone());
-                }
+            if let (true, false, Some(region)) = (track.stays(), is_computed, self.regions.get(&id)) {
+                order.lent.insert(id, region.clone());
             }
             let mut next = 0;
             for extent in turn.rows.extents(*first).iter().filter(|_| !given.is_empty() && tracks.len() == 1) {

@@ -16,6 +16,8 @@
 
 #[cfg(feature = "tokenizers")]
 mod gguf;
+// What a file says is read without the tokenizers too; only they look at it.
+#[cfg_attr(not(feature = "tokenizers"), allow(dead_code))]
 mod vocabulary;
 
 use std::path::Path;

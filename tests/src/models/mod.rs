@@ -3,7 +3,7 @@
 //! A model grows step by step. A step takes values that are there, writes equations of one [`Kind`] (a product, a recurrence,
 //! an attention, …), and adds what they give. What nothing reads becomes a result, so that every step counts.
 //!
-//! Values are estimated as they grow ([`Estimate`]): how large numbers are, and how far float32 may be from the truth. A step
+//! Values are estimated as they grow (`Estimate`): how large numbers are, and how far float32 may be from the truth. A step
 //! whose result would be too far off is not taken, so that a backend that disagrees with the interpreter is wrong, not
 //! imprecise. For the same reason nothing is compared or rounded but what is exact: inputs, positions and tokens.
 //!
