@@ -7,6 +7,7 @@
 use seqwright::gpu::{Adapter, Choice, Device, Storage};
 use seqwright::session::Backend;
 use seqwright::tiles::Instructions;
+use std::io::Write;
 
 /// A backend under test.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ pub fn adapter() -> Option<Adapter> {
     if adapters.is_empty() {
         let why = "there is no adapter: install mesa-vulkan-drivers, or a GPU's own driver";
         assert!(std::env::var_os("SEQWRIGHT_REQUIRE_GPU").is_none(), "{why}");
-        eprintln!("SKIPPED on a GPU: {why}");
+        skipped(&format!("on a GPU: {why}"));
     }
     adapters.into_iter().next()
 }
@@ -84,7 +85,7 @@ pub fn adapter() -> Option<Adapter> {
 pub fn device(weights: Storage) -> Option<Device> {
     let adapter = adapter()?;
     if weights == Storage::F16 && !adapter.features().contains(&"f16") {
-        eprintln!("SKIPPED with weights as f16: {} has none", adapter.name);
+        skipped(&format!("with weights as f16: {} has none", adapter.name));
         return None;
     }
     Some(pollster::block_on(Device::open(&adapter, weights)).unwrap_or_else(|why| panic!("{why}")))
@@ -112,6 +113,15 @@ pub fn gpus() -> Vec<Tested> {
 pub fn gpus() -> Vec<Tested> {
     let why = "the tests were built without the feature `gpu`";
     assert!(std::env::var_os("SEQWRIGHT_REQUIRE_GPU").is_none(), "{why}");
-    eprintln!("SKIPPED on a GPU: {why}");
+    skipped(&format!("on a GPU: {why}"));
     Vec::new()
+}
+
+/// Says in a line, once for each process, what is skipped. Not by `eprintln!`, which the test runner keeps to itself when a test
+/// passes.
+fn skipped(what: &str) {
+    static SAID: std::sync::Once = std::sync::Once::new();
+    SAID.call_once(|| {
+        let _ = std::io::stderr().write_all(format!("skipped {what}\n").as_bytes());
+    });
 }
