@@ -16,6 +16,12 @@ pub enum Tile {
     /// The sum runs over `p` in order with one fused multiply-add each, whatever `m`, so that a row's result does not
     /// depend on the rows it was computed with.
     Product,
+    /// `weights(m, from, to, k, a, lda, weights, c, ldc)`: the product with a packed matrix of weights, of its columns
+    /// `from..to` alone, which are also those of `c` that are written: `c[i, j] = sum over p (a[i, p] * weights[p, j])`.
+    /// `from` begins a panel. Otherwise as [`Tile::Product`].
+    Weights,
+    /// `barrier(barrier)`: waits until all threads that share a kernel's rows have come here. 0 for one that has them alone.
+    Barrier,
     /// `pack(n, k, source, stride_n, stride_k, panels)`: packs the `k` by `n` matrix whose element `(p, j)` stands at
     /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
     /// row of that many columns after another; the last panel is filled up with zeros.
@@ -40,8 +46,10 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile, in the order of their numbers.
-    pub const ALL: [Tile; 10] = [
+    pub const ALL: [Tile; 12] = [
         Tile::Product,
+        Tile::Weights,
+        Tile::Barrier,
         Tile::Pack,
         Tile::Exp,
         Tile::Tanh,
@@ -57,6 +65,8 @@ impl Tile {
     pub fn name(self) -> &'static str {
         match self {
             Tile::Product => "tile_product",
+            Tile::Weights => "tile_weights",
+            Tile::Barrier => "tile_barrier",
             Tile::Pack => "tile_pack",
             Tile::Exp => "tile_exp",
             Tile::Tanh => "tile_tanh",
@@ -72,7 +82,8 @@ impl Tile {
     /// How many pointer-sized arguments it takes.
     pub fn arguments(self) -> usize {
         match self {
-            Tile::Product => 9,
+            Tile::Product | Tile::Weights => 9,
+            Tile::Barrier => 1,
             Tile::Pack => 6,
             Tile::Power => 3,
             Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,

@@ -2,13 +2,15 @@
 //! thread or several.
 
 use crate::batch::Batch;
-use crate::link::Linked;
+use crate::link::{KernelFunction, Linked};
 use crate::memory::Memory;
 use crate::rows::{Rows, Step};
+use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, Tiles, pack, packed_length};
-use rayon::prelude::*;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, Buffer, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId};
+use seqwright_compiler::kernel::{
+    Body, Buffer, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId, sharing,
+};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
@@ -22,7 +24,9 @@ pub struct Executable {
     /// For each buffer that does not change: its numbers.
     fixed: Vec<Option<AlignedFloats>>,
     zeros: AlignedFloats,
-    threads: rayon::ThreadPool,
+    team: Team,
+    /// For each kernel, what tells how it is shared out.
+    efforts: Vec<Effort>,
     fingerprint: u64,
 }
 
@@ -127,11 +131,16 @@ impl Executable {
             });
         }
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
-        let threads =
-            rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build().map_err(|why| why.to_string())?;
+        let team = Team::new(threads.max(1))?;
+        let efforts = program.kernels.iter().map(|kernel| Effort {
+            row: kernel.effort(),
+            together: sharing(&program, kernel).is_some(),
+            heads: kernel.heads().unwrap_or(1),
+        });
+        let efforts = efforts.collect();
         let fingerprint = fingerprint(&program, weights);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        Ok(Executable { program, linked, fixed, zeros, threads, fingerprint })
+        Ok(Executable { program, linked, fixed, zeros, team, efforts, fingerprint })
     }
 
     /// A number that tells this program with these weights from others.
@@ -185,7 +194,8 @@ impl Executable {
                 }
                 (Some(track), Body::Scan { steps: Steps::Blocks { slices: Some(slices), .. }, .. }) => {
                     let slices = self.slices(kernel, rows, track, *slices);
-                    self.sliced(call.kernel, &arguments, rows, (0, rows.sequences), &slices);
+                    let arguments = SharedArguments(&arguments);
+                    self.parts(call.kernel, &arguments, rows, (0, rows.sequences), &slices);
                 }
                 (Some(_), Body::Scan { .. }) => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
                 (None, _) => match call.part {
@@ -202,7 +212,7 @@ impl Executable {
     fn slices(&self, kernel: &Kernel, rows: &Rows, track: TrackId, entries: usize) -> Vec<(usize, usize)> {
         let widest = kernel.arguments.iter().filter(|argument| argument.written).map(|argument| argument.row).max();
         let numbers = rows.count(track).saturating_mul(widest.unwrap_or(0));
-        let threads = self.threads.current_num_threads();
+        let threads = self.team.members();
         if numbers < SHARED_OUT || rows.sequences >= threads {
             return vec![(0, entries)];
         }
@@ -212,55 +222,93 @@ impl Executable {
 
     /// Runs one kernel on some rows, shared out over the threads.
     fn call(&self, number: usize, arguments: &[*mut f32], rows: &Rows, range: (usize, usize)) {
-        self.sliced(number, arguments, rows, range, &[(0, 0)]);
+        let arguments = SharedArguments(arguments);
+        if !self.goes_together(number, rows, range) {
+            return self.parts(number, &arguments, rows, range, &[(0, 0)]);
+        }
+        let floats = context::scratch_floats(&self.program.kernels[number], range.1 - range.0);
+        let (function, words, members) = (self.linked.function(number), self.words(rows), self.team.members());
+        let barrier = Barrier::new(members);
+        // What the threads share lies between the first one's own arrays.
+        with_scratch(floats, |shared| {
+            let shared = shared as usize;
+            self.team.run(&|member| {
+                let run = |scratch: *mut f32| {
+                    let mut words = words.clone();
+                    words[context::SCRATCH] = scratch as usize;
+                    words[context::SHARED] = shared;
+                    words[context::MEMBER] = member;
+                    words[context::MEMBERS] = members;
+                    words[context::BARRIER] = &raw const barrier as usize;
+                    enter(function, &words, &arguments, range);
+                };
+                if member == 0 { run(shared as *mut f32) } else { with_scratch(floats, run) }
+            });
+        });
     }
 
-    /// The same, each part of the rows for each slice.
-    fn sliced(
+    /// Whether all threads work on the same rows: where those are too few for each to have some, or the weights so many that
+    /// each is better off with some of them.
+    fn goes_together(&self, number: usize, rows: &Rows, (first, end): (usize, usize)) -> bool {
+        let (kernel, effort) = (&self.program.kernels[number], &self.efforts[number]);
+        let (members, count) = (self.team.members(), end - first);
+        let whole = effort.row.saturating_mul(count);
+        match &kernel.body {
+            _ if members == 1 || whole / members < WORTH_SHARING => false,
+            Body::Rows { .. } => effort.together && count < members * ROWS_EACH,
+            Body::Scan { .. } => effort.together && (count < members || whole / members >= WORTH_WAITING),
+            // Later queries see more keys: heads are shared out evenly, rows are not.
+            Body::Attention(_) => effort.heads >= members && (effort.heads.is_multiple_of(members) || rows.sequences < 2),
+        }
+    }
+
+    /// Runs one kernel in parts that have rows of their own, each part for each slice.
+    fn parts(
         &self,
         number: usize,
-        arguments: &[*mut f32],
+        arguments: &SharedArguments,
         rows: &Rows,
         (first, end): (usize, usize),
         slices: &[(usize, usize)],
     ) {
-        let kernel = &self.program.kernels[number];
-        let count = end - first;
-        let least = match &kernel.body {
+        let (kernel, effort) = (&self.program.kernels[number], &self.efforts[number]);
+        let (members, count) = (self.team.members(), end - first);
+        let block = match &kernel.body {
             Body::Rows { block, .. } => (*block).max(1),
             Body::Attention(_) => 32,
             Body::Scan { .. } => 1,
         };
-        let threads = self.threads.current_num_threads();
-        // Parts are whole blocks, but smaller ones where there would be too few for all threads.
-        let least = least.min(count.div_ceil(threads)).max(1);
-        let part = count.div_ceil(threads).next_multiple_of(least).max(1);
-        let ranges = (first..end).step_by(part).map(|begin| (begin, (begin + part).min(end)));
-        let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
-        let function = self.linked.function(number);
-        let arguments = SharedArguments(arguments);
-        let zeros = self.zeros.as_ptr() as usize;
-        let words = rows.words();
-        let run = |((begin, end), slice): &Share| {
-            let floats = context::scratch_floats(kernel, end - begin);
-            with_scratch(floats, |scratch| {
-                let mut words = words.clone();
-                words[context::SEQUENCES] = rows.sequences;
-                words[context::SCRATCH] = scratch as usize;
-                words[context::ZEROS] = zeros;
-                (words[context::SLICE_FROM], words[context::SLICE_TO]) = *slice;
-                let arguments = arguments.get();
-                // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and
-                // row say), reads and writes only its rows in `begin..end` of those it writes (of a scan that is shared out,
-                // its entries of them), and its scratch has the size asked for. Parts do not overlap.
-                unsafe { function(words.as_ptr(), arguments.as_ptr(), *begin, *end) }
-            });
+        let alone = slices.len() == 1 && effort.row.saturating_mul(count) < WORTH_SHARING;
+        // Parts are whole blocks, but smaller ones where there would be too few for all threads; single ones where there are
+        // many, so that whoever is done first takes the next.
+        let least = block.min(count.div_ceil(members)).max(1);
+        let part = match alone {
+            true => count,
+            false if count >= 4 * members * least => least,
+            false => count.div_ceil(members).next_multiple_of(least),
         };
-        if parts.len() <= 1 {
-            parts.iter().for_each(run);
-        } else {
-            self.threads.install(|| parts.par_iter().for_each(run));
-        }
+        let ranges = (first..end).step_by(part.max(1)).map(|begin| (begin, (begin + part).min(end)));
+        let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
+        let (function, words) = (self.linked.function(number), self.words(rows));
+        self.team.each(parts.len(), &|place| {
+            let ((begin, end), slice) = parts[place];
+            with_scratch(context::scratch_floats(kernel, end - begin), |scratch| {
+                let mut words = words.clone();
+                words[context::SCRATCH] = scratch as usize;
+                words[context::SHARED] = scratch as usize;
+                (words[context::SLICE_FROM], words[context::SLICE_TO]) = slice;
+                enter(function, &words, arguments, (begin, end));
+            });
+        });
+    }
+
+    /// What a kernel that has its rows alone is called with, but for its scratch memory.
+    fn words(&self, rows: &Rows) -> Vec<usize> {
+        let mut words = rows.words();
+        words[context::SEQUENCES] = rows.sequences;
+        words[context::ZEROS] = self.zeros.as_ptr() as usize;
+        words[context::MEMBERS] = 1;
+        words
     }
 
     fn address(&self, memory: &mut Memory, id: BufferId) -> *mut f32 {
@@ -286,6 +334,22 @@ impl Executable {
     }
 }
 
+/// What tells how a kernel is shared out.
+struct Effort {
+    /// About how many nanoseconds a row takes.
+    row: usize,
+    /// Whether threads can work on the same rows.
+    together: bool,
+    /// The heads of an attention, else one.
+    heads: usize,
+}
+
+/// Nanoseconds that each thread must have to do, or handing it out takes longer.
+const WORTH_SHARING: usize = 500;
+/// Nanoseconds of a step, likewise, for waiting in each to cost little.
+const WORTH_WAITING: usize = 4000;
+/// With so many rows for each thread, products are about as fast as they get.
+const ROWS_EACH: usize = 8;
 /// Numbers that a scan computes at least where it is shared out: below, waking a thread takes longer.
 const SHARED_OUT: usize = 1 << 15;
 /// Slices have a multiple of so many entries, so that threads do not share cache lines.
@@ -293,6 +357,14 @@ const SLICE: usize = 16;
 
 /// What a thread computes: a range of rows, and a slice.
 type Share = ((usize, usize), (usize, usize));
+
+fn enter(function: KernelFunction, words: &[usize], arguments: &SharedArguments, (begin, end): (usize, usize)) {
+    // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row say), reads
+    // and writes only its rows in `begin..end` of those it writes (of a scan that is shared out, its entries of them), and its
+    // scratch has the size asked for. Parts do not overlap; where threads have the same rows, the kernel has each write its own
+    // entries, and wait before it reads those of others.
+    unsafe { function(words.as_ptr(), arguments.get().as_ptr(), begin, end) }
+}
 
 /// Gives a kernel memory for its short-lived arrays. It is a thread's own and used again: for one row a kernel would take
 /// as long to have it zeroed as to fill it.

@@ -1,7 +1,7 @@
 //! Whatever touches the world: linking machine code, threads, checkpoints, tokenizers, and the command line `seqc`.
 //!
 //! `session` goes the whole way from a file to results; `generate` writes token by token; `link` and `execute` run programs on
-//! the CPU, `gpu` (a feature) on a GPU; `batch` is how
+//! the CPU, with a `team` of threads, `gpu` (a feature) on a GPU; `batch` is how
 //! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call.
 
 pub mod batch;
@@ -15,6 +15,7 @@ mod memory;
 mod rows;
 pub mod session;
 pub mod stream;
+mod team;
 pub mod tiles;
 pub mod tokenizer;
 pub mod weights;

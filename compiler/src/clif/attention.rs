@@ -63,7 +63,13 @@ impl Making<'_, '_, '_> {
             None => self.block(&indices),
             Some(range) => {
                 let here = self.here.clone();
-                let (from, to) = self.spelling.range(range, &here);
+                let (mut from, mut to) = self.spelling.range(range, &here);
+                // Threads with the same rows have some heads each.
+                if indices.is_empty() {
+                    let all = self.spelling.emitter.ins().isub(to, from);
+                    let (first, end) = self.spelling.part_of(all, 1);
+                    (from, to) = (self.spelling.emitter.ins().iadd(from, first), self.spelling.emitter.ins().iadd(from, end));
+                }
                 let (places, first, count) = (attention_scratch(attention), self.first, self.count);
                 self.spelling.count(from, to, 1, |spelling, index| {
                     let mut indices = indices.clone();

@@ -16,8 +16,16 @@ pub const ZEROS: usize = 2;
 pub const SLICE_FROM: usize = 3;
 /// One past the last.
 pub const SLICE_TO: usize = 4;
+/// Of threads that work on the same rows, which one this is.
+pub const MEMBER: usize = 5;
+/// How many they are: 1 where a call has rows to itself.
+pub const MEMBERS: usize = 6;
+/// What [`Tile::Barrier`](crate::tile::Tile::Barrier) is called with.
+pub const BARRIER: usize = 7;
+/// The address of memory like that of [`SCRATCH`], which they share. One thread alone has both in one.
+pub const SHARED: usize = 8;
 /// From here on the addresses of the run's tables, in the order of [`Tables`](crate::kernel::Tables).
-pub const FIRST_TABLE: usize = 5;
+pub const FIRST_TABLE: usize = 9;
 
 /// Rows of queries that an attention works on at once.
 pub(super) const QUERY_BLOCK: usize = 32;

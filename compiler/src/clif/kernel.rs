@@ -3,7 +3,9 @@
 use super::attention;
 use super::context::{self, scratch_starts};
 use super::emitter::Emitter;
-use crate::kernel::{Body, Kernel, Place, Product, Program, Space, Stage, Steps, Table, Tables, TrackId};
+use crate::kernel::{
+    Body, Cut, Kernel, Place, Product, Program, Sharing, Space, Split, Stage, Steps, Table, Tables, TrackId, sharing,
+};
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -32,6 +34,9 @@ pub fn emit(program: &Program, kernel: usize, call_conv: CallConv, pointer: Type
         scratch: Value::from_u32(0),
         zeros: Value::from_u32(0),
         scratch_places: Vec::new(),
+        sharing: sharing(program, kernel),
+        cuts: HashMap::new(),
+        cut: None,
         tiles: HashMap::new(),
     };
     spelling.whole();
@@ -49,6 +54,12 @@ pub(super) struct Spelling<'f, 'p> {
     pub scratch: Value,
     pub zeros: Value,
     scratch_places: Vec<Value>,
+    /// How the stages are shared out over threads with the same rows.
+    sharing: Option<Sharing>,
+    /// This thread's entries of each axis that is cut.
+    cuts: HashMap<Cut, (Value, Value)>,
+    /// The axis of the stage that is being spelt, if it is cut.
+    cut: Option<Cut>,
     tiles: HashMap<Tile, cranelift_codegen::ir::FuncRef>,
 }
 
@@ -99,6 +110,7 @@ impl Spelling<'_, '_> {
         self.scratch = self.word(context, context::SCRATCH);
         self.zeros = self.word(context, context::ZEROS);
         self.arguments = (0..self.kernel.arguments.len()).map(|number| self.word(arguments, number)).collect();
+        self.cut_all();
         let kernel = self.kernel;
         match &kernel.body {
             Body::Rows { block, stages } => self.rows(begin, end, *block, stages),
@@ -206,8 +218,9 @@ impl Spelling<'_, '_> {
             let left = spelling.emitter.ins().isub(end, first);
             let rows = spelling.emitter.size(block);
             let count = spelling.least(left, rows);
-            for stage in stages {
-                match stage {
+            spelling.wait();
+            for (number, stage) in stages.iter().enumerate() {
+                spelling.shared(number, |spelling| match stage {
                     Stage::Loop(stage) => {
                         let zero = spelling.emitter.size(0);
                         let each = |spelling: &mut Self, slot: Value| {
@@ -222,7 +235,7 @@ impl Spelling<'_, '_> {
                         }
                     }
                     Stage::Product(product) => spelling.product(product, count, Some(first)),
-                }
+                });
             }
         });
     }
@@ -301,8 +314,9 @@ impl Spelling<'_, '_> {
                 let has = spelling.emitter.ins().uextend(pointer, has);
                 vec![spelling.emitter.ins().iadd(count[0], has)]
             })[0];
-            for stage in stages {
-                match stage {
+            spelling.wait();
+            for (number, stage) in stages.iter().enumerate() {
+                spelling.shared(number, |spelling| match stage {
                     Stage::Loop(stage) => spelling.count(zero, count, 1, |spelling, slot| {
                         let three = spelling.emitter.size(3);
                         let bytes = spelling.emitter.ins().ishl(slot, three);
@@ -314,7 +328,7 @@ impl Spelling<'_, '_> {
                         spelling.loop_stage(stage, &here);
                     }),
                     Stage::Product(product) => spelling.product(product, count, None),
-                }
+                });
             }
         });
     }
@@ -357,10 +371,93 @@ impl Spelling<'_, '_> {
         self.here(slot, row, sequence, position)
     }
 
+    /// This thread's part of each axis that is cut.
+    fn cut_all(&mut self) {
+        let stages = self.sharing.iter().flat_map(|sharing| &sharing.stages);
+        let cuts: Vec<Cut> = stages
+            .filter_map(|stage| match stage.split {
+                Split::Entries(cut) => Some(cut),
+                Split::Own | Split::One => None,
+            })
+            .collect();
+        for cut in cuts {
+            if !self.cuts.contains_key(&cut) {
+                let entries = self.emitter.size(cut.entries);
+                let part = self.part_of(entries, cut.granule());
+                self.cuts.insert(cut, part);
+            }
+        }
+    }
+
+    /// This thread's part of so many entries, of whole granules but the last.
+    pub fn part_of(&mut self, entries: Value, granule: usize) -> (Value, Value) {
+        let (member, members) = (self.context_word(context::MEMBER), self.context_word(context::MEMBERS));
+        let next = self.emitter.add_size(member, 1);
+        let [from, to] = [member, next].map(|member| {
+            let share = self.emitter.ins().imul(entries, member);
+            let begin = self.emitter.ins().udiv(share, members);
+            let begin = self.emitter.add_size(begin, granule - 1);
+            let granule = self.emitter.size(granule);
+            let granules = self.emitter.ins().udiv(begin, granule);
+            let begin = self.emitter.ins().imul(granules, granule);
+            self.least(begin, entries)
+        });
+        (from, to)
+    }
+
+    /// This thread's entries of the axis along which the stage being spelt is cut.
+    pub fn part(&self) -> Option<(Value, Value)> {
+        self.cut.map(|cut| self.cuts[&cut])
+    }
+
+    /// Waits for the threads that share the rows, if a kernel's can be shared.
+    fn wait(&mut self) {
+        if self.sharing.is_some() {
+            let barrier = self.context_word(context::BARRIER);
+            self.tile(Tile::Barrier, &[barrier]);
+        }
+    }
+
+    /// Spells a stage as it is shared out.
+    fn shared(&mut self, number: usize, spell: impl FnOnce(&mut Self)) {
+        let Some(shared) = self.sharing.as_ref().map(|sharing| sharing.stages[number]) else { return spell(self) };
+        if shared.barrier {
+            self.wait();
+        }
+        match shared.split {
+            Split::Own => spell(self),
+            Split::Entries(cut) => {
+                self.cut = Some(cut);
+                spell(self);
+                self.cut = None;
+            }
+            Split::One => {
+                let member = self.context_word(context::MEMBER);
+                let (inside, after) = (self.emitter.block(&[]), self.emitter.block(&[]));
+                self.emitter.ins().brif(member, after, &[], inside, &[]);
+                self.emitter.enter(inside);
+                spell(self);
+                self.emitter.ins().jump(after, &[]);
+                self.emitter.enter(after);
+            }
+        }
+    }
+
+    /// Whether threads that share the rows share a short-lived array too: if each writes a part of it.
+    fn is_shared(&self, scratch: usize) -> bool {
+        let (Body::Rows { stages, .. } | Body::Scan { stages, .. }, Some(sharing)) = (&self.kernel.body, &self.sharing)
+        else {
+            return false;
+        };
+        let mut splits = stages.iter().zip(&sharing.stages);
+        splits.any(|(stage, shared)| stage.target() == Place::Scratch(scratch) && shared.split != Split::Own)
+    }
+
     /// Where the short-lived arrays begin, for blocks of so many rows.
     fn place_scratch(&mut self, rows: Value) {
-        let scratch = self.scratch;
-        for (per_row, gap) in scratch_starts(self.kernel) {
+        let shared = self.context_word(context::SHARED);
+        for (number, (per_row, gap)) in scratch_starts(self.kernel).into_iter().enumerate() {
+            let scratch = if self.is_shared(number) { shared } else { self.scratch };
             let per_row = self.emitter.size(per_row);
             let floats = self.emitter.ins().imul(rows, per_row);
             let floats = self.emitter.add_size(floats, gap);
@@ -398,8 +495,16 @@ impl Spelling<'_, '_> {
         let m = self.emitter.ins().imul(rows, each);
         let n = self.emitter.size(product.columns);
         let k = self.emitter.size(product.depth);
-        let accumulate = self.emitter.size(0);
         let weights = self.arguments[product.weights];
-        self.tile(Tile::Product, &[m, n, k, operand, k, weights, target, n, accumulate]);
+        let cut = self.cut.expect("a product's columns are cut");
+        let (from, to) = self.cuts[&cut];
+        let stride = self.emitter.size(cut.stride);
+        let (from, to) = (self.emitter.ins().imul(from, stride), self.emitter.ins().imul(to, stride));
+        let zero = self.emitter.size(0);
+        // The same columns of one segment after the other.
+        self.count(zero, n, cut.numbers(), |spelling, segment| {
+            let (from, to) = (spelling.emitter.ins().iadd(segment, from), spelling.emitter.ins().iadd(segment, to));
+            spelling.tile(Tile::Weights, &[m, from, to, k, operand, k, weights, target, n]);
+        });
     }
 }

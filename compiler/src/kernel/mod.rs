@@ -12,9 +12,11 @@ mod index;
 mod lower;
 mod print;
 mod scalar;
+mod share;
 mod tables;
 
 pub use lower::lower;
+pub use share::{Cut, Shared, Sharing, Split, sharing};
 pub use tables::{Table, Tables};
 
 use crate::source::Span;

@@ -103,7 +103,14 @@ impl Tiles {
             Tile::Sin => return Some(scalar::sin as *const u8),
             Tile::Cos => return Some(scalar::cos as *const u8),
             Tile::Power => return Some(scalar::power as *const u8),
-            Tile::Product | Tile::Pack | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
+            Tile::Barrier => return Some(crate::team::barrier as *const u8),
+            Tile::Product
+            | Tile::Weights
+            | Tile::Pack
+            | Tile::Exp
+            | Tile::Tanh
+            | Tile::Sigmoid
+            | Tile::Erf => {}
         }
         #[cfg(target_arch = "x86_64")]
         {
@@ -112,23 +119,25 @@ impl Tiles {
                 Instructions::Avx512 => {
                     return match tile {
                         Tile::Product => Some(avx512::product as *const u8),
+                        Tile::Weights => Some(avx512::weights as *const u8),
                         Tile::Pack => Some(scalar::pack::<{ avx512::PANEL_WIDTH }> as *const u8),
                         Tile::Exp => Some(avx512::exp as *const u8),
                         Tile::Tanh => Some(avx512::tanh as *const u8),
                         Tile::Sigmoid => Some(avx512::sigmoid as *const u8),
                         Tile::Erf => Some(avx512::erf as *const u8),
-                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Avx2 => {
                     return match tile {
                         Tile::Product => Some(avx2::product as *const u8),
+                        Tile::Weights => Some(avx2::weights as *const u8),
                         Tile::Pack => Some(scalar::pack::<{ avx2::PANEL_WIDTH }> as *const u8),
                         Tile::Exp => Some(avx2::exp as *const u8),
                         Tile::Tanh => Some(avx2::tanh as *const u8),
                         Tile::Sigmoid => Some(avx2::sigmoid as *const u8),
                         Tile::Erf => Some(avx2::erf as *const u8),
-                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Emitted => {}

@@ -228,5 +228,30 @@ macro_rules! product_tile {
                 start += depth;
             }
         }
+
+        /// [`Tile::Weights`](seqwright_compiler::tile::Tile::Weights) with these instructions.
+        ///
+        /// # Safety
+        ///
+        /// As for [`product`]; `weights` must be packed for `k` and at least `to` columns.
+        #[target_feature(enable = $features)]
+        #[allow(clippy::too_many_arguments)]
+        pub unsafe extern "C" fn weights(
+            m: usize,
+            from: usize,
+            to: usize,
+            k: usize,
+            a: *const f32,
+            lda: usize,
+            weights: *const f32,
+            c: *mut f32,
+            ldc: usize,
+        ) {
+            // A part may be empty.
+            if from < to {
+                // SAFETY: the caller's promises; `from` begins a panel.
+                unsafe { product(m, to - from, k, a, lda, weights.add(from * k), c.add(from), ldc, 0) }
+            }
+        }
     };
 }

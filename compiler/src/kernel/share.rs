@@ -1,0 +1,352 @@
+//! Sharing one kernel's stages out over threads that all work on the same rows: who computes what, and where they wait for
+//! each other.
+//!
+//! ```text
+//! operand h' = h[position - 1]                     each its own, all of it
+//! product gates[4 x 256] = h' . weights            thread 0 columns 0..128 of each 256, thread 1 the others
+//! c[here; e] = … gates[e] … gates[e + 256] …       the same entries: what they read they wrote, no waiting
+//! h[here; e] = … c[here; e] …                      likewise; the next step reads all of h: one barrier a step
+//! ```
+//!
+//! In comes a kernel; out comes for each stage how it is [`Split`], and whether all wait before it. Steps of a scan, and blocks
+//! of rows, always begin with waiting, so that only what happens within one has to be looked at:
+//!
+//! - A loop is cut along its first index, a product along its columns: in segments as long as that index's range, if what
+//!   reads it reads a segment's entries alone. An entry's sum is computed by one thread, in the order it always has: results
+//!   are the same bits for any number of threads.
+//! - What is small beside the products and not read entry by entry is computed by each thread for itself.
+//! - A stage waits if it touches what another thread may have written since all last waited, or writes what another may
+//!   have read.
+
+use super::{
+    Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space, Stage,
+};
+
+/// Cuts lie at multiples of so many numbers: whole panels of packed weights on every processor, and no cache line of two
+/// threads.
+const GRANULE: usize = 64;
+
+/// What is so many times smaller than the kernel's products is computed by each thread rather than waited for.
+const SMALL: usize = 32;
+
+/// How a kernel's stages are shared out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// As the kernel's stages.
+    pub stages: Vec<Shared>,
+}
+
+/// How a stage is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Who computes what.
+    pub split: Split,
+    /// Whether all wait for each other before it.
+    pub barrier: bool,
+}
+
+/// Who computes what of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Each thread all of it, in memory of its own.
+    Own,
+    /// One thread all of it.
+    One,
+    /// Each thread some entries: of a loop's first index, or of each segment of a product's columns.
+    Entries(Cut),
+}
+
+/// An axis that is cut into parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Cut {
+    /// Its entries.
+    pub entries: usize,
+    /// How many numbers one of them is.
+    pub stride: usize,
+}
+
+impl Cut {
+    /// Parts begin at multiples of so many entries.
+    pub fn granule(self) -> usize {
+        (1..=GRANULE).find(|entries| (entries * self.stride).is_multiple_of(GRANULE)).unwrap_or(GRANULE)
+    }
+
+    /// Numbers of all entries.
+    pub fn numbers(self) -> usize {
+        self.entries * self.stride
+    }
+}
+
+/// How a kernel's stages are shared out; none for a kernel without products, whose rows, entries or heads are.
+pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
+    let stages = match &kernel.body {
+        Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages,
+        Body::Attention(_) => return None,
+    };
+    let work: usize = stages.iter().filter_map(Stage::product).map(Product::multiplications).sum();
+    if work == 0 {
+        return None;
+    }
+    // From the last to the first: how a stage is cut depends on who reads it.
+    let mut splits: Vec<Split> = vec![Split::One; stages.len()];
+    for number in (0..stages.len()).rev() {
+        splits[number] = match &stages[number] {
+            Stage::Loop(stage) => split_of_loop(stage, &stages[number + 1..], &splits[number + 1..], work),
+            Stage::Product(product) => {
+                Split::Entries(cut_of_product(product, &stages[number + 1..], &splits[number + 1..]))
+            }
+        };
+    }
+    let mut since: Vec<Touch> = Vec::new();
+    let mut shared = Vec::new();
+    for (stage, split) in stages.iter().zip(&splits) {
+        let own = touches(stage, *split, stages, &splits);
+        let barrier = own.iter().any(|touch| since.iter().any(|before| before.meets(touch, program, kernel)));
+        if barrier {
+            since.clear();
+        }
+        since.extend(own);
+        shared.push(Shared { split: *split, barrier });
+    }
+    Some(Sharing { stages: shared })
+}
+
+impl Kernel {
+    /// About how long a row takes, in nanoseconds of a processor that computes an element of a loop in one, and in a product
+    /// multiplies 32 times. An attention's keys count as one block: it says too little for long sequences.
+    pub fn effort(&self) -> usize {
+        match &self.body {
+            Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages
+                .iter()
+                .map(|stage| match stage {
+                    Stage::Loop(stage) => turns(stage),
+                    Stage::Product(product) => product.multiplications() / 32,
+                })
+                .fold(0, usize::saturating_add),
+            Body::Attention(attention) => {
+                self.heads().unwrap_or(1).saturating_mul((attention.numbers() + attention.width) * KEY_BLOCK / 32)
+            }
+        }
+    }
+
+    /// The heads of an attention, which threads can share out; none elsewhere.
+    pub fn heads(&self) -> Option<usize> {
+        let Body::Attention(attention) = &self.body else { return None };
+        entries(attention.heads.first()?)
+    }
+}
+
+impl Stage {
+    fn product(&self) -> Option<&Product> {
+        match self {
+            Stage::Product(product) => Some(product),
+            Stage::Loop(_) => None,
+        }
+    }
+
+    /// Where its result goes.
+    pub(crate) fn target(&self) -> Place {
+        match self {
+            Stage::Loop(stage) => stage.target.place,
+            Stage::Product(product) => product.target,
+        }
+    }
+}
+
+impl Product {
+    /// Multiplications for each row.
+    pub fn multiplications(&self) -> usize {
+        self.rows.saturating_mul(self.depth).saturating_mul(self.columns)
+    }
+}
+
+/// How many entries a range has, where that is the same for every row and the first is 0.
+fn entries(range: &Range) -> Option<usize> {
+    match (range.from.as_slice(), range.to.as_slice()) {
+        ([] | [Bound { fixed: 0, position: 0, length: None }], [Bound { fixed, position: 0, length: None }]) => {
+            usize::try_from(*fixed).ok()
+        }
+        _ => None,
+    }
+}
+
+/// How a loop can be cut along its first index.
+fn cut_of_loop(stage: &Loop) -> Option<Cut> {
+    if stage.results == 0 {
+        return None;
+    }
+    let entries = entries(stage.ranges.first()?)?;
+    let stride = usize::try_from(stage.target.offset.times(0)).ok().filter(|stride| *stride > 0)?;
+    let cut = Cut { entries, stride };
+    is_confined(&stage.target.offset, stage, cut).then_some(cut)
+}
+
+/// Whether an address stays among a thread's own entries of a cut, in whichever segment.
+fn is_confined(offset: &Offset, stage: &Loop, cut: Cut) -> bool {
+    let Offset { fixed, position, indices, last, computed } = offset;
+    if *position != 0 || !last.is_empty() || !computed.is_empty() || offset.times(0) != cut.stride as i64 {
+        return false;
+    }
+    let mut inside = fixed.rem_euclid(cut.numbers() as i64);
+    for (index, times) in indices.iter().filter(|(index, _)| *index != 0) {
+        let Some(entries) = stage.ranges.get(*index).and_then(entries).filter(|_| *times >= 0) else { return false };
+        inside += times * (entries as i64 - 1).max(0);
+    }
+    inside < cut.stride as i64
+}
+
+fn split_of_loop(stage: &Loop, later: &[Stage], splits: &[Split], work: usize) -> Split {
+    let cut = cut_of_loop(stage);
+    if matches!(stage.target.place, Place::Argument(_)) {
+        return cut.map_or(Split::One, Split::Entries);
+    }
+    let by_entry = cut.filter(|cut| readers(stage.target.place, later, splits).all(|reader| reader == Some(*cut)));
+    match (by_entry, cut) {
+        (Some(cut), _) => Split::Entries(cut),
+        (None, Some(cut)) if turns(stage).saturating_mul(SMALL) > work => Split::Entries(cut),
+        (None, _) => Split::Own,
+    }
+}
+
+/// How often a loop's body is computed for a row; an axis of unknown length counts as a hundred.
+fn turns(stage: &Loop) -> usize {
+    stage.ranges.iter().map(|range| entries(range).unwrap_or(100)).fold(1, usize::saturating_mul)
+}
+
+/// A product's columns are cut as those who read it are, if they are alike.
+fn cut_of_product(product: &Product, later: &[Stage], splits: &[Split]) -> Cut {
+    let mut cuts: Vec<Cut> = readers(product.target, later, splits).flatten().collect();
+    cuts.dedup();
+    let whole = Cut { entries: product.columns, stride: 1 };
+    match cuts.as_slice() {
+        [cut] if product.columns.is_multiple_of(cut.numbers()) && cut.numbers().is_multiple_of(GRANULE) => *cut,
+        _ => whole,
+    }
+}
+
+/// For each stage that reads a place, its cut if it reads its own entries alone. A stage counts once for each read.
+fn readers(place: Place, later: &[Stage], splits: &[Split]) -> impl Iterator<Item = Option<Cut>> {
+    let mut found = Vec::new();
+    for (stage, split) in later.iter().zip(splits) {
+        match stage {
+            Stage::Product(product) => {
+                if product.operand == place {
+                    found.push(None);
+                }
+            }
+            Stage::Loop(stage) => reads(stage, &mut |access| {
+                if access.place == place {
+                    found.push(match split {
+                        Split::Entries(cut) => is_confined(&access.offset, stage, *cut).then_some(*cut),
+                        Split::Own | Split::One => None,
+                    });
+                }
+            }),
+        }
+    }
+    found.into_iter()
+}
+
+/// Everything that a loop reads.
+fn reads<'s>(stage: &'s Loop, visit: &mut dyn FnMut(&'s Access)) {
+    let mut look = |scalar: &'s Scalar| {
+        scalar.walk(&mut |inner| {
+            if let Scalar::Read(access) = inner {
+                visit(access);
+            }
+        });
+    };
+    look(&stage.body);
+    for comparison in &stage.domain {
+        look(&comparison.left);
+        look(&comparison.right);
+    }
+    stage.target.offset.computed.iter().for_each(|part| look(&part.number));
+}
+
+/// A read or write of memory that threads share.
+struct Touch {
+    place: Place,
+    written: bool,
+    /// The cut along which each thread touches its own entries alone.
+    own: Option<Cut>,
+    /// How many positions later than the row's own, where that is known.
+    later: Option<i64>,
+}
+
+impl Touch {
+    /// Whether one thread may write what another touches.
+    fn meets(&self, other: &Touch, program: &Program, kernel: &Kernel) -> bool {
+        if self.place != other.place || !(self.written || other.written) {
+            return false;
+        }
+        if self.own.is_some() && self.own == other.own {
+            return false;
+        }
+        let (Some(one), Some(two), Place::Argument(number)) = (self.later, other.later, self.place) else {
+            return true;
+        };
+        if !matches!(kernel.body, Body::Scan { .. }) {
+            return true;
+        }
+        match turns_of(program, &kernel.arguments[number]) {
+            None => one == two,
+            Some(turns) => (one - two) % turns as i64 == 0,
+        }
+    }
+}
+
+/// In how many rows an argument's positions take turns.
+fn turns_of(program: &Program, argument: &Argument) -> Option<usize> {
+    match &argument.space {
+        Space::Global => None,
+        Space::Tracks(tracks) => tracks.iter().filter_map(|track| program.track(*track).turns).min(),
+    }
+}
+
+/// What a stage touches, but for memory that each thread has for itself.
+fn touches(stage: &Stage, split: Split, stages: &[Stage], splits: &[Split]) -> Vec<Touch> {
+    let is_own = |place: Place| {
+        let mut writers = stages.iter().zip(splits).filter(|(stage, _)| stage.target() == place);
+        matches!(place, Place::Scratch(_)) && writers.all(|(_, split)| *split == Split::Own)
+    };
+    let mut found = Vec::new();
+    match stage {
+        Stage::Product(product) => {
+            found.push(Touch { place: product.operand, written: false, own: None, later: Some(0) });
+            let Split::Entries(cut) = split else { unreachable!("a product's columns are cut") };
+            found.push(Touch { place: product.target, written: true, own: Some(cut), later: Some(0) });
+        }
+        Stage::Loop(own) => {
+            let touch = |access: &Access, written: bool| Touch {
+                place: access.place,
+                written,
+                own: match split {
+                    Split::Entries(cut) => Some(cut).filter(|cut| is_confined(&access.offset, own, *cut)),
+                    Split::Own | Split::One => None,
+                },
+                later: later(access),
+            };
+            reads(own, &mut |access| {
+                found.push(touch(access, false));
+                let outside = access.outside.map(Place::Argument);
+                found.extend(outside.map(|place| Touch { place, written: false, own: None, later: None }));
+            });
+            found.push(touch(&own.target, true));
+        }
+    }
+    found.retain(|touch| !is_own(touch.place));
+    found
+}
+
+/// How many positions later than its own a row lies that an address names.
+fn later(access: &Access) -> Option<i64> {
+    match access.rows.as_slice() {
+        [] | [Row::Here] => Some(0),
+        [Row::At(offset)] => {
+            let Offset { fixed, position, indices, last, computed } = offset;
+            (*position == 1 && indices.is_empty() && last.is_empty() && computed.is_empty()).then_some(*fixed)
+        }
+        [_, _, ..] => None,
+    }
+}

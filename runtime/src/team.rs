@@ -1,0 +1,289 @@
+//! A team of threads that work on one thing at a time, and wait for each other spinning.
+//!
+//! A step of a small recurrent cell takes some ten microseconds and every thread is needed in each: pools for work of any
+//! kind take as long to hand it out (rayon's, 1.3 µs from inside and 8 to 10 from outside; 0.4 here, on a 2-core machine), and
+//! promise no kernel that its threads run at the same time, without which they can't wait for each other inside it.
+//!
+//! Threads that have nothing to do spin for a while, then sleep; they never do so while work is under way. Where there are
+//! fewer processors than threads, those that wait give way after some turns.
+
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{JoinHandle, yield_now};
+
+/// Turns of waiting before other threads are let to the processor.
+const PATIENCE: usize = 1 << 10;
+/// How often a thread without work gives way before it sleeps.
+const SLEEPY: usize = 128;
+
+/// Threads that wait for work.
+pub(crate) struct Team {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// One piece of work at a time.
+    busy: Mutex<()>,
+}
+
+type Work<'w> = dyn Fn(usize) + Sync + 'w;
+
+struct Shared {
+    /// How many pieces of work there were.
+    pieces: AtomicUsize,
+    /// The one under way.
+    work: UnsafeCell<Option<&'static Work<'static>>>,
+    /// Threads that are done with it.
+    done: AtomicUsize,
+    panicked: AtomicBool,
+    leave: AtomicBool,
+    /// Threads that sleep, and what wakes them.
+    asleep: Mutex<usize>,
+    wake: Condvar,
+}
+
+// SAFETY: `work` is written by the one that holds `Team::busy` while no thread reads it: before `pieces` grows, and after
+// all are done.
+unsafe impl Sync for Shared {}
+// SAFETY: as above; the work itself can be called from any thread.
+unsafe impl Send for Shared {}
+
+impl Team {
+    /// A team of so many threads, of which the one that calls [`Team::run`] is the first.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn new(members: usize) -> Result<Team, String> {
+        let shared = Arc::new(Shared {
+            pieces: AtomicUsize::new(0),
+            work: UnsafeCell::new(None),
+            done: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
+            leave: AtomicBool::new(false),
+            asleep: Mutex::new(0),
+            wake: Condvar::new(),
+        });
+        let mut team = Team { shared: shared.clone(), threads: Vec::new(), busy: Mutex::new(()) };
+        for member in 1..members {
+            let shared = shared.clone();
+            let thread = std::thread::Builder::new().name(format!("seqwright {member}"));
+            let thread = thread.spawn(move || shared.serve(member));
+            team.threads.push(thread.map_err(|why| format!("there is no thread of {members} to be had: {why}"))?);
+        }
+        Ok(team)
+    }
+
+    /// How many threads it has.
+    pub fn members(&self) -> usize {
+        self.threads.len() + 1
+    }
+
+    /// Has every thread do `work`, called with its number, all at the same time.
+    pub fn run(&self, work: &Work) {
+        if self.threads.is_empty() {
+            return work(0);
+        }
+        let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = &*self.shared;
+        // SAFETY: only the lifetime changes, and none of the threads uses it after all are done, which is waited for below
+        // even where the work panics.
+        let work: &'static Work<'static> = unsafe { std::mem::transmute::<&Work, &'static Work<'static>>(work) };
+        // SAFETY: as at `impl Sync`.
+        unsafe { *shared.work.get() = Some(work) };
+        shared.done.store(0, Ordering::Relaxed);
+        shared.pieces.fetch_add(1, Ordering::SeqCst);
+        if *shared.asleep.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
+            shared.wake.notify_all();
+        }
+        let own = catch_unwind(AssertUnwindSafe(|| work(0)));
+        wait_until(|| shared.done.load(Ordering::Acquire) == self.threads.len());
+        // SAFETY: as at `impl Sync`.
+        unsafe { *shared.work.get() = None };
+        match own {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) if shared.panicked.swap(false, Ordering::Relaxed) => panic!("a thread of the team panicked"),
+            Ok(()) => {}
+        }
+    }
+
+    /// Does `work` for every number below `count`, each once, on whichever thread comes first.
+    pub fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
+        if count <= 1 || self.threads.is_empty() {
+            return (0..count).for_each(work);
+        }
+        let next = AtomicUsize::new(0);
+        self.run(&|_| {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= count {
+                    return;
+                }
+                work(number);
+            }
+        });
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.shared.leave.store(true, Ordering::SeqCst);
+        self.shared.pieces.fetch_add(1, Ordering::SeqCst);
+        drop(self.shared.asleep.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread catches what its work throws.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// What a thread does until the team is gone.
+    fn serve(&self, member: usize) {
+        let mut seen = 0;
+        loop {
+            self.await_piece(seen);
+            seen += 1;
+            if self.leave.load(Ordering::SeqCst) {
+                return;
+            }
+            // SAFETY: it was written before `pieces` grew, and stays until this thread is done.
+            let work = unsafe { *self.work.get() };
+            if catch_unwind(AssertUnwindSafe(|| work.inspect(|work| work(member)))).is_err() {
+                self.panicked.store(true, Ordering::Relaxed);
+            }
+            self.done.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Waits for the piece of work after so many.
+    fn await_piece(&self, seen: usize) {
+        for turn in 0..PATIENCE * SLEEPY {
+            if self.pieces.load(Ordering::Acquire) != seen {
+                return;
+            }
+            std::hint::spin_loop();
+            if turn % PATIENCE == PATIENCE - 1 {
+                yield_now();
+            }
+        }
+        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
+        *asleep += 1;
+        while self.pieces.load(Ordering::SeqCst) == seen {
+            asleep = self.wake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
+        }
+        *asleep -= 1;
+    }
+}
+
+/// Spins until something holds.
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    loop {
+        for _ in 0..PATIENCE {
+            if holds() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        yield_now();
+    }
+}
+
+/// Where the threads of a team wait for each other inside a kernel.
+pub(crate) struct Barrier {
+    members: usize,
+    /// Threads that have come.
+    come: AtomicUsize,
+    /// How often all had come.
+    rounds: AtomicUsize,
+}
+
+impl Barrier {
+    pub fn new(members: usize) -> Barrier {
+        Barrier { members, come: AtomicUsize::new(0), rounds: AtomicUsize::new(0) }
+    }
+
+    /// Returns when all have come.
+    pub fn wait(&self) {
+        let round = self.rounds.load(Ordering::Relaxed);
+        if self.come.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
+            self.come.store(0, Ordering::Relaxed);
+            self.rounds.fetch_add(1, Ordering::Release);
+        } else {
+            wait_until(|| self.rounds.load(Ordering::Acquire) != round);
+        }
+    }
+}
+
+/// [`Tile::Barrier`](seqwright_compiler::tile::Tile::Barrier).
+///
+/// # Safety
+/// `barrier` is null, or points to a barrier of which every member waits as often.
+pub(crate) unsafe extern "C" fn barrier(barrier: *const Barrier) {
+    // SAFETY: the caller's promise.
+    if let Some(barrier) = unsafe { barrier.as_ref() } {
+        barrier.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thread_does_its_part_again_and_again() {
+        let team = Team::new(3).unwrap();
+        let sums = [const { AtomicUsize::new(0) }; 3];
+        for round in 0..1000 {
+            team.run(&|member| {
+                sums[member].fetch_add(round, Ordering::Relaxed);
+            });
+            // Sleeping threads wake.
+            if round % 400 == 0 {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        }
+        assert_eq!(sums.map(|sum| sum.into_inner()), [999 * 500; 3]);
+    }
+
+    #[test]
+    fn each_number_is_done_once() {
+        let team = Team::new(2).unwrap();
+        let done = [const { AtomicUsize::new(0) }; 100];
+        team.each(100, &|number| {
+            done[number].fetch_add(1, Ordering::Relaxed);
+        });
+        assert!(done.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn nobody_passes_a_barrier_before_all_have_come() {
+        let team = Team::new(3).unwrap();
+        let barrier = Barrier::new(3);
+        let come = AtomicUsize::new(0);
+        team.run(&|_| {
+            for round in 1..=2000 {
+                come.fetch_add(1, Ordering::Relaxed);
+                barrier.wait();
+                assert!(come.load(Ordering::Relaxed) >= 3 * round);
+                barrier.wait();
+                assert!(come.load(Ordering::Relaxed) <= 3 * (round + 1));
+            }
+        });
+        assert_eq!(come.into_inner(), 6000);
+    }
+
+    #[test]
+    fn a_panic_comes_to_the_caller_and_the_team_goes_on() {
+        let team = Team::new(2).unwrap();
+        for panics in 0..2 {
+            let work = |member: usize| assert_ne!(member, panics, "on purpose");
+            assert!(catch_unwind(AssertUnwindSafe(|| team.run(&work))).is_err());
+        }
+        let count = AtomicUsize::new(0);
+        team.run(&|_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(count.into_inner(), 2);
+    }
+}
