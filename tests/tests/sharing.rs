@@ -1,0 +1,106 @@
+//! Threads that work on the same rows: any number of them gives the same bits, and a step of a cell costs one wait.
+
+use seqwright::session::{Backend, Checked, Request, Runner, check, lower};
+use seqwright::tiles::Instructions;
+use seqwright_compiler::kernel::{Body, Cut, Sharing, Split, Stage, sharing};
+use seqwright_tests::goldens::{example, shown};
+use seqwright_tests::random::{Random, random_inputs};
+
+/// An example with these sizes.
+fn sized(name: &str, sizes: &[(&str, f64)]) -> Checked {
+    let parameters = sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect();
+    shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))
+}
+
+/// Cells and a decoder whose products are worth sharing, of widths that panels divide and others.
+fn models() -> Vec<(&'static str, Checked)> {
+    let cell = |hidden: f64| [("input", 40.0), ("hidden", hidden)];
+    let decoder = [
+        ("vocab", 500.0),
+        ("context", 64.0),
+        ("dim", 192.0),
+        ("layers", 2.0),
+        ("heads", 6.0),
+        ("inner", 400.0),
+        ("epsilon", 1e-5),
+    ];
+    vec![
+        ("lstm", sized("lstm", &cell(256.0))),
+        ("lstm", sized("lstm", &cell(250.0))),
+        ("gru", sized("gru", &cell(192.0))),
+        ("rnn_tanh", sized("rnn_tanh", &cell(300.0))),
+        ("cell_slstm", sized("cell_slstm", &cell(256.0))),
+        ("convolution_gru", sized("convolution_gru", &cell(200.0))),
+        (
+            "cell_peephole_layernorm_lstm",
+            sized("cell_peephole_layernorm_lstm", &[("input", 40.0), ("hidden", 256.0), ("epsilon", 1e-5)]),
+        ),
+        ("lstm_bidirectional", sized("lstm_bidirectional", &cell(192.0))),
+        ("gpt2", sized("gpt2", &decoder)),
+    ]
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    for (name, checked) in models() {
+        // One row, a few for all threads together, ragged ones, and enough for each to have its own.
+        let many: Vec<usize> = (0..13).map(|number| 1 + number % 5).collect();
+        for lengths in [&[1][..], &[9], &[3, 1, 7], &many] {
+            let (loaded, batch) = random_inputs(&checked, lengths, &mut Random(11));
+            for instructions in Instructions::available() {
+                let bits = |threads| -> Vec<u32> {
+                    let runner = shown(Runner::new(&checked, &loaded, Backend::Cpu(instructions, threads)));
+                    let all = shown(runner.run(&batch));
+                    all.iter().flatten().map(|number| number.to_bits()).collect()
+                };
+                let one = bits(1);
+                for threads in [2, 3] {
+                    let same = one == bits(threads);
+                    assert!(same, "{name} of {lengths:?} with {} on {threads} threads", instructions.name());
+                }
+            }
+        }
+    }
+}
+
+/// How the stages of a model's scan are shared out, its products and loops apart.
+fn scan_of(checked: &Checked) -> (Vec<Stage>, Sharing) {
+    let program = lower(checked).program;
+    let scan = program.kernels.iter().find_map(|kernel| match &kernel.body {
+        Body::Scan { stages, .. } => Some((stages.clone(), sharing(&program, kernel)?)),
+        Body::Rows { .. } | Body::Attention(_) => None,
+    });
+    scan.unwrap_or_else(|| panic!("there is no scan with products: {}", program.print()))
+}
+
+/// Each thread computes the gates that its own entries of the state need: within a step nobody waits.
+#[test]
+fn a_step_of_a_cell_costs_one_wait() {
+    for name in ["lstm", "gru", "rnn_tanh"] {
+        let (stages, sharing) = scan_of(&sized(name, &[("input", 40.0), ("hidden", 256.0)]));
+        assert!(sharing.stages.iter().all(|stage| !stage.barrier), "{name}: {sharing:?}");
+        for (stage, shared) in stages.iter().zip(&sharing.stages) {
+            if let Stage::Product(_) = stage {
+                assert_eq!(shared.split, Split::Entries(Cut { entries: 256, stride: 1 }), "{name}");
+            }
+        }
+    }
+}
+
+/// Of a width that panels do not divide, a product's columns are cut wherever panels begin, and who reads them waits.
+#[test]
+fn columns_that_are_no_whole_panels_are_waited_for() {
+    let (stages, sharing) = scan_of(&sized("lstm", &[("input", 40.0), ("hidden", 250.0)]));
+    let product = stages.iter().position(|stage| matches!(stage, Stage::Product(_))).unwrap();
+    assert_eq!(sharing.stages[product].split, Split::Entries(Cut { entries: 1000, stride: 1 }));
+    assert!(sharing.stages[product + 1].barrier, "{sharing:?}");
+}
+
+/// A norm in the cell needs all of a product: one wait more.
+#[test]
+fn a_norm_of_a_product_is_waited_for() {
+    let sizes = [("input", 40.0), ("hidden", 256.0), ("epsilon", 1e-5)];
+    let (_, sharing) = scan_of(&sized("cell_peephole_layernorm_lstm", &sizes));
+    let waits = sharing.stages.iter().filter(|stage| stage.barrier).count();
+    assert!((1..=2).contains(&waits), "{sharing:?}");
+}
