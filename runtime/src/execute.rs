@@ -258,7 +258,9 @@ impl Executable {
             Body::Rows { .. } => effort.together && count < members * ROWS_EACH,
             Body::Scan { .. } => effort.together && (count < members || whole / members >= WORTH_WAITING),
             // Later queries see more keys: heads are shared out evenly, rows are not.
-            Body::Attention(_) => effort.heads >= members && (effort.heads.is_multiple_of(members) || rows.sequences < 2),
+            Body::Attention(_) => {
+                effort.heads >= members && (effort.heads.is_multiple_of(members) || rows.sequences < 2)
+            }
         }
     }
 

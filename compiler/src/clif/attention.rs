@@ -68,7 +68,8 @@ impl Making<'_, '_, '_> {
                 if indices.is_empty() {
                     let all = self.spelling.emitter.ins().isub(to, from);
                     let (first, end) = self.spelling.part_of(all, 1);
-                    (from, to) = (self.spelling.emitter.ins().iadd(from, first), self.spelling.emitter.ins().iadd(from, end));
+                    (from, to) =
+                        (self.spelling.emitter.ins().iadd(from, first), self.spelling.emitter.ins().iadd(from, end));
                 }
                 let (places, first, count) = (attention_scratch(attention), self.first, self.count);
                 self.spelling.count(from, to, 1, |spelling, index| {

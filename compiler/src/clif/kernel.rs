@@ -389,7 +389,7 @@ impl Spelling<'_, '_> {
         }
     }
 
-    /// This thread's part of so many entries, of whole granules but the last.
+    /// This thread's part of so many entries, of whole granules (a power of two) but the last.
     pub fn part_of(&mut self, entries: Value, granule: usize) -> (Value, Value) {
         let (member, members) = (self.context_word(context::MEMBER), self.context_word(context::MEMBERS));
         let next = self.emitter.add_size(member, 1);
@@ -397,9 +397,9 @@ impl Spelling<'_, '_> {
             let share = self.emitter.ins().imul(entries, member);
             let begin = self.emitter.ins().udiv(share, members);
             let begin = self.emitter.add_size(begin, granule - 1);
-            let granule = self.emitter.size(granule);
-            let granules = self.emitter.ins().udiv(begin, granule);
-            let begin = self.emitter.ins().imul(granules, granule);
+            let pointer = self.emitter.pointer;
+            let whole = self.emitter.ins().iconst(pointer, !(granule as i64 - 1));
+            let begin = self.emitter.ins().band(begin, whole);
             self.least(begin, entries)
         });
         (from, to)

@@ -19,7 +19,8 @@
 //!   have read.
 
 use super::{
-    Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space, Stage,
+    Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space,
+    Stage,
 };
 
 /// Cuts lie at multiples of so many numbers: whole panels of packed weights on every processor, and no cache line of two
@@ -66,7 +67,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Parts begin at multiples of so many entries.
+    /// Parts begin at multiples of so many entries, a power of two.
     pub fn granule(self) -> usize {
         (1..=GRANULE).find(|entries| (entries * self.stride).is_multiple_of(GRANULE)).unwrap_or(GRANULE)
     }

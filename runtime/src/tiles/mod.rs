@@ -104,13 +104,7 @@ impl Tiles {
             Tile::Cos => return Some(scalar::cos as *const u8),
             Tile::Power => return Some(scalar::power as *const u8),
             Tile::Barrier => return Some(crate::team::barrier as *const u8),
-            Tile::Product
-            | Tile::Weights
-            | Tile::Pack
-            | Tile::Exp
-            | Tile::Tanh
-            | Tile::Sigmoid
-            | Tile::Erf => {}
+            Tile::Product | Tile::Weights | Tile::Pack | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
         }
         #[cfg(target_arch = "x86_64")]
         {
