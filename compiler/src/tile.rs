@@ -26,6 +26,11 @@ pub enum Tile {
     /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
     /// row of that many columns after another; the last panel is filled up with zeros.
     Pack,
+    /// `soften(rows, scores, row, highest, total, mix, width)`: of each row a block of [`KEY_BLOCK`](crate::kernel::KEY_BLOCK)
+    /// scores, `row` apart, becomes exponentials of their differences from the largest so far, `highest`, which it updates;
+    /// what was kept of the blocks before is scaled to them: `total`, to which their sum is added, and `width` numbers of
+    /// `mix`. Keys that are not seen have the lowest number, whose exponential is zero.
+    Soften,
     /// `exp(values, count)`: each of the run's values becomes its exponential. So with the ones below.
     Exp,
     /// Hyperbolic tangent.
@@ -46,11 +51,12 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile, in the order of their numbers.
-    pub const ALL: [Tile; 12] = [
+    pub const ALL: [Tile; 13] = [
         Tile::Product,
         Tile::Weights,
         Tile::Barrier,
         Tile::Pack,
+        Tile::Soften,
         Tile::Exp,
         Tile::Tanh,
         Tile::Sigmoid,
@@ -68,6 +74,7 @@ impl Tile {
             Tile::Weights => "tile_weights",
             Tile::Barrier => "tile_barrier",
             Tile::Pack => "tile_pack",
+            Tile::Soften => "tile_soften",
             Tile::Exp => "tile_exp",
             Tile::Tanh => "tile_tanh",
             Tile::Sigmoid => "tile_sigmoid",
@@ -85,6 +92,7 @@ impl Tile {
             Tile::Product | Tile::Weights => 9,
             Tile::Barrier => 1,
             Tile::Pack => 6,
+            Tile::Soften => 7,
             Tile::Power => 3,
             Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
         }

@@ -277,7 +277,7 @@ impl Executable {
         let (members, count) = (self.team.members(), end - first);
         let block = match &kernel.body {
             Body::Rows { block, .. } => (*block).max(1),
-            Body::Attention(_) => 32,
+            Body::Attention(_) => context::QUERY_BLOCK,
             Body::Scan { .. } => 1,
         };
         let alone = slices.len() == 1 && effort.row.saturating_mul(count) < WORTH_SHARING;

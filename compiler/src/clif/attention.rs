@@ -11,7 +11,7 @@ use super::loops::runs;
 use super::numbers::At;
 use crate::kernel::{Access, Attention, KEY_BLOCK, Scalar};
 use crate::tile::Tile;
-use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
@@ -215,56 +215,9 @@ impl Making<'_, '_, '_> {
             let row = making.spelling.emitter.ins().iadd(scores, row);
             let (low, high) = making.spelling.range(&attention.keys, &query);
             making.score(&query, heads, key, row, low, high);
-            let spelling = making.spelling;
-            // The largest score of the block, and so far.
-            let zero = spelling.emitter.size(0);
-            let block = spelling.emitter.size(KEY_BLOCK);
-            let lowest = spelling.emitter.splat(LOWEST);
-            let lanes = spelling.count_with(zero, block, 4, &[lowest], |spelling, index, carried| {
-                let score = load_at(spelling, F32X4, row, index);
-                vec![spelling.emitter.ins().fmax(carried[0], score)]
-            })[0];
-            let here_highest = spelling.largest_of_lanes(lanes);
-            let before = load_at(spelling, F32, highest, slot);
-            let now = spelling.emitter.ins().fmax(before, here_highest);
-            store_at(spelling, now, highest, slot);
-            // Exponentials of the differences; the one after the block's is that of the rescaling. A score that is not
-            // seen is so low that its exponential is zero, but where nothing was seen yet: there it is set to zero.
-            let none = spelling.emitter.ins().f32const(LOWEST);
-            let nothing = spelling.emitter.ins().fcmp(FloatCC::Equal, now, none);
-            let reference = spelling.emitter.ins().f32const(0.0);
-            let reference = spelling.emitter.ins().select(nothing, reference, now);
-            let references = spelling.emitter.ins().splat(F32X4, reference);
-            spelling.count(zero, block, 4, |spelling, index| {
-                let score = load_at(spelling, F32X4, row, index);
-                let difference = spelling.emitter.ins().fsub(score, references);
-                store_at(spelling, difference, row, index);
-            });
-            let rescale = spelling.emitter.ins().fsub(before, reference);
-            store_at(spelling, rescale, row, block);
-            let all = spelling.emitter.size(KEY_BLOCK + 1);
-            spelling.tile(Tile::Exp, &[row, all]);
-            let nought = spelling.emitter.splat(0.0);
-            let lanes = spelling.count_with(zero, block, 4, &[nought], |spelling, index, carried| {
-                let weight = load_at(spelling, F32X4, row, index);
-                vec![spelling.emitter.ins().fadd(carried[0], weight)]
-            })[0];
-            let sum = spelling.sum_of_lanes(lanes);
-            let rescale = load_at(spelling, F32, row, block);
-            let so_far = load_at(spelling, F32, total, slot);
-            let so_far = spelling.emitter.ins().fma(so_far, rescale, sum);
-            store_at(spelling, so_far, total, slot);
-            let width = spelling.emitter.size(attention.width);
-            let row_of_mix = spelling.emitter.ins().imul(slot, width);
-            let bytes = spelling.emitter.bytes(row_of_mix);
-            let mix = spelling.emitter.ins().iadd(mix, bytes);
-            each_of(spelling, attention.width, |spelling, index, type_| {
-                let number = load_at(spelling, type_, mix, index);
-                let by = if type_ == F32X4 { spelling.emitter.ins().splat(F32X4, rescale) } else { rescale };
-                let number = spelling.emitter.ins().fmul(number, by);
-                store_at(spelling, number, mix, index);
-            });
         });
+        let (score_row, width) = (self.spelling.emitter.size(SCORE_ROW), self.spelling.emitter.size(attention.width));
+        self.spelling.tile(Tile::Soften, &[count, scores, score_row, highest, total, mix, width]);
     }
 
     /// A row of products to scores: scaled, with what else the equation adds, and the lowest number where a key is not seen.
@@ -300,19 +253,33 @@ impl Making<'_, '_, '_> {
             dot: Some(dot),
         };
         if !reads_keys && functions.is_empty() {
-            spelling.count(zero, block, 4, |spelling, index| {
-                let own_key = spelling.emitter.ins().iadd(key, index);
-                let bytes = spelling.emitter.bytes(index);
-                let place = spelling.emitter.ins().iadd(row, bytes);
-                let at = at(own_key, true, place);
-                let score = spelling.number(&attention.score, &at);
-                let lowest = spelling.emitter.splat(LOWEST);
-                let score = spelling.choose(&attention.domain, score, lowest, &at);
-                let seen = spelling.lanes_inside(own_key, low, high);
-                let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
-                let score = spelling.emitter.ins().bitselect(seen, score, lowest);
-                spelling.emitter.store(score, place, 0);
-            });
+            // A block that is seen as a whole needs no mask.
+            let end = spelling.emitter.ins().iadd(key, block);
+            let begins = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, low, key);
+            let ends = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, end, high);
+            let whole = spelling.emitter.ins().band(begins, ends);
+            let (all, some, after) = (spelling.emitter.block(&[]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
+            spelling.emitter.ins().brif(whole, all, &[], some, &[]);
+            for (entry, masked) in [(all, false), (some, true)] {
+                spelling.emitter.enter(entry);
+                spelling.count(zero, block, 4, |spelling, index| {
+                    let own_key = spelling.emitter.ins().iadd(key, index);
+                    let bytes = spelling.emitter.bytes(index);
+                    let place = spelling.emitter.ins().iadd(row, bytes);
+                    let at = at(own_key, true, place);
+                    let score = spelling.number(&attention.score, &at);
+                    let lowest = spelling.emitter.splat(LOWEST);
+                    let mut score = spelling.choose(&attention.domain, score, lowest, &at);
+                    if masked {
+                        let seen = spelling.lanes_inside(own_key, low, high);
+                        let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
+                        score = spelling.emitter.ins().bitselect(seen, score, lowest);
+                    }
+                    spelling.emitter.store(score, place, 0);
+                });
+                spelling.emitter.ins().jump(after, &[]);
+            }
+            spelling.emitter.enter(after);
             return;
         }
         let from = spelling.emitter.ins().isub(low, key);

@@ -28,8 +28,8 @@ pub const SHARED: usize = 8;
 pub const FIRST_TABLE: usize = 9;
 
 /// Rows of queries that an attention works on at once.
-pub(super) const QUERY_BLOCK: usize = 32;
-/// Numbers from one row of scores to the next: the keys, one more for the rescaling, and room.
+pub const QUERY_BLOCK: usize = 64;
+/// Numbers from one row of scores to the next: the keys, and room, so that rows do not fall on one another in the cache.
 pub(super) const SCORE_ROW: usize = 80;
 /// The widest panel of any product tile.
 const WIDEST_PANEL: usize = 64;

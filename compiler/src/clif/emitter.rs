@@ -134,6 +134,22 @@ impl<'f> Emitter<'f> {
         self.ins().vconst(type_, constant)
     }
 
+    /// The sum of a vector's lanes: the first and third, the second and fourth, then both.
+    pub(in crate::clif) fn sum_of_lanes(&mut self, vector: Value) -> Value {
+        let lanes: Vec<Value> = (0..4).map(|lane| self.ins().extractlane(vector, lane)).collect();
+        let even = self.ins().fadd(lanes[0], lanes[2]);
+        let odd = self.ins().fadd(lanes[1], lanes[3]);
+        self.ins().fadd(even, odd)
+    }
+
+    /// The largest of a vector's lanes.
+    pub(in crate::clif) fn largest_of_lanes(&mut self, vector: Value) -> Value {
+        let lanes: Vec<Value> = (0..4).map(|lane| self.ins().extractlane(vector, lane)).collect();
+        let even = self.ins().fmax(lanes[0], lanes[2]);
+        let odd = self.ins().fmax(lanes[1], lanes[3]);
+        self.ins().fmax(even, odd)
+    }
+
     /// Copies `count` numbers, one by one.
     pub(in crate::clif) fn copy(&mut self, from: Value, to: Value, count: Value) {
         let end = self.bytes(count);

@@ -305,7 +305,7 @@ impl Spelling<'_, '_> {
                 let four = self.emitter.splat(0.0);
                 let one = self.emitter.ins().f32const(0.0);
                 let sums = self.sum_across(stage, &at, four, one);
-                let lanes = self.sum_of_lanes(sums.0);
+                let lanes = self.emitter.sum_of_lanes(sums.0);
                 self.emitter.ins().fadd(lanes, sums.1)
             }
         };

@@ -316,22 +316,6 @@ impl Spelling<'_, '_> {
         sum
     }
 
-    /// The sum of a vector's lanes: the first and third, the second and fourth, then both.
-    pub fn sum_of_lanes(&mut self, vector: Value) -> Value {
-        let lanes: Vec<Value> = (0..4).map(|lane| self.emitter.ins().extractlane(vector, lane)).collect();
-        let even = self.emitter.ins().fadd(lanes[0], lanes[2]);
-        let odd = self.emitter.ins().fadd(lanes[1], lanes[3]);
-        self.emitter.ins().fadd(even, odd)
-    }
-
-    /// The largest of a vector's lanes.
-    pub fn largest_of_lanes(&mut self, vector: Value) -> Value {
-        let lanes: Vec<Value> = (0..4).map(|lane| self.emitter.ins().extractlane(vector, lane)).collect();
-        let even = self.emitter.ins().fmax(lanes[0], lanes[2]);
-        let odd = self.emitter.ins().fmax(lanes[1], lanes[3]);
-        self.emitter.ins().fmax(even, odd)
-    }
-
     /// A mask of lanes that lie in `low..high`, where the first lane stands at `index`.
     pub fn lanes_inside(&mut self, index: Value, low: Value, high: Value) -> Value {
         let type_ = cranelift_codegen::ir::types::I32;

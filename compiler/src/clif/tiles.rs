@@ -7,6 +7,7 @@
 
 mod functions;
 mod product;
+mod soften;
 
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, Type, UserFuncName};
@@ -19,7 +20,8 @@ use crate::tile::Tile;
 pub const PANEL_WIDTH: usize = 8;
 
 /// The tiles that have an emitted version. The others are plain Rust everywhere.
-pub const EMITTED: [Tile; 6] = [Tile::Product, Tile::Weights, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
+pub const EMITTED: [Tile; 7] =
+    [Tile::Product, Tile::Weights, Tile::Soften, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
 
 /// The emitted version of a tile of [`EMITTED`], for a target with this calling convention and type of pointers.
 ///
@@ -37,6 +39,7 @@ pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function
     match tile {
         Tile::Product => product::emit(&mut emitter, &arguments),
         Tile::Weights => product::emit_weights(&mut emitter, &arguments),
+        Tile::Soften => soften::emit(&mut emitter, &arguments),
         Tile::Exp => functions::emit(&mut emitter, &arguments, functions::exp),
         Tile::Tanh => functions::emit(&mut emitter, &arguments, functions::tanh),
         Tile::Sigmoid => functions::emit(&mut emitter, &arguments, functions::sigmoid),

@@ -104,7 +104,14 @@ impl Tiles {
             Tile::Cos => return Some(scalar::cos as *const u8),
             Tile::Power => return Some(scalar::power as *const u8),
             Tile::Barrier => return Some(crate::team::barrier as *const u8),
-            Tile::Product | Tile::Weights | Tile::Pack | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
+            Tile::Product
+            | Tile::Weights
+            | Tile::Pack
+            | Tile::Soften
+            | Tile::Exp
+            | Tile::Tanh
+            | Tile::Sigmoid
+            | Tile::Erf => {}
         }
         #[cfg(target_arch = "x86_64")]
         {
@@ -114,7 +121,8 @@ impl Tiles {
                     return match tile {
                         Tile::Product => Some(avx512::product as *const u8),
                         Tile::Weights => Some(avx512::weights as *const u8),
-                        Tile::Pack => Some(scalar::pack::<{ avx512::PANEL_WIDTH }> as *const u8),
+                        Tile::Pack => Some(x86::pack::pack::<{ avx512::PANEL_WIDTH }> as *const u8),
+                        Tile::Soften => Some(avx512::soften as *const u8),
                         Tile::Exp => Some(avx512::exp as *const u8),
                         Tile::Tanh => Some(avx512::tanh as *const u8),
                         Tile::Sigmoid => Some(avx512::sigmoid as *const u8),
@@ -126,7 +134,8 @@ impl Tiles {
                     return match tile {
                         Tile::Product => Some(avx2::product as *const u8),
                         Tile::Weights => Some(avx2::weights as *const u8),
-                        Tile::Pack => Some(scalar::pack::<{ avx2::PANEL_WIDTH }> as *const u8),
+                        Tile::Pack => Some(x86::pack::pack::<{ avx2::PANEL_WIDTH }> as *const u8),
+                        Tile::Soften => Some(avx2::soften as *const u8),
                         Tile::Exp => Some(avx2::exp as *const u8),
                         Tile::Tanh => Some(avx2::tanh as *const u8),
                         Tile::Sigmoid => Some(avx2::sigmoid as *const u8),

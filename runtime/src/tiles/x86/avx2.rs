@@ -1,6 +1,6 @@
 //! The tiles with AVX2 and FMA: vectors of eight numbers, sixteen registers.
 //!
-//! The names of the operations are the ones that `product_tile!` and `function_tiles!` expect.
+//! The names of the operations are the ones that `product_tile!`, `function_tiles!` and `soften_tile!` expect.
 
 use std::arch::x86_64::*;
 use std::arch::x86_64::{
@@ -60,3 +60,4 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
 
 product_tile!("avx2,fma", 1 2 3 4 5 6);
 function_tiles!("avx2,fma");
+soften_tile!("avx2,fma");

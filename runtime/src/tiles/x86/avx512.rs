@@ -1,6 +1,6 @@
 //! The tiles with AVX-512 (F, VL, BW, DQ): vectors of sixteen numbers, thirty-two registers.
 //!
-//! The names of the operations are the ones that `product_tile!` and `function_tiles!` expect.
+//! The names of the operations are the ones that `product_tile!`, `function_tiles!` and `soften_tile!` expect.
 
 use std::arch::x86_64::*;
 use std::arch::x86_64::{
@@ -59,3 +59,4 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
 
 product_tile!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8 9 10 11 12);
 function_tiles!("avx512f,avx512vl,avx512bw,avx512dq");
+soften_tile!("avx512f,avx512vl,avx512bw,avx512dq");
