@@ -4,17 +4,26 @@
 
 use seqwright::batch::Batch;
 use seqwright::gpu::Counts;
-use seqwright::session::{Checked, Request, Runner, Streamer, check, lower};
-use seqwright::stream::Chunk;
+use seqwright::session::{Backend, Checked, Request, Runner, Streamer, check, lower};
+use seqwright::stream::{Chunk, State};
+use seqwright::tiles::Instructions;
 use seqwright_compiler::term::ValueId;
 use seqwright_compiler::wgsl::{Target, emit};
 use seqwright_tests::backends::gpus;
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::random::{Random, random_inputs};
+use seqwright_tests::sources::repository;
+use std::collections::BTreeMap;
 
 fn checked(name: &str, sizes: &[(&str, f64)]) -> Checked {
     let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
     shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))
+}
+
+/// A model among the fixtures of programs.
+fn program(name: &str) -> Checked {
+    let file = repository().join("tests/fixtures/programs").join(name).with_extension("seq");
+    shown(check(&Request { file, ..Request::default() }, None))
 }
 
 /// Runs a model twice; none without a GPU. The second run compiles nothing and gives the same numbers.
@@ -98,5 +107,96 @@ fn a_block_of_a_transformer_is_few_dispatches() {
         };
         let block = dispatches(3.0) - dispatches(2.0);
         assert!(block <= 8, "{name}: {block} dispatches");
+    }
+}
+
+/// A stream of one model, and one long sequence that it is given piece by piece.
+struct Piecewise {
+    streamer: Streamer,
+    inputs: BTreeMap<ValueId, Vec<f32>>,
+}
+
+/// Positions of the long sequence, and where a state is handed over: within a block, a window and a ring.
+const LENGTH: usize = 40;
+const HANDED_OVER: usize = 23;
+
+impl Piecewise {
+    fn new(checked: &Checked, backend: Backend) -> Piecewise {
+        let (loaded, batch): (_, Batch) = random_inputs(checked, &[LENGTH], &mut Random(5));
+        Piecewise { streamer: shown(Streamer::new(checked, &loaded, backend)), inputs: batch.inputs }
+    }
+
+    /// The results of the positions `from..to`, in chunks of several positions and of one.
+    fn feed(&mut self, place: usize, from: usize, to: usize) -> Vec<f32> {
+        let mut results = Vec::new();
+        let mut next = from;
+        for count in [7, 1, 1].into_iter().cycle() {
+            let count = count.min(to - next);
+            if count == 0 {
+                break;
+            }
+            let own = |(id, rows): (&ValueId, &Vec<f32>)| {
+                let row = rows.len() / LENGTH;
+                (*id, rows[next * row..(next + count) * row].to_vec())
+            };
+            let inputs = self.inputs.iter().map(own).collect();
+            let chunk = Chunk { places: vec![place], lengths: vec![vec![count]], inputs, last: false };
+            let rows = shown(self.streamer.run(&chunk));
+            results.extend(rows.into_iter().flat_map(|rows| rows.numbers));
+            next += count;
+        }
+        results
+    }
+
+    fn state(&mut self, place: usize) -> State {
+        self.streamer.stream().state(place).expect("the sequence is there")
+    }
+}
+
+/// The furthest that numbers are apart, relative beyond one.
+fn apart(one: &[f32], other: &[f32]) -> f32 {
+    assert_eq!(one.len(), other.len());
+    let each = one.iter().zip(other).map(|(one, other)| (one - other).abs() / other.abs().max(1.0));
+    each.fold(0.0, |most, each| if each.is_nan() { f32::NAN } else { most.max(each) })
+}
+
+/// What is kept is the same on a processor and on a device, so that a state saved from one goes on with the other.
+#[test]
+fn a_state_of_one_backend_goes_on_on_another() {
+    let Some(tested) = gpus().pop() else { return };
+    let processor = Backend::Cpu(Instructions::best(), 1);
+    let folder = tempfile::tempdir().expect("a folder for states");
+    let gpt2 = [("vocab", 11.0), ("context", 80.0), ("dim", 16.0), ("heads", 2.0), ("inner", 32.0), ("layers", 2.0)];
+    for (name, checked) in [
+        ("lstm", checked("lstm", &[("input", 6.0), ("hidden", 10.0)])),
+        ("gpt2", checked("gpt2", &gpt2)),
+        ("mingru", checked("cell_mingru", &[("input", 6.0), ("hidden", 10.0)])),
+        ("mamba", program("mamba_like")),
+        ("window", program("../streaming/window")),
+    ] {
+        for (from, to) in [(processor, tested.backend), (tested.backend, processor)] {
+            let (mut first, mut second) = (Piecewise::new(&checked, from), Piecewise::new(&checked, to));
+            let place = first.streamer.stream().begin();
+            first.feed(place, 0, HANDED_OVER);
+            let state = first.state(place);
+            let fork = first.streamer.stream().fork(place).expect("the sequence is there");
+            assert_eq!(first.state(fork), state, "{name}: a fork of {from:?}");
+            let file = folder.path().join(name);
+            state.save(&file).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let saved = State::load(&file).unwrap_or_else(|why| panic!("{name}: {why}"));
+            let continued = second.streamer.stream().begin_with(&saved).unwrap_or_else(|why| panic!("{name}: {why}"));
+            // Not a number was changed on the way.
+            assert_eq!(second.state(continued), state, "{name}: from {from:?} to {to:?}");
+            let wanted = first.feed(place, HANDED_OVER, LENGTH);
+            let found = second.feed(continued, HANDED_OVER, LENGTH);
+            let off = apart(&found, &wanted);
+            assert!(off <= tested.relative, "{name}: from {from:?} to {to:?} numbers are {off} apart");
+            // A sequence that begins without the state gives something else: what was compared depends on it.
+            let begun = second.streamer.stream().begin();
+            let without = second.feed(begun, HANDED_OVER, LENGTH);
+            assert!(apart(&without, &wanted) > 100.0 * tested.relative, "{name}: the state changes nothing");
+            // The fork goes on as the sequence that it was taken from, bit for bit.
+            assert_eq!(first.feed(fork, HANDED_OVER, LENGTH), wanted, "{name}: a fork of {from:?}");
+        }
     }
 }

@@ -60,7 +60,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
     let steps = plan.steps;
     let parts = spelling.layouts.iter().map(|layout| layout.parts).collect();
     let shader = Shader { text, form: plan.why, parameters, parts, scratch, phases, steps };
-    #[cfg(all(feature = "validate", debug_assertions))]
+    #[cfg(feature = "validate")]
     if let Err(why) = super::validate::validate(&shader.text, target) {
         panic!("kernel {number} {} is no valid WGSL: {why}\n{}", kernel.name, shader.text);
     }

@@ -2,7 +2,7 @@
 //!
 //! In comes a kernel of a program, as for [`clif`](crate::clif); out comes a [`Shader`]: a module's text, its entry points,
 //! and which workgroups of each are dispatched for so many rows. Emission needs no GPU; where the feature `validate` is on,
-//! debug builds parse and validate every shader that is emitted.
+//! as in every `seqc`, each shader is parsed and validated as it is emitted.
 //!
 //! | file | what it spells |
 //! | --- | --- |

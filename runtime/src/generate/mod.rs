@@ -88,9 +88,9 @@ impl Generator {
                 let runner = Runner::new(&narrowed, loaded, backend)?;
                 Engine::Whole { runner: Box::new(runner), sequences: Vec::new() }
             }
-            processor_or_gpu => {
+            streaming => {
                 task.require_steps(checked)?;
-                let streamer = Streamer::along(task.time, &narrowed, loaded, processor_or_gpu)?;
+                let streamer = Streamer::along(task.time, &narrowed, loaded, streaming)?;
                 Engine::Chunks { streamer: Box::new(streamer), waiting: BTreeMap::new() }
             }
         };

@@ -1,77 +1,27 @@
-//! A program on a GPU: pipelines and weights are made once; a run writes its inputs, records every dispatch into one
-//! command buffer, submits it, and reads back what was asked for.
+//! Runs of a program on a device: what is dispatched, and buffers filled from here; all of it is one submission.
 
-use super::buffers::{Buffers, Use, create};
-use super::{Device, GpuError};
+use super::GpuError;
+use super::buffers::{Buffers, Use};
+use super::compile::{Executable, RUN};
 use crate::batch::Batch;
-use crate::execute::{RunError, When, fingerprint, input_of, packed_elements, rows_of};
+use crate::execute::{RunError, When, input_of, rows_of};
 use crate::rows::Rows;
-use half::f16;
-use seqwright_compiler::kernel::{Body, BufferId, Call, Kernel, Part, Program, Role};
-use seqwright_compiler::model::{Model, ValueKind};
-use seqwright_compiler::term::ValueId;
-use seqwright_compiler::wgsl::{self, Layout, Shader};
+use seqwright_compiler::kernel::{Body, BufferId, Call, Part, Role};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
-/// A program ready to run.
-pub struct Executable {
-    device: Device,
-    program: Program,
-    kernels: Vec<Compiled>,
-    /// How each buffer that does not change lies on the device.
-    layouts: Vec<Layout>,
-    /// For each buffer that does not change: where it is, in one part or several. None for others.
-    fixed: Vec<Vec<wgpu::Buffer>>,
-    /// For each call, its small weights one after the other, where its shader has them so.
-    parameters: Vec<Option<wgpu::Buffer>>,
-    buffers: Mutex<Buffers>,
-    counts: Mutex<Counts>,
-    fingerprint: u64,
-}
-
-/// A kernel's shader and what is made of it.
-struct Compiled {
-    shader: Shader,
-    layout: wgpu::BindGroupLayout,
-    /// For each phase, a pipeline for each entry.
-    pipelines: Vec<Vec<wgpu::ComputePipeline>>,
-}
-
-/// What was done on the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Pipelines compiled, since the program was.
-    pub pipelines: usize,
-    /// Bytes of weights on the device.
-    pub weights: u64,
-    /// Bytes of buffers that runs use.
-    pub buffers: u64,
-    /// Dispatches of the last run.
-    pub dispatches: usize,
-    /// Submissions of the last run.
-    pub submissions: usize,
-    /// Bytes that the last run sent to the device.
-    pub sent: u64,
-    /// Bytes that it read back.
-    pub read: u64,
-}
+use std::sync::PoisonError;
 
 /// One dispatch.
-struct Dispatch {
-    call: usize,
-    phase: usize,
-    entry: usize,
-    groups: [u32; 3],
+pub(super) struct Dispatch {
+    pub call: usize,
+    pub phase: usize,
+    pub entry: usize,
+    pub groups: [u32; 3],
     /// Which of the runs.
-    run: usize,
+    pub run: usize,
 }
 
 /// Which rows, which step, and infinity, for which WGSL has no literal.
 type Run = (usize, usize, usize);
-
-/// Bytes of a run in the buffer of all runs.
-const RUN: u64 = 16;
 
 /// What one submission does.
 pub(super) struct Order<'o> {
@@ -118,117 +68,6 @@ pub(super) enum CopyPlace {
 }
 
 impl Executable {
-    /// Compiles a program for a device, with these weights (row-major in their axes' order).
-    ///
-    /// # Errors
-    /// A weight that is not given; what the device does not allow.
-    pub async fn new(
-        device: Device,
-        program: Program,
-        model: &Model,
-        weights: &BTreeMap<ValueId, &[f32]>,
-    ) -> Result<Executable, RunError> {
-        let mut counts = Counts::default();
-        let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let weight = |id: &ValueId| {
-            let missing = || RunError::Batch(format!("the weight `{}` is not given", model.value(*id).path));
-            weights.get(id).copied().ok_or_else(missing)
-        };
-        let layouts = wgsl::layouts(&program, &device.target);
-        let mut fixed = Vec::new();
-        for (number, buffer) in program.buffers.iter().enumerate() {
-            let made;
-            let numbers: &[f32] = match &buffer.role {
-                Role::Input(_) | Role::Computed { .. } | Role::Kept => {
-                    fixed.push(Vec::new());
-                    continue;
-                }
-                Role::Weight(id) => weight(id)?,
-                Role::Packed(parts) => {
-                    let sources = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
-                    let (columns, depth, element) = packed_elements(parts, &sources);
-                    let places = (0..depth).flat_map(|row| (0..columns).map(move |column| (column, row)));
-                    made = places.map(|(column, row)| element(column, row)).collect::<Vec<f32>>();
-                    &made
-                }
-                Role::Constant(id) => match &model.value(*id).kind {
-                    ValueKind::Constant(numbers) => {
-                        made = numbers.iter().map(|number| *number as f32).collect::<Vec<f32>>();
-                        &made
-                    }
-                    ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Equation(_) => &[],
-                },
-            };
-            let layout = layouts[number];
-            fixed.push(upload(&device, number, &buffer.name, numbers, layout)?);
-            counts.weights += (numbers.len() * layout.bytes()) as u64;
-        }
-        let mut kernels = Vec::new();
-        for (number, kernel) in program.kernels.iter().enumerate() {
-            let compiled = Compiled::new(&device, &program, number, kernel)?;
-            counts.pipelines += compiled.pipelines.iter().map(Vec::len).sum::<usize>();
-            kernels.push(compiled);
-        }
-        let mut parameters = Vec::new();
-        let mut copies =
-            device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("parameters") });
-        for (number, call) in program.calls.iter().enumerate() {
-            let own: Vec<BufferId> =
-                kernels[call.kernel].shader.parameters.iter().map(|place| call.arguments[*place]).collect();
-            if own.is_empty() {
-                parameters.push(None);
-                continue;
-            }
-            let bytes = |id: &BufferId| program.buffer(*id).row as u64 * 4;
-            let all = create(&device, Use::Own(number), own.iter().map(bytes).sum(), "parameters")?;
-            let mut next = 0;
-            for id in &own {
-                for (from, bytes) in parts(&fixed[id.0 as usize], layouts[id.0 as usize], bytes(id)) {
-                    copies.copy_buffer_to_buffer(from, 0, &all, next, bytes);
-                    next += bytes;
-                }
-            }
-            counts.weights += next;
-            parameters.push(Some(all));
-        }
-        device.queue.submit([copies.finish()]);
-        if memory.pop().await.is_some() {
-            return Err(GpuError::Memory { needed: counts.weights, adapter: device.name.clone() }.into());
-        }
-        device.check()?;
-        Ok(Executable {
-            fingerprint: fingerprint(&program, weights),
-            device,
-            program,
-            kernels,
-            layouts,
-            fixed,
-            parameters,
-            buffers: Mutex::new(Buffers::default()),
-            counts: Mutex::new(counts),
-        })
-    }
-
-    /// The program.
-    pub fn program(&self) -> &Program {
-        &self.program
-    }
-
-    /// The adapter's name.
-    pub fn adapter(&self) -> &str {
-        &self.device.name
-    }
-
-    /// What was done on the device.
-    pub fn counts(&self) -> Counts {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A number that tells this program with these weights from others, as on the CPU.
-    pub fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
     /// Runs a batch; gives the rows of each output, in the program's order.
     ///
     /// # Errors
@@ -279,10 +118,6 @@ impl Executable {
             next += count;
         }
         Ok(outputs)
-    }
-
-    pub(super) fn device(&self) -> &Device {
-        &self.device
     }
 
     /// Everything that is dispatched, and the runs it is dispatched for.
@@ -380,159 +215,18 @@ impl Executable {
     }
 
     /// Bytes from one run to the next.
-    fn run_bytes(&self) -> u64 {
+    pub(super) fn run_bytes(&self) -> u64 {
         RUN.max(u64::from(self.device.limits.min_uniform_buffer_offset_alignment))
     }
 
-    /// Records every dispatch.
-    fn record(&self, buffers: &Buffers, order: &Order, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
-        let device = &self.device.device;
-        let groups: Vec<wgpu::BindGroup> = self
-            .program
-            .calls
-            .iter()
-            .enumerate()
-            .map(|(number, call)| {
-                let compiled = &self.kernels[call.kernel];
-                let runs = wgpu::BufferBinding {
-                    buffer: buffers.get(Use::Runs),
-                    offset: 0,
-                    size: std::num::NonZeroU64::new(RUN),
-                };
-                let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
-                resources.push(buffers.get(Use::Tables).as_entire_binding());
-                let apart =
-                    call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
-                let bound = apart.flat_map(|(_, id)| self.bound(buffers, order, *id));
-                resources.extend(bound.map(wgpu::Buffer::as_entire_binding));
-                resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
-                let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
-                resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
-                let entries: Vec<wgpu::BindGroupEntry> = resources
-                    .into_iter()
-                    .enumerate()
-                    .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
-                    .collect();
-                device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some(&call.name),
-                    layout: &compiled.layout,
-                    entries: &entries,
-                })
-            })
-            .collect();
-        let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
-        order.first.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
-        // Dispatches go on in one pass until something is copied. What was kept goes in front of a call's new rows even where
-        // it has none: others may read it.
-        let (mut rest, mut waiting) = (dispatches, 0);
-        for call in 0..self.program.calls.len() {
-            let [before, after] = [When::Before, When::After].map(|when| self.copies_of(order, call, when));
-            if !before.is_empty() {
-                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
-                before.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
-            }
-            waiting += rest[waiting..].iter().take_while(|dispatch| dispatch.call == call).count();
-            if !after.is_empty() {
-                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
-                after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
-            }
-        }
-        self.pass(&mut commands, &groups, &mut rest, waiting);
-        order.after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
-        commands
-    }
-
-    /// Records the first of some dispatches, and leaves the others.
-    fn pass(
-        &self,
-        commands: &mut wgpu::CommandEncoder,
-        groups: &[wgpu::BindGroup],
-        rest: &mut &[Dispatch],
-        count: usize,
-    ) {
-        let (own, others) = rest.split_at(count);
-        *rest = others;
-        if own.is_empty() {
-            return;
-        }
-        let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        for dispatch in own {
-            let kernel = self.program.calls[dispatch.call].kernel;
-            pass.set_pipeline(&self.kernels[kernel].pipelines[dispatch.phase][dispatch.entry]);
-            let offset = dispatch.run as u64 * self.run_bytes();
-            pass.set_bind_group(0, &groups[dispatch.call], &[offset as u32]);
-            let [x, y, z] = dispatch.groups;
-            pass.dispatch_workgroups(x, y, z);
-        }
-    }
-
-    /// What is copied around a call: of the buffers that it writes.
-    fn copies_of<'o>(&self, order: &'o Order, call: usize, when: When) -> Vec<&'o Copy> {
-        if order.around.is_empty() {
-            return Vec::new();
-        }
-        let call = &self.program.calls[call];
-        let kernel = &self.program.kernels[call.kernel];
-        let written = call.arguments.iter().zip(&kernel.arguments).filter(|(_, argument)| argument.written);
-        written.flat_map(|(id, _)| order.around.get(&(*id, when)).into_iter().flatten()).collect()
-    }
-
-    /// Records a copy.
-    fn copy(&self, commands: &mut wgpu::CommandEncoder, buffers: &Buffers, order: &Order, copy: &Copy) {
-        let place = |place: &CopyPlace| match place {
-            CopyPlace::Of(id) => self.bound(buffers, order, *id)[0].clone(),
-            CopyPlace::Apart(buffer) => buffer.clone(),
-        };
-        let ((from, first), (to, start)) = (&copy.from, &copy.to);
-        let bytes = |numbers: usize| numbers as u64 * 4;
-        commands.copy_buffer_to_buffer(&place(from), bytes(*first), &place(to), bytes(*start), bytes(copy.count));
-    }
-
-    /// Records copies of the outputs: where to, and how many bytes.
-    fn read_back(
-        &self,
-        buffers: &mut Buffers,
-        order: &Order,
-        mut commands: wgpu::CommandEncoder,
-    ) -> Result<(wgpu::Buffer, u64, wgpu::CommandEncoder), RunError> {
-        let rows = order.rows;
-        let count = |id| self.numbers_of(id, rows) as u64 * 4;
-        let bytes: u64 = self.program.outputs.iter().map(|output| count(output.buffer)).sum();
-        buffers.require(&self.device, Use::Results, bytes, "results")?;
-        let results = buffers.get(Use::Results).clone();
-        let mut next = 0;
-        for output in &self.program.outputs {
-            let buffer = self.program.buffer(output.buffer);
-            let from = self.bound(buffers, order, output.buffer);
-            for (first, count) in rows.new_rows(&buffer.space) {
-                let (first, count) = ((first * buffer.row) as u64 * 4, (count * buffer.row) as u64 * 4);
-                match from {
-                    // What lies in several parts is one row.
-                    [_, _, ..] => {
-                        for (from, bytes) in parts(from, self.layouts[output.buffer.0 as usize], count) {
-                            commands.copy_buffer_to_buffer(from, 0, &results, next, bytes);
-                            next += bytes;
-                        }
-                    }
-                    [from] if count > 0 => {
-                        commands.copy_buffer_to_buffer(from, first, &results, next, count);
-                        next += count;
-                    }
-                    [_] | [] => {}
-                }
-            }
-        }
-        Ok((results, bytes, commands))
-    }
-
     /// How many numbers an output has.
-    fn numbers_of(&self, id: BufferId, rows: &Rows) -> usize {
+    pub(super) fn numbers_of(&self, id: BufferId, rows: &Rows) -> usize {
         let buffer = self.program.buffer(id);
         rows.new_rows(&buffer.space).iter().map(|(_, count)| count * buffer.row).sum()
     }
 
     /// Where a value is: in several parts where it does not change and is large.
-    fn bound<'b>(&'b self, buffers: &'b Buffers, order: &'b Order, id: BufferId) -> &'b [wgpu::Buffer] {
+    pub(super) fn bound<'b>(&'b self, buffers: &'b Buffers, order: &'b Order, id: BufferId) -> &'b [wgpu::Buffer] {
         if let Some(lent) = order.lent.get(&id) {
             return std::slice::from_ref(lent);
         }
@@ -541,115 +235,5 @@ impl Executable {
             ([], _) => std::slice::from_ref(buffers.get(Use::Own(id.0 as usize))),
             (fixed, _) => fixed,
         }
-    }
-}
-
-/// Sends numbers that do not change, in as many parts and as wide as they lie there.
-fn upload(
-    device: &Device,
-    number: usize,
-    name: &str,
-    numbers: &[f32],
-    layout: Layout,
-) -> Result<Vec<wgpu::Buffer>, GpuError> {
-    let too_large = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
-    if let Some(number) = numbers.iter().find(too_large).filter(|_| layout.half) {
-        return Err(GpuError::Range { what: name.to_string(), number: number.to_string() });
-    }
-    let send = |part: &[f32]| {
-        let buffer = create(device, Use::Own(number), (part.len() * layout.bytes()) as u64, name)?;
-        if layout.half {
-            let mut halves: Vec<u16> = part.iter().map(|number| f16::from_f32(*number).to_bits()).collect();
-            // Whole words are sent.
-            halves.resize(halves.len().next_multiple_of(2), 0);
-            device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(&halves));
-        } else {
-            device.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(part));
-        }
-        Ok(buffer)
-    };
-    match numbers {
-        [] => Ok(vec![send(numbers)?]),
-        _ => numbers.chunks(layout.part).map(send).collect(),
-    }
-}
-
-/// The parts of something that does not change, with the bytes of each, where its numbers are f32.
-fn parts(parts: &[wgpu::Buffer], layout: Layout, bytes: u64) -> impl Iterator<Item = (&wgpu::Buffer, u64)> {
-    let each = (layout.part as u64).saturating_mul(4);
-    parts.iter().enumerate().map(move |(part, buffer)| (buffer, each.min(bytes - part as u64 * each.min(bytes))))
-}
-
-impl Compiled {
-    fn new(device: &Device, program: &Program, number: usize, kernel: &Kernel) -> Result<Compiled, GpuError> {
-        let shader = wgsl::emit(program, number, &device.target);
-        let merged = &shader.parameters;
-        let apart = || (0..kernel.arguments.len()).filter(|place| !merged.contains(place));
-        let bound: usize = apart().map(|place| shader.parts[place]).sum();
-        let storage = 1 + bound + usize::from(!merged.is_empty()) + shader.scratch.len();
-        let most = device.limits.max_storage_buffers_per_shader_stage;
-        if storage > most as usize {
-            return Err(GpuError::Limit {
-                what: format!("the kernel of `{}`", kernel.name),
-                needed: storage as u64,
-                most: u64::from(most),
-                unit: "buffers in one shader",
-                help: "choose an adapter that allows more (`seqc devices`), or run with `--backend cpu`",
-            });
-        }
-        let written =
-            apart().flat_map(|place| std::iter::repeat_n(kernel.arguments[place].written, shader.parts[place]));
-        let merged = (!merged.is_empty()).then_some(false);
-        let kinds = [false].into_iter().chain(written).chain(merged).chain(shader.scratch.iter().map(|_| true));
-        let storage = kinds.map(|written| wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: !written },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        });
-        let run = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
-            min_binding_size: std::num::NonZeroU64::new(RUN),
-        };
-        let entries: Vec<wgpu::BindGroupLayoutEntry> = [run]
-            .into_iter()
-            .chain(storage)
-            .enumerate()
-            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
-                binding: binding as u32,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty,
-                count: None,
-            })
-            .collect();
-        let layout = device.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(&kernel.name),
-            entries: &entries,
-        });
-        let module = device.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(&kernel.name),
-            source: wgpu::ShaderSource::Wgsl(shader.text.as_str().into()),
-        });
-        let pipeline_layout = device.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(&kernel.name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = |entry: &wgsl::Entry| {
-            device.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&entry.name),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(&entry.name),
-                // Every array is written before it is read.
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
-                    ..wgpu::PipelineCompilationOptions::default()
-                },
-                cache: None,
-            })
-        };
-        let pipelines = shader.phases.iter().map(|phase| phase.entries.iter().map(pipeline).collect()).collect();
-        Ok(Compiled { shader, layout, pipelines })
     }
 }

@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `adapter.rs` | which adapters there are, and the one that is meant |
 //! | `device.rs` | an open device, and waiting for it |
-//! | `execute.rs` | a program on it: pipelines and weights once, then one submission for each run |
+//! | `compile.rs` | a program on it: pipelines and weights, once |
+//! | `execute.rs` | its runs: what is dispatched, in one submission |
+//! | `record.rs` | a run as commands |
 //! | `keeper.rs` | sequences that come chunk by chunk: their states stay on the device |
 //! | `buffers.rs` | memory of runs, kept from one to the next |
 //! | `error.rs` | what can be wrong with all that, and what to do |
@@ -14,13 +16,16 @@
 
 mod adapter;
 mod buffers;
+mod compile;
 mod device;
 mod error;
 mod execute;
 mod keeper;
+mod record;
 
 pub use adapter::{Adapter, adapters, choose};
+pub use compile::{Counts, Executable};
 pub use device::{Choice, Device, Storage};
 pub use error::GpuError;
-pub use execute::{Counts, Executable};
+
 pub(crate) use keeper::Keeper;
