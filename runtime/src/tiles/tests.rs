@@ -3,6 +3,7 @@
 
 mod functions;
 mod product;
+mod soften;
 
 use std::mem::transmute;
 

@@ -1,0 +1,97 @@
+//! The tile that makes an attention's scores weights, against the same in double precision.
+
+use super::{Callable, Random, with_every_choice};
+use seqwright_compiler::kernel::KEY_BLOCK;
+use seqwright_compiler::tile::Tile;
+use std::mem::transmute;
+
+type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize);
+
+/// Numbers from one row of scores to the next.
+const ROW: usize = KEY_BLOCK + 3;
+
+/// Relative to what is compared: the exponential's error, one unit in the last place, and a sum of 64 of them.
+const TOLERANCE: f64 = 2e-6;
+
+struct State {
+    scores: Vec<f32>,
+    highest: Vec<f32>,
+    total: Vec<f32>,
+    mix: Vec<f32>,
+}
+
+fn soften(callable: &Callable, state: &mut State, width: usize) {
+    let rows = state.highest.len();
+    assert!(state.scores.len() == rows * ROW && state.total.len() == rows && state.mix.len() == rows * width);
+    // SAFETY: the tile's version is for this processor, and all is as large as it needs.
+    unsafe {
+        let tile: SoftenTile = transmute(callable.address(Tile::Soften));
+        let [scores, highest, total, mix] =
+            [&mut state.scores, &mut state.highest, &mut state.total, &mut state.mix].map(|numbers| numbers.as_mut_ptr());
+        tile(rows, scores, ROW, highest, total, mix, width);
+    }
+}
+
+fn is_near(got: f32, wanted: f64) -> bool {
+    (f64::from(got) - wanted).abs() <= TOLERANCE * wanted.abs().max(1e-30)
+}
+
+#[test]
+fn scores_become_weights_of_the_largest_so_far() {
+    with_every_choice(|callable| {
+        let mut random = Random(7);
+        for (rows, width) in [(1, 1), (3, 64), (5, 37), (2, 0)] {
+            let mut state = State {
+                scores: vec![0.0; rows * ROW],
+                highest: vec![f32::MIN; rows],
+                total: vec![0.0; rows],
+                mix: random.numbers(rows * width),
+            };
+            // Block after block, of which the second is seen in part and the third not at all.
+            for seen in [KEY_BLOCK, 20, 0, KEY_BLOCK] {
+                for (place, score) in state.scores.iter_mut().enumerate() {
+                    *score = if place % ROW < seen { 9.0 * random.number() } else { f32::MIN };
+                }
+                let before = (state.scores.clone(), state.highest.clone(), state.total.clone(), state.mix.clone());
+                soften(callable, &mut state, width);
+                for row in 0..rows {
+                    let scores = &before.0[row * ROW..row * ROW + KEY_BLOCK];
+                    let highest = scores.iter().copied().fold(before.1[row], f32::max);
+                    assert_eq!(state.highest[row], highest, "{}", callable.name());
+                    let exp = |score: f32| (f64::from(score) - f64::from(highest)).exp();
+                    let sum: f64 = scores.iter().map(|score| exp(*score)).sum();
+                    let rescale = exp(before.1[row]);
+                    let total = f64::from(before.2[row]) * rescale + sum;
+                    assert!(is_near(state.total[row], total), "{}: {} {total}", callable.name(), state.total[row]);
+                    for (got, score) in state.scores[row * ROW..].iter().zip(scores) {
+                        assert!(is_near(*got, exp(*score)), "{}: {got} of {score}", callable.name());
+                    }
+                    for (got, old) in state.mix[row * width..].iter().zip(&before.3[row * width..][..width]) {
+                        assert!(is_near(*got, f64::from(*old) * rescale), "{}: {got} of {old}", callable.name());
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn where_nothing_was_seen_yet_all_weights_are_zero() {
+    with_every_choice(|callable| {
+        let mut state =
+            State { scores: vec![f32::MIN; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![0.0; 8] };
+        soften(callable, &mut state, 8);
+        assert_eq!((state.highest[0], state.total[0]), (f32::MIN, 0.0), "{}", callable.name());
+        assert!(state.scores[..KEY_BLOCK].iter().chain(&state.mix).all(|number| *number == 0.0), "{}", callable.name());
+    });
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    with_every_choice(|callable| {
+        let mut state = State { scores: vec![0.5; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![] };
+        state.scores[17] = f32::NAN;
+        soften(callable, &mut state, 0);
+        assert!(state.total[0].is_nan() && state.scores[17].is_nan(), "{}", callable.name());
+    });
+}
