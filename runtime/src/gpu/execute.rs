@@ -293,11 +293,10 @@ impl Executable {
         for (number, call) in self.program.calls.iter().enumerate() {
             let kernel = &self.program.kernels[call.kernel];
             let shader = &self.kernels[call.kernel].shader;
-            let (steps, each) = match (shader.steps, kernel.rows) {
-                (Some(each), Some(track)) => (rows.longest(track), each),
-                (Some(_), None) | (None, _) => (1, 1),
-            };
+            let longest = kernel.rows.map_or(1, |track| rows.longest(track));
             for (begin, end) in self.ranges(call, rows, fresh) {
+                let of_scan = shader.phases.first().and_then(|ways| ways.entry(end - begin, longest).steps);
+                let (steps, each) = of_scan.map_or((1, 1), |own| (longest, own.each));
                 for step in (0..steps).step_by(each) {
                     let run = (begin, end, step);
                     let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
@@ -305,7 +304,7 @@ impl Executable {
                         runs.len() - 1
                     });
                     for (phase, ways) in shader.phases.iter().enumerate() {
-                        let entry = ways.entry(end - begin);
+                        let entry = ways.entry(end - begin, longest);
                         let groups = entry.grid.workgroups(end - begin);
                         if let Some(needed) = groups.iter().copied().find(|groups| *groups > most) {
                             return Err(GpuError::Limit {
