@@ -169,8 +169,8 @@ fn positions_that_are_many_are_computed_at_once_where_entries_are_few() {
         assert_eq!(all.len(), 6);
         for (name, most, each) in all {
             assert_eq!(name, "scan_of_positions", "{invocations} invocations");
-            // Thirteen entries, or three heads.
-            assert!(most == Some(2048 / 13) || most == Some(2048 / 3), "{most:?}");
+            // Thirteen entries; or three heads, whose short-lived numbers take more room.
+            assert!(most == Some(2048 / 13) || most.is_some_and(|most| most < 2048 / 3 && most > 100), "{most:?}");
             assert_eq!(each % 32, 0);
         }
     }

@@ -4,7 +4,6 @@ use super::functions::{self, Function};
 use super::loops::Share;
 use super::names::Names;
 use super::phases::{self, Form, Plan, ScratchPlace, Work};
-use super::positions::POSITIONS;
 use super::shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 use super::text::{Expression, Text};
 use super::weights::{self, Layout, PARAMETERS};
@@ -57,8 +56,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
     let (text, phases) = spelling.entries(&plan);
     let text = spelling.module(number, &plan, &text);
     let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
-    let slots = if plan.positions.is_some() { POSITIONS } else { 1 };
-    let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row * slots }).collect();
+    let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
     let parameters = std::mem::take(&mut spelling.parameters);
     let parts = spelling.layouts.iter().map(|layout| layout.parts).collect();
     let shader = Shader { text, form: plan.why, parameters, parts, scratch, phases };

@@ -6,7 +6,7 @@
 //! the product is, and it is never stored: bias, activation and residual cost no dispatch and no memory.
 
 use super::columns::columns;
-use super::positions::{FEW_ENTRIES, FEW_STEPS, POSITIONS, Positions, positions};
+use super::positions::{FEW_BYTES, FEW_ENTRIES, FEW_STEPS, POSITIONS, Positions, positions};
 use super::shader::Target;
 use crate::kernel::{Body, Kernel, Loop, Place, Product, Range, Row, Scalar, Stage, Steps};
 
@@ -95,12 +95,13 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Pla
         }
         Body::Scan { backward, steps: Steps::Blocks { slices: Some(entries), .. }, stages } if are_sliced(stages) => {
             let alone = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
-            let positions = positions(stages, *backward, *entries, target);
+            let positions = positions(kernel, stages, *backward, *entries, target);
             let why = match &positions {
                 None => alone,
-                Some(_) => format!(
-                    "{POSITIONS} positions at once where there are few entries ({entries} for each sequence, up to \
-                     {FEW_ENTRIES} in all) and {FEW_STEPS} positions or more; else {alone}",
+                Some(positions) => format!(
+                    "{POSITIONS} positions at once for up to {} sequences (of {entries} entries, of which {FEW_ENTRIES} are few, \
+                     and so many numbers that fit into {FEW_BYTES} bytes) with {FEW_STEPS} positions or more; else {alone}",
+                    positions.sequences
                 ),
             };
             Plan { positions, ..all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer, *entries) }

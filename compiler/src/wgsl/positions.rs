@@ -27,7 +27,7 @@ use super::numbers::At;
 use super::phases::{TURNS, size};
 use super::shader::{Entry, EntrySteps, Grid, Target};
 use super::text::{Expression, Text};
-use crate::kernel::{Access, Loop, Offset, Row, SCAN_BLOCK, Scalar, Stage, Table};
+use crate::kernel::{Access, Kernel, Loop, Offset, Row, SCAN_BLOCK, Scalar, Stage, Table};
 use crate::term::{Binary, Unary};
 
 /// Positions that are computed at once.
@@ -35,6 +35,9 @@ pub(super) const POSITIONS: usize = SCAN_BLOCK;
 
 /// Entries of all sequences at most: more keep a GPU busy when each is walked by one invocation, which costs less in all.
 pub(super) const FEW_ENTRIES: usize = 2048;
+
+/// Bytes of short-lived arrays for the positions of a block of all sequences at most.
+pub(super) const FEW_BYTES: usize = 32 << 20;
 
 /// Positions at least: fewer are walked as soon.
 pub(super) const FEW_STEPS: usize = 8;
@@ -64,7 +67,7 @@ pub(super) struct Positions<'k> {
     /// Entries that a workgroup has beside each other.
     beside: usize,
     /// Sequences at most.
-    sequences: usize,
+    pub sequences: usize,
     /// Steps of one dispatch.
     each: usize,
 }
@@ -72,13 +75,16 @@ pub(super) struct Positions<'k> {
 /// How a scan of stages that are all shared out by entries goes over many positions at once, if it can: it has few entries,
 /// one stage is a recurrence whose parts can be told, and its ranges are known.
 pub(super) fn positions<'k>(
+    kernel: &Kernel,
     stages: &'k [Stage],
     backward: bool,
     entries: usize,
     target: &Target,
 ) -> Option<Positions<'k>> {
     let room = target.invocations.min(target.workgroup_bytes / BYTES) / POSITIONS;
-    if entries > FEW_ENTRIES || room == 0 {
+    let bytes = POSITIONS * kernel.scratch.iter().map(|scratch| 4 * scratch.row).sum::<usize>();
+    let sequences = (FEW_ENTRIES / entries.max(1)).min(FEW_BYTES / bytes.max(1));
+    if sequences == 0 || room == 0 {
         return None;
     }
     let loops = stages.iter().map(|stage| match stage {
@@ -111,7 +117,7 @@ pub(super) fn positions<'k>(
         before: before.clone(),
         neighbours,
         beside,
-        sequences: FEW_ENTRIES / entries,
+        sequences,
         each: POSITIONS * (TURNS / turns).max(1),
     })
     .filter(|_| turns <= TURNS)
@@ -310,7 +316,7 @@ impl Spelling<'_> {
         });
         let grid = Grid::Entries { entries, each: beside };
         let steps = Some(EntrySteps { each: plan.each, least: FEW_STEPS });
-        Entry { name: name.to_string(), grid, most: Some(plan.sequences), steps }
+        Entry { name: name.to_string(), grid, most: Some(plan.sequences), steps, slots: POSITIONS }
     }
 
     /// The recurrence for 32 positions. All invocations come to its barriers, those without a position too.
@@ -366,16 +372,16 @@ impl Spelling<'_> {
         let before = self.read(&plan.before, at);
         self.position = usual;
         text.line("var own = Affine(1.0, 0.0, 0.0);");
-        text.line("var before = 0.0;");
+        text.line("var carried = 0.0;");
         text.block(format!("if {is_own}"), |text| {
             lines.iter().for_each(|line| text.line(line));
             text.line(format!("own = Affine({}, 0.0, {});", factor.text, addend.text));
-            text.line(format!("before = {};", before.text));
+            text.line(format!("carried = {};", before.text));
         });
         text.line("let all = all_so_far(lane, own);");
         let (element, _) = self.element(&plan.state.target, at);
         text.block(format!("if {is_own}"), |text| {
-            text.line(format!("{} = fma(all.factor, before, fma(all.lost, before, all.addend));", element.text));
+            text.line(format!("{} = fma(all.factor, carried, fma(all.lost, carried, all.addend));", element.text));
         });
     }
 }

@@ -64,7 +64,7 @@ pub struct Shader {
 pub struct Stored {
     /// The value's name.
     pub name: String,
-    /// Numbers for each of the kernel's rows, or for each sequence where it is a scan.
+    /// Numbers in a row: there are so many as the entry point needs ([`Entry::slots`]).
     pub row: usize,
 }
 
@@ -86,6 +86,8 @@ pub struct Entry {
     pub most: Option<usize>,
     /// Of a scan: how its steps are dispatched.
     pub steps: Option<EntrySteps>,
+    /// Rows of short-lived arrays that it needs for each row of the kernel, or for each sequence where it is a scan.
+    pub slots: usize,
 }
 
 /// The steps of a scan that an entry point takes.
@@ -141,7 +143,7 @@ impl Grid {
 impl Entry {
     /// An entry point that takes any number of rows, or of sequences and steps.
     pub(super) fn any(name: String, grid: Grid, each: Option<usize>) -> Entry {
-        Entry { name, grid, most: None, steps: each.map(|each| EntrySteps { each, least: 0 }) }
+        Entry { name, grid, most: None, steps: each.map(|each| EntrySteps { each, least: 0 }), slots: 1 }
     }
 }
 

@@ -351,8 +351,11 @@ impl Executable {
         }
         for call in &self.program.calls {
             let end = self.ranges(call, rows, &order.fresh).iter().map(|(_, end)| *end).max().unwrap_or(0) as u64;
-            for (place, scratch) in self.kernels[call.kernel].shader.scratch.iter().enumerate() {
-                let bytes = end.saturating_mul(scratch.row as u64 * 4);
+            let shader = &self.kernels[call.kernel].shader;
+            let longest = self.program.kernels[call.kernel].rows.map_or(1, |track| rows.longest(track));
+            let slots = shader.phases.iter().map(|ways| ways.entry(end as usize, longest).slots).max().unwrap_or(1);
+            for (place, scratch) in shader.scratch.iter().enumerate() {
+                let bytes = end.saturating_mul((slots * scratch.row) as u64 * 4);
                 buffers.require(device, Use::Scratch(place), bytes, &scratch.name)?;
             }
         }
