@@ -9,6 +9,8 @@ use seqwright_compiler::fuse::ClusterKind;
 use seqwright_compiler::kernel::{Body, Steps};
 use seqwright_compiler::model::Model;
 use seqwright_compiler::recurrence::kind;
+use seqwright_compiler::wgsl::{Target, emit};
+use seqwright_tests::backends::everywhere;
 use seqwright_tests::goldens::{case, shown};
 use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::{files_in, repository};
@@ -120,10 +122,60 @@ fn long_sequences_are_as_accurate_as_the_loop_in_float64_and_the_same_on_any_num
             let bits = |all: &[Vec<f32>]| all.iter().flatten().map(|number| number.to_bits()).collect::<Vec<_>>();
             assert!(bits(&one) == bits(&more), "{} on {threads} threads", instructions.name());
         }
-        for ((wanted, got), (name, _)) in expected.iter().zip(&one).zip(&checked.outputs) {
-            let largest = wanted.iter().fold(0.0, |most: f64, number| most.max(f64::from(number.abs())));
-            let off = wanted.iter().zip(got).map(|(wanted, got)| f64::from((wanted - got).abs())).fold(0.0, f64::max);
-            assert!(off <= TOLERANCE * largest, "{name} with {}: {off:e} of {largest}", instructions.name());
+        are_near(&checked, &expected, &one, instructions.name());
+    }
+}
+
+fn are_near(checked: &Checked, expected: &[Vec<f32>], results: &[Vec<f32>], how: &str) {
+    for ((wanted, got), (name, _)) in expected.iter().zip(results).zip(&checked.outputs) {
+        let largest = wanted.iter().fold(0.0, |most: f64, number| most.max(f64::from(number.abs())));
+        let off = wanted.iter().zip(got).map(|(wanted, got)| f64::from((wanted - got).abs())).fold(0.0, f64::max);
+        assert!(off <= TOLERANCE * largest, "{name} with {how}: {off:e} of {largest}");
+    }
+}
+
+/// As accurate in few sequences, which a GPU computes many positions at once, as in many, where each entry is walked; in
+/// sequences that are shorter than a block of positions, end inside one, and need several dispatches.
+#[test]
+fn positions_that_are_computed_at_once_are_as_accurate_as_the_loop_in_float64() {
+    for (file, lengths) in [
+        ("long.seq", [4096, 1, 33].as_slice()),
+        ("positions.seq", &[4096, 1, 33, 32, 70]),
+        ("positions.seq", &[9; 200]),
+        ("positions.seq", &[5, 7]),
+    ] {
+        let checked = checked(&format!("tests/fixtures/recurrences/{file}"));
+        let (loaded, batch) = random_inputs(&checked, lengths, &mut Random(8));
+        let expected = results(&checked, &batch, &loaded, Backend::Interpreter);
+        for backend in everywhere() {
+            let how = format!("{backend:?}, {} sequences of {file}", lengths.len());
+            are_near(&checked, &expected, &results(&checked, &batch, &loaded, backend), &how);
         }
     }
+}
+
+/// Every recurrence of the fixture, on any adapter that has room for the positions of a block; and only where entries are few.
+#[test]
+fn positions_that_are_many_are_computed_at_once_where_entries_are_few() {
+    let program = lower(&checked("tests/fixtures/recurrences/positions.seq")).program;
+    let scans = |target: &Target| -> Vec<(String, Option<usize>, usize)> {
+        let is_scan = |kernel: &usize| matches!(program.kernels[*kernel].body, Body::Scan { .. });
+        let scans = (0..program.kernels.len()).filter(is_scan);
+        let entry = |kernel: usize| emit(&program, kernel, target).phases[0].entries[0].clone();
+        scans.map(entry).map(|entry| (entry.name, entry.most, entry.steps.map_or(0, |steps| steps.each))).collect()
+    };
+    for invocations in [32, 96, 128, 256] {
+        let all = scans(&Target { invocations, ..Target::default() });
+        assert_eq!(all.len(), 6);
+        for (name, most, each) in all {
+            assert_eq!(name, "scan_of_positions", "{invocations} invocations");
+            // Thirteen entries; or three heads, whose short-lived numbers take more room.
+            assert!(most == Some(2048 / 13) || most.is_some_and(|most| most < 2048 / 3 && most > 100), "{most:?}");
+            assert_eq!(each % 32, 0);
+        }
+    }
+    let narrow = Target { invocations: 32, workgroup_bytes: 256, ..Target::default() };
+    assert!(scans(&narrow).iter().all(|(name, ..)| name == "scan"));
+    let shortest = scans(&Target::default()).into_iter().map(|(_, _, each)| each).min();
+    assert!(shortest.is_some_and(|each| each < 4096), "none of 4096 positions needs several dispatches: {shortest:?}");
 }

@@ -83,6 +83,22 @@ fn wgsl() {
     });
 }
 
+/// Recurrences that are affine in their state: of one axis; of two, whose factor and addend are computed where they are read; and
+/// of three, with one factor for each head.
+#[test]
+fn scans_over_many_positions() {
+    use seqwright_compiler::kernel::Body;
+    use seqwright_compiler::wgsl::{Target, emit};
+    for name in ["cell_mingru", "mamba", "retention"] {
+        let program = lower(&checked(name)).program;
+        let scan = program.kernels.iter().position(|kernel| matches!(kernel.body, Body::Scan { .. }));
+        let text = emit(&program, scan.expect("it has a recurrence"), &Target::default()).print();
+        insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../snapshots/wgsl"}, {
+            insta::assert_snapshot!(format!("{name}_scan"), text);
+        });
+    }
+}
+
 /// The shaders of every example for a target; each that is emitted is parsed and validated by naga.
 fn shaders(target: &seqwright_compiler::wgsl::Target) -> Vec<String> {
     let folder = std::fs::read_dir(seqwright_tests::sources::repository().join("examples"));

@@ -258,7 +258,8 @@ impl Making<'_, '_, '_> {
             let begins = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, low, key);
             let ends = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, end, high);
             let whole = spelling.emitter.ins().band(begins, ends);
-            let (all, some, after) = (spelling.emitter.block(&[]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
+            let (all, some, after) =
+                (spelling.emitter.block(&[]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
             spelling.emitter.ins().brif(whole, all, &[], some, &[]);
             for (entry, masked) in [(all, false), (some, true)] {
                 spelling.emitter.enter(entry);

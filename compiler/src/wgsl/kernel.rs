@@ -41,6 +41,7 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         layouts,
         places: plan.scratch.clone(),
         slot: if matches!(kernel.body, Body::Scan { .. }) { "sequence" } else { "row" },
+        position: "position",
         lanes,
         subgroups: target.subgroups,
         functions: BTreeSet::new(),
@@ -57,9 +58,8 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
     let kept = plan.scratch.iter().zip(&kernel.scratch).filter(|(place, _)| **place == ScratchPlace::Buffer);
     let scratch = kept.map(|(_, scratch)| Stored { name: scratch.name.clone(), row: scratch.row }).collect();
     let parameters = std::mem::take(&mut spelling.parameters);
-    let steps = plan.steps;
     let parts = spelling.layouts.iter().map(|layout| layout.parts).collect();
-    let shader = Shader { text, form: plan.why, parameters, parts, scratch, phases, steps };
+    let shader = Shader { text, form: plan.why, parameters, parts, scratch, phases };
     #[cfg(feature = "validate")]
     if let Err(why) = super::validate::validate(&shader.text, target) {
         panic!("kernel {number} {} is no valid WGSL: {why}\n{}", kernel.name, shader.text);
@@ -148,7 +148,9 @@ pub(super) struct Spelling<'p> {
     pub parts: Vec<Option<(String, Vec<String>)>>,
     places: Vec<ScratchPlace>,
     /// The row of short-lived arrays that lie in buffers.
-    slot: &'static str,
+    pub slot: &'static str,
+    /// The variable that has the position.
+    pub position: &'static str,
     /// Invocations that work on a row together.
     pub lanes: usize,
     /// Whether reductions over lanes use subgroups.
@@ -331,15 +333,20 @@ impl Spelling<'_> {
     fn entries(&mut self, plan: &Plan) -> (Text, Vec<Phase>) {
         let mut text = Text::default();
         let mut phases = Vec::new();
-        let one = |name: String, grid: Grid| Phase { entries: vec![Entry { name, grid, most: None }] };
+        let one = |name: String, grid: Grid| Phase { entries: vec![Entry::any(name, grid, plan.steps)] };
         match (&self.kernel.body, plan.form) {
             (Body::Attention(attention), _) => {
                 let heads = self.attention(&mut text, attention);
                 phases.push(one("attention".to_string(), Grid::Rows(heads)));
             }
             (Body::Scan { backward, stages, .. }, Form::Entries(entries)) => {
+                let mut phase = one("scan".to_string(), Grid::Entries { entries, each: ENTRIES });
+                if let Some(positions) = &plan.positions {
+                    let entry = self.scan_of_positions(&mut text, stages, *backward, entries, positions);
+                    phase.entries.insert(0, entry);
+                }
                 self.scan_of_entries(&mut text, stages, *backward, entries, plan);
-                phases.push(one("scan".to_string(), Grid::Entries { entries, each: ENTRIES }));
+                phases.push(phase);
             }
             (Body::Scan { backward, stages, .. }, Form::Sequence) => {
                 self.scan_of_sequence(&mut text, stages, *backward, plan);
@@ -366,7 +373,7 @@ impl Spelling<'_> {
     }
 
     /// Which row a scan comes to in a step: the lines that say so, and those that are needed for it before the steps.
-    fn step_lines(&mut self, backward: bool) -> Vec<String> {
+    pub fn step_lines(&mut self, backward: bool) -> Vec<String> {
         let track = self.kernel.rows.expect("a scan runs over positions");
         let count = self.count_of(track);
         let first = self.need(Need::Track(track, Table::First));
@@ -438,7 +445,7 @@ impl Spelling<'_> {
         let mut body = Text::default();
         for stage in stages {
             let Stage::Loop(stage) = stage else { unreachable!("a scan in blocks has no products") };
-            self.loop_stage(&mut body, stage, Share::Entry(entries));
+            self.loop_stage(&mut body, stage, Share::Entry { entries, neighbours: 1 });
         }
         let lines = self.step_lines(backward);
         let count = self.count_of(self.kernel.rows.expect("a scan runs over positions"));

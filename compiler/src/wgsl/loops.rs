@@ -14,8 +14,13 @@ const SHARED: i64 = 32;
 pub(super) enum Share {
     /// The lanes of a workgroup, each some elements.
     Lanes,
-    /// One invocation, the elements of one entry (`entry`) of the axis that is shared out.
-    Entry(usize),
+    /// The elements of one entry (`entry`) of the axis that is shared out.
+    Entry {
+        /// The axis's entries.
+        entries: usize,
+        /// So many invocations beside each other (`beside`) share the innermost other axis of the result, if there is one.
+        neighbours: usize,
+    },
 }
 
 impl Spelling<'_> {
@@ -30,7 +35,7 @@ impl Spelling<'_> {
         }
         match share {
             Share::Lanes => self.over_lanes(text, stage, &at),
-            Share::Entry(entries) => self.of_entry(text, stage, &at, 0, entries),
+            Share::Entry { entries, neighbours } => self.of_entry(text, stage, &at, 0, (entries, neighbours)),
         }
     }
 
@@ -103,18 +108,23 @@ impl Spelling<'_> {
     }
 
     /// The loops over the result's indices, of which one is the entry.
-    fn of_entry(&mut self, text: &mut Text, stage: &Loop, at: &At, depth: usize, entries: usize) {
+    fn of_entry(&mut self, text: &mut Text, stage: &Loop, at: &At, depth: usize, shared: (usize, usize)) {
         if depth == stage.results {
             return self.one_element(text, stage, at);
         }
         let (from, to) = self.range(&stage.ranges[depth]);
         let name = at.indices[depth].clone();
+        let (entries, neighbours) = shared;
         if stage.slice != Some(depth) {
-            return text.count(&name, &from.text, &to, 1, |text| self.of_entry(text, stage, at, depth + 1, entries));
+            let (from, by) = match neighbours > 1 && innermost(stage) == Some(depth) {
+                true => (from.plus(&Expression::atom("beside")), neighbours),
+                false => (from, 1),
+            };
+            return text.count(&name, &from.text, &to, by, |text| self.of_entry(text, stage, at, depth + 1, shared));
         }
         let mut inner = |text: &mut Text| {
             text.line(format!("let {name} = entry;"));
-            self.of_entry(text, stage, at, depth + 1, entries);
+            self.of_entry(text, stage, at, depth + 1, shared);
         };
         match (from.as_whole(), to.as_whole()) {
             (Some(0), Some(all)) if all == entries as i64 => text.block("", inner),
@@ -245,6 +255,11 @@ impl Spelling<'_> {
         }
         all
     }
+}
+
+/// The innermost axis of a result beside the one that is shared out.
+pub(super) fn innermost(stage: &Loop) -> Option<usize> {
+    (0..stage.results).rev().find(|depth| stage.slice != Some(*depth))
 }
 
 /// The product of two sizes.

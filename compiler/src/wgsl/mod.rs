@@ -8,7 +8,8 @@
 //! | --- | --- |
 //! | `phases.rs` | nothing: it plans which stages are a dispatch, and where short-lived arrays lie |
 //! | `columns.rs` | nothing: it orders a product's columns for what uses them |
-//! | `kernel.rs` | the module, its bindings and entry points, scans |
+//! | `kernel.rs` | the module, its bindings and entry points, scans step by step |
+//! | `positions.rs` | scans over many positions at once |
 //! | `loops.rs` | pointwise equations and reductions |
 //! | `product.rs` | products in tiles, of few rows, inside a workgroup |
 //! | `attention.rs` | attention |
@@ -28,6 +29,7 @@ mod loops;
 mod names;
 mod numbers;
 mod phases;
+mod positions;
 mod product;
 mod shader;
 mod text;
@@ -36,7 +38,7 @@ pub mod validate;
 mod weights;
 
 pub use kernel::emit;
-pub use shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
+pub use shader::{Entry, EntrySteps, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 pub use weights::{Layout, layouts};
 
 use crate::kernel::Program;
@@ -54,15 +56,19 @@ impl Shader {
         text.push('\n');
         for phase in &self.phases {
             let ways = phase.entries.iter().map(|entry| {
-                let most = entry.most.map_or(String::new(), |most| format!(" (up to {most} rows)"));
-                format!("{}{most}: {}", entry.name, entry.grid)
+                let what = if entry.steps.is_some() { "sequences" } else { "rows" };
+                let most = entry.most.map(|most| format!("up to {most} {what}"));
+                let least = entry.steps.filter(|own| own.least > 0).map(|own| format!("{} steps or more", own.least));
+                let again = entry.steps.filter(|own| own.each > 1).map(|own| format!("again for every {}", own.each));
+                let when: Vec<String> = most.into_iter().chain(least).chain(again).collect();
+                let when = if when.is_empty() { String::new() } else { format!(" ({})", when.join(", ")) };
+                format!("{}{when}: {}", entry.name, entry.grid)
             });
             text.push_str(&format!("// dispatch {}\n", ways.collect::<Vec<_>>().join("; ")));
         }
-        match self.steps {
-            None => {}
-            Some(1) => text.push_str("// and so on for each step\n"),
-            Some(steps) => text.push_str(&format!("// and again for every {steps} steps\n")),
+        let steps = self.phases.iter().flat_map(|phase| &phase.entries).filter_map(|entry| entry.steps);
+        if steps.clone().any(|own| own.each == 1) {
+            text.push_str("// and so on for each step\n");
         }
         text
     }

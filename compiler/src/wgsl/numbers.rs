@@ -30,7 +30,7 @@ impl Spelling<'_> {
             Scalar::Index(index) => Expression::atom(format!("f32({})", at.indices[*index])),
             Scalar::Position => {
                 self.need(Need::Position);
-                Expression::atom("f32(position)")
+                Expression::atom(format!("f32({})", self.position))
             }
             Scalar::Length(time) => Expression::atom(format!("f32({})", self.need(Need::Length(*time)))),
             Scalar::Read(access) => self.read(access, at),
@@ -164,7 +164,7 @@ impl Spelling<'_> {
             let position = match row {
                 Row::Here => {
                     self.need(Need::Position);
-                    Expression::atom("position")
+                    Expression::atom(self.position)
                 }
                 Row::At(offset) => self.offset(offset, at),
             };
@@ -230,7 +230,7 @@ impl Spelling<'_> {
         let mut sum = Expression::whole(0);
         if offset.position != 0 {
             self.need(Need::Position);
-            sum = Expression::atom("position").times(offset.position);
+            sum = Expression::atom(self.position).times(offset.position);
         }
         for (time, times) in &offset.last {
             let length = Expression::atom(self.need(Need::Length(*time)));
@@ -266,7 +266,7 @@ impl Spelling<'_> {
             let mut sum = Expression::whole(0);
             if bound.position != 0 {
                 self.need(Need::Position);
-                sum = Expression::atom("position").times(bound.position);
+                sum = Expression::atom(self.position).times(bound.position);
             }
             if let Some(time) = bound.length {
                 sum = sum.plus(&Expression::atom(self.need(Need::Length(time))));

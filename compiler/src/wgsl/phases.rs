@@ -6,6 +6,7 @@
 //! the product is, and it is never stored: bias, activation and residual cost no dispatch and no memory.
 
 use super::columns::columns;
+use super::positions::{FEW_BYTES, FEW_ENTRIES, FEW_STEPS, POSITIONS, Positions, positions};
 use super::shader::Target;
 use crate::kernel::{Body, Kernel, Loop, Place, Product, Range, Row, Scalar, Stage, Steps};
 
@@ -15,7 +16,7 @@ const WEIGHTS_OF_ONE_WORKGROUP: usize = 1 << 20;
 
 /// Turns of loops that an invocation makes in one dispatch of a scan at most, as far as sizes tell: drivers stop shaders that
 /// run for seconds, and Mesa's software driver leaves loops after 65,536 turns of all of them together.
-const TURNS: usize = 1 << 15;
+pub(super) const TURNS: usize = 1 << 15;
 
 /// How a kernel is dispatched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(super) enum Form {
     Sequence,
     /// All dispatches anew for each step.
     Steps,
-    /// One invocation for each entry of an axis and each sequence.
+    /// One invocation for each entry of an axis and each sequence; or many positions at once.
     Entries(usize),
     /// Attention.
     Attention,
@@ -61,6 +62,8 @@ pub(super) struct Plan<'k> {
     pub steps: Option<usize>,
     pub works: Vec<Work<'k>>,
     pub scratch: Vec<ScratchPlace>,
+    /// Of a scan whose work is shared out: how it goes over many positions at once, where it can.
+    pub positions: Option<Positions<'k>>,
 }
 
 /// Plans a kernel.
@@ -74,6 +77,7 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Pla
         steps: Some((TURNS / turns(stages, lanes)).max(1)),
         works: vec![Work::Stages(stages.iter().collect())],
         scratch: vec![place; kernel.scratch.len()],
+        positions: None,
     };
     match &kernel.body {
         Body::Attention(_) => Plan {
@@ -82,15 +86,25 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Pla
             steps: None,
             works: Vec::new(),
             scratch: Vec::new(),
+            positions: None,
         },
         Body::Rows { stages, .. } => {
             let (works, scratch) = split(kernel, stages, room);
             let why = "dispatch after dispatch over all rows".to_string();
-            Plan { form: Form::Rows, why, steps: None, works, scratch }
+            Plan { form: Form::Rows, why, steps: None, works, scratch, positions: None }
         }
-        Body::Scan { steps: Steps::Blocks { slices: Some(entries), .. }, stages, .. } if are_sliced(stages) => {
-            let why = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
-            all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer, *entries)
+        Body::Scan { backward, steps: Steps::Blocks { slices: Some(entries), .. }, stages } if are_sliced(stages) => {
+            let alone = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
+            let positions = positions(kernel, stages, *backward, *entries, target);
+            let why = match &positions {
+                None => alone,
+                Some(positions) => format!(
+                    "{POSITIONS} positions at once for up to {} sequences (of {entries} entries, of which {FEW_ENTRIES} are few, \
+                     and so many numbers that fit into {FEW_BYTES} bytes) with {FEW_STEPS} positions or more; else {alone}",
+                    positions.sequences
+                ),
+            };
+            Plan { positions, ..all(Form::Entries(*entries), why, stages, ScratchPlace::Buffer, *entries) }
         }
         Body::Scan { stages, .. } => {
             let weights = stages.iter().filter_map(|stage| match stage {
@@ -110,7 +124,7 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Pla
                 "dispatches for each step, in one submission: {bytes} of {room} bytes of workgroup memory and {weights} \
                  bytes of weights a step, where {WEIGHTS_OF_ONE_WORKGROUP} are the most for one workgroup"
             );
-            Plan { form: Form::Steps, why, steps: Some(1), works, scratch }
+            Plan { form: Form::Steps, why, steps: Some(1), works, scratch, positions: None }
         }
     }
 }

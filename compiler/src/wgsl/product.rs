@@ -33,10 +33,12 @@ impl Spelling<'_> {
         };
         let few = Grid::Tiles { vectors, rows: 1, columns, width: FEW_COLUMNS };
         let tiles = Grid::Tiles { vectors, rows: TILE, columns, width: TILE };
+        let each = matches!(self.kernel.body, Body::Scan { .. }).then_some(1);
+        let any = |name: &str, grid: Grid| Entry::any(format!("{name}{suffix}"), grid, each);
         Phase {
             entries: vec![
-                Entry { name: format!("product_few{suffix}"), grid: few, most: Some(FEW_ROWS / vectors.min(FEW_ROWS)) },
-                Entry { name: format!("product{suffix}"), grid: tiles, most: None },
+                Entry { most: Some(FEW_ROWS / vectors.min(FEW_ROWS)), ..any("product_few", few) },
+                any("product", tiles),
             ],
         }
     }

@@ -57,8 +57,6 @@ pub struct Shader {
     pub scratch: Vec<Stored>,
     /// What is dispatched, in order.
     pub phases: Vec<Phase>,
-    /// Of a scan: the steps of a dispatch. All phases are dispatched anew for the next ones.
-    pub steps: Option<usize>,
 }
 
 /// A short-lived array that outlives a dispatch.
@@ -66,11 +64,11 @@ pub struct Shader {
 pub struct Stored {
     /// The value's name.
     pub name: String,
-    /// Numbers for each of the kernel's rows, or for each sequence where it is a scan.
+    /// Numbers in a row: there are so many as the entry point needs ([`Entry::slots`]).
     pub row: usize,
 }
 
-/// A dispatch: the first of these entries that takes so many rows.
+/// A dispatch: the first of these entries that takes so many rows and steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
     /// Ways to compute the same.
@@ -84,8 +82,21 @@ pub struct Entry {
     pub name: String,
     /// What is dispatched of it.
     pub grid: Grid,
-    /// Rows that it takes at most.
+    /// Rows that it takes at most, or sequences where it is a scan.
     pub most: Option<usize>,
+    /// Of a scan: how its steps are dispatched.
+    pub steps: Option<EntrySteps>,
+    /// Rows of short-lived arrays that it needs for each row of the kernel, or for each sequence where it is a scan.
+    pub slots: usize,
+}
+
+/// The steps of a scan that an entry point takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntrySteps {
+    /// Those of one dispatch. All phases are dispatched anew for the next ones.
+    pub each: usize,
+    /// So many at least in the longest sequence.
+    pub least: usize,
 }
 
 /// Which workgroups there are, for a number of rows: of the kernel, or sequences where it is a scan.
@@ -129,6 +140,13 @@ impl Grid {
     }
 }
 
+impl Entry {
+    /// An entry point that takes any number of rows, or of sequences and steps.
+    pub(super) fn any(name: String, grid: Grid, each: Option<usize>) -> Entry {
+        Entry { name, grid, most: None, steps: each.map(|each| EntrySteps { each, least: 0 }), slots: 1 }
+    }
+}
+
 impl fmt::Display for Grid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -148,9 +166,11 @@ impl fmt::Display for Grid {
 }
 
 impl Phase {
-    /// The entry for so many rows.
-    pub fn entry(&self, rows: usize) -> &Entry {
-        let fits = self.entries.iter().find(|entry| entry.most.is_none_or(|most| rows <= most));
-        fits.expect("a phase's last entry takes any number of rows")
+    /// The entry for so many rows; for so many sequences where it is a scan, the longest of which has so many steps.
+    pub fn entry(&self, rows: usize, steps: usize) -> &Entry {
+        let takes = |entry: &&Entry| {
+            entry.most.is_none_or(|most| rows <= most) && entry.steps.is_none_or(|own| steps >= own.least)
+        };
+        self.entries.iter().find(takes).expect("a phase's last entry takes any number of rows and steps")
     }
 }

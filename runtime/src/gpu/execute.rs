@@ -128,11 +128,10 @@ impl Executable {
         for (number, call) in self.program.calls.iter().enumerate() {
             let kernel = &self.program.kernels[call.kernel];
             let shader = &self.kernels[call.kernel].shader;
-            let (steps, each) = match (shader.steps, kernel.rows) {
-                (Some(each), Some(track)) => (rows.longest(track), each),
-                (Some(_), None) | (None, _) => (1, 1),
-            };
+            let longest = kernel.rows.map_or(1, |track| rows.longest(track));
             for (begin, end) in self.ranges(call, rows, fresh) {
+                let of_scan = shader.phases.first().and_then(|ways| ways.entry(end - begin, longest).steps);
+                let (steps, each) = of_scan.map_or((1, 1), |own| (longest, own.each));
                 for step in (0..steps).step_by(each) {
                     let run = (begin, end, step);
                     let place = runs.iter().rposition(|known| *known == run).unwrap_or_else(|| {
@@ -140,7 +139,7 @@ impl Executable {
                         runs.len() - 1
                     });
                     for (phase, ways) in shader.phases.iter().enumerate() {
-                        let entry = ways.entry(end - begin);
+                        let entry = ways.entry(end - begin, longest);
                         let groups = entry.grid.workgroups(end - begin);
                         if let Some(needed) = groups.iter().copied().find(|groups| *groups > most) {
                             return Err(GpuError::Limit {
@@ -187,8 +186,11 @@ impl Executable {
         }
         for call in &self.program.calls {
             let end = self.ranges(call, rows, &order.fresh).iter().map(|(_, end)| *end).max().unwrap_or(0) as u64;
-            for (place, scratch) in self.kernels[call.kernel].shader.scratch.iter().enumerate() {
-                let bytes = end.saturating_mul(scratch.row as u64 * 4);
+            let shader = &self.kernels[call.kernel].shader;
+            let longest = self.program.kernels[call.kernel].rows.map_or(1, |track| rows.longest(track));
+            let slots = shader.phases.iter().map(|ways| ways.entry(end as usize, longest).slots).max().unwrap_or(1);
+            for (place, scratch) in shader.scratch.iter().enumerate() {
+                let bytes = end.saturating_mul((slots * scratch.row) as u64 * 4);
                 buffers.require(device, Use::Scratch(place), bytes, &scratch.name)?;
             }
         }

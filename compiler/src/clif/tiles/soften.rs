@@ -38,8 +38,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
     let lowest = emitter.splat(f32::MIN);
     let end = emitter.size(4 * KEY_BLOCK);
     let zero = emitter.size(0);
-    let unfinished =
-        |emitter: &mut Emitter, at: Value, end: Value| emitter.compare(IntCC::UnsignedLessThan, at, end);
+    let unfinished = |emitter: &mut Emitter, at: Value, end: Value| emitter.compare(IntCC::UnsignedLessThan, at, end);
     let largest = emitter.repeat(
         &[zero, lowest],
         |emitter, carried| unfinished(emitter, carried[0], end),

@@ -26,8 +26,8 @@ fn soften(callable: &Callable, state: &mut State, width: usize) {
     // SAFETY: the tile's version is for this processor, and all is as large as it needs.
     unsafe {
         let tile: SoftenTile = transmute(callable.address(Tile::Soften));
-        let [scores, highest, total, mix] =
-            [&mut state.scores, &mut state.highest, &mut state.total, &mut state.mix].map(|numbers| numbers.as_mut_ptr());
+        let [scores, highest, total, mix] = [&mut state.scores, &mut state.highest, &mut state.total, &mut state.mix]
+            .map(|numbers| numbers.as_mut_ptr());
         tile(rows, scores, ROW, highest, total, mix, width);
     }
 }
