@@ -4,9 +4,10 @@ use crate::batch::{Batch, InputError};
 use crate::execute::{Executable, RunError};
 #[cfg(feature = "gpu")]
 use crate::gpu;
+use crate::matrix::Kept;
 use crate::stream::{Chunk, Engine, NewRows, Stream};
-use crate::tiles::{Instructions, Tiles};
-use crate::weights::{BindError, Checkpoint, Loaded, WeightError, config_setting, load};
+use crate::tiles::{Instructions, Precision, Tiles};
+use crate::weights::{BindError, Checkpoint, Given, Loaded, WeightError, config_setting, load_as};
 use anstyle::{AnsiColor, Style};
 use seqwright_compiler::check::program::Program as Files;
 use seqwright_compiler::check::{self, Missing};
@@ -21,6 +22,7 @@ use seqwright_compiler::syntax::tree::Kind;
 use seqwright_compiler::table::{self, Table};
 use seqwright_compiler::term::{TimeId, ValueId};
 use seqwright_compiler::{pass, syntax};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -254,10 +256,18 @@ fn refusal(checked: &Checked, why: &Refusal, graph: &Graph, time: Option<TimeId>
 /// # Errors
 /// Everything about the table or the checkpoint that does not fit.
 pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loaded, Failure> {
+    weights_as(checked, checkpoint, Precision::F32)
+}
+
+/// The same for products that keep weights in a precision.
+///
+/// # Errors
+/// As for [`weights`].
+pub fn weights_as(checked: &Checked, checkpoint: Option<&Checkpoint>, precision: Precision) -> Result<Loaded, Failure> {
     let Some(checkpoint) = checkpoint else {
         let missing: Vec<&str> = checked.model.weights().map(|(_, value)| value.path.as_str()).collect();
         if missing.is_empty() {
-            return Ok(Loaded::default());
+            return Ok(Loaded { precision, ..Loaded::default() });
         }
         return Err(Failure::Other(format!(
             "the model `{}` has weights ({}{}) and no checkpoint is given: pass `--checkpoint DIR`",
@@ -268,7 +278,8 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
     };
     let table: Table = table::bindings(&checked.files, &checked.model, checkpoint.format())
         .map_err(|diagnostics| Failure::Mistakes(diagnostics, checked.sources.clone()))?;
-    load(&checked.model, &table, checkpoint).map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
+    load_as(&checked.model, &table, checkpoint, precision)
+        .map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
 }
 
 /// What runs a model.
@@ -319,7 +330,7 @@ impl Runner {
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
-                weights: loaded
+                weights: floats(loaded, "the interpreter")?
                     .values
                     .iter()
                     .map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect()))
@@ -352,6 +363,16 @@ impl Runner {
     /// What a run gives: names and values.
     pub fn outputs(&self) -> &[(String, ValueId)] {
         &self.outputs
+    }
+
+    /// How products keep the weights that they multiply with, where the processor runs the model.
+    pub fn kept(&self) -> Option<&Kept> {
+        match &self.way {
+            Way::Cpu(executable) => Some(executable.kept()),
+            #[cfg(feature = "gpu")]
+            Way::Gpu(_) => None,
+            Way::Interpreter { .. } => None,
+        }
     }
 
     /// What was done on a GPU, if that is what runs the model.
@@ -458,7 +479,7 @@ fn executable(
         .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
     let model = &stages.fused.graph.model;
     let weights = program_weights(checked, loaded, model);
-    Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
+    Executable::new(stages.program, model, &weights, loaded.precision, &tiles, threads).map_err(Failure::Other)
 }
 
 /// Opens the device of an adapter.
@@ -478,15 +499,35 @@ fn gpu_failure(checked: &Checked) -> impl Fn(RunError) -> Failure {
 #[cfg(feature = "gpu")]
 fn on_gpu(checked: &Checked, loaded: &Loaded, stages: Stages, device: gpu::Device) -> Result<gpu::Executable, Failure> {
     let model = &stages.fused.graph.model;
-    let weights = program_weights(checked, loaded, model);
+    let loaded = floats(loaded, "a GPU")?;
+    let weights = program_weights(checked, &loaded, model);
+    let numbers = |(id, given)| match given {
+        Given::Numbers(numbers) => Some((id, numbers)),
+        Given::Blocks(_) => None,
+    };
+    let weights = weights.into_iter().filter_map(numbers).collect();
     pollster::block_on(gpu::Executable::new(device, stages.program, model, &weights)).map_err(gpu_failure(checked))
 }
 
+/// Weights as floats, for what multiplies with nothing else: blocks of a file are expanded.
+///
+/// # Errors
+/// They were to be rounded.
+fn floats<'l>(loaded: &'l Loaded, what: &str) -> Result<Cow<'l, Loaded>, Failure> {
+    match loaded.precision {
+        Precision::F32 | Precision::File => Ok(loaded.expanded()),
+        Precision::Bf16 | Precision::Q8 | Precision::Q4 => Err(Failure::Other(format!(
+            "{what} multiplies with 32-bit weights, not with {}: leave `--weights` out, or run on the processor",
+            loaded.precision.name()
+        ))),
+    }
+}
+
 /// A model's weights by the numbers that a program has for them: passes number values anew, paths stay.
-fn program_weights<'l>(checked: &Checked, loaded: &'l Loaded, model: &Model) -> BTreeMap<ValueId, &'l [f32]> {
-    let by_path: BTreeMap<&str, &'l Vec<f32>> =
-        loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
-    let found = |(id, value): (ValueId, &Value)| Some((id, by_path.get(value.path.as_str())?.as_slice()));
+fn program_weights<'l>(checked: &Checked, loaded: &'l Loaded, model: &Model) -> BTreeMap<ValueId, Given<'l>> {
+    let by_path: BTreeMap<&str, Given<'l>> =
+        loaded.given().map(|(id, given)| (checked.model.value(id).path.as_str(), given)).collect();
+    let found = |(id, value): (ValueId, &Value)| Some((id, *by_path.get(value.path.as_str())?));
     model.weights().filter_map(found).collect()
 }
 
@@ -604,6 +645,15 @@ impl Streamer {
     /// The sequences.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// How products keep the weights that they multiply with, where the processor runs the model.
+    pub fn kept(&self) -> Option<&Kept> {
+        match self.stream.engine() {
+            Engine::Cpu(executable) => Some(executable.kept()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => None,
+        }
     }
 
     /// What was done on a GPU, if that is what runs the model.

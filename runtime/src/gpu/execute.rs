@@ -4,8 +4,11 @@
 use super::buffers::{Buffers, Use, create};
 use super::{Device, GpuError};
 use crate::batch::Batch;
-use crate::execute::{RunError, When, fingerprint, input_of, packed_elements, rows_of};
+use crate::execute::{RunError, When, fingerprint, input_of, rows_of};
+use crate::matrix::packed_elements;
 use crate::rows::Rows;
+use crate::tiles::Precision;
+use crate::weights::Given;
 use half::f16;
 use seqwright_compiler::kernel::{Body, BufferId, Call, Kernel, Part, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
@@ -128,6 +131,7 @@ impl Executable {
         model: &Model,
         weights: &BTreeMap<ValueId, &[f32]>,
     ) -> Result<Executable, RunError> {
+        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers))).collect();
         let mut counts = Counts::default();
         let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let weight = |id: &ValueId| {
@@ -197,7 +201,7 @@ impl Executable {
         }
         device.check()?;
         Ok(Executable {
-            fingerprint: fingerprint(&program, weights),
+            fingerprint: fingerprint(&program, &given, Precision::F32),
             device,
             program,
             kernels,

@@ -3,6 +3,7 @@
 
 mod functions;
 mod product;
+mod weights;
 
 use std::mem::transmute;
 
