@@ -4,7 +4,7 @@
 //! with 128-bit vectors can reach (see `ARCHITECTURE.md`). Each has a version emitted by Cranelift, for processors whose
 //! vectors are 128 bits wide anyway and for tests, and versions written with the processor's intrinsics.
 //!
-//! All pointers are to `f32`; all sizes and strides count `f32` elements and are passed as pointer-sized integers.
+//! All pointers but that to packed weights are to `f32`; all sizes and strides count `f32` elements and are passed as pointer-sized integers.
 
 pub mod constants;
 
@@ -18,7 +18,8 @@ pub enum Tile {
     Product,
     /// `weights(m, from, to, k, a, lda, weights, c, ldc)`: the product with a packed matrix of weights, of its columns
     /// `from..to` alone, which are also those of `c` that are written: `c[i, j] = sum over p (a[i, p] * weights[p, j])`.
-    /// `from` begins a panel. Otherwise as [`Tile::Product`].
+    /// `from` begins a panel. `weights` is what the runtime gives for a matrix: it says how its numbers are kept, so that
+    /// machine code does not depend on it. A row's result does not depend on the rows it was computed with.
     Weights,
     /// `barrier(barrier)`: waits until all threads that share a kernel's rows have come here. 0 for one that has them alone.
     Barrier,

@@ -3,14 +3,14 @@
 
 use crate::batch::Batch;
 use crate::link::{KernelFunction, Linked};
+use crate::matrix::{Kept, packed};
 use crate::memory::Memory;
 use crate::rows::{Rows, Step};
 use crate::team::{Barrier, Team};
-use crate::tiles::{AlignedFloats, Tiles, pack, packed_length};
+use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
+use crate::weights::Given;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{
-    Body, Buffer, BufferId, Kernel, PackedPart, Part, Program, Role, Steps, TrackId, sharing,
-};
+use seqwright_compiler::kernel::{Body, Buffer, BufferId, Kernel, Part, Program, Role, Steps, TrackId, sharing};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
@@ -22,12 +22,21 @@ pub struct Executable {
     program: Program,
     linked: Linked,
     /// For each buffer that does not change: its numbers.
-    fixed: Vec<Option<AlignedFloats>>,
+    fixed: Vec<Option<Fixed>>,
+    kept: Kept,
     zeros: AlignedFloats,
     team: Team,
     /// For each kernel, what tells how it is shared out.
     efforts: Vec<Effort>,
     fingerprint: u64,
+}
+
+/// A buffer that does not change.
+enum Fixed {
+    /// As kernels read them.
+    Numbers(AlignedFloats),
+    /// As products take them.
+    Packed(PackedWeights),
 }
 
 /// Why a batch is not run.
@@ -98,14 +107,16 @@ pub(crate) fn input_of<'b>(buffer: &Buffer, batch: &'b Batch, rows: &Rows) -> Re
 }
 
 impl Executable {
-    /// Compiles a program for this processor, with these weights (row-major in their axes' order).
+    /// Compiles a program for this processor, with these weights (row-major in their axes' order), which products keep in a
+    /// precision.
     ///
     /// # Errors
     /// What linking refuses; a weight that is not given.
     pub fn new(
         program: Program,
         model: &Model,
-        weights: &BTreeMap<ValueId, &[f32]>,
+        weights: &BTreeMap<ValueId, Given>,
+        precision: Precision,
         tiles: &Tiles,
         threads: usize,
     ) -> Result<Executable, String> {
@@ -114,17 +125,24 @@ impl Executable {
             weights.get(id).copied().ok_or_else(|| format!("the weight `{}` is not given", model.value(*id).path))
         };
         let mut fixed = Vec::new();
+        let mut kept = Kept::default();
         for buffer in &program.buffers {
             fixed.push(match &buffer.role {
                 Role::Input(_) | Role::Computed { .. } | Role::Kept => None,
-                Role::Weight(id) => Some(aligned(weight(id)?)),
+                Role::Weight(id) => Some(Fixed::Numbers(match weight(id)? {
+                    Given::Numbers(numbers) => aligned(numbers),
+                    Given::Blocks(blocks) => aligned(&blocks.expand()),
+                })),
                 Role::Packed(parts) => {
-                    let sources = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
-                    Some(packed(parts, &sources, tiles.panel_width))
+                    let given = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
+                    let matrix = packed(parts, &given, precision, tiles, linked.product());
+                    kept.add(&buffer.name, buffer.row, &matrix);
+                    Some(Fixed::Packed(matrix))
                 }
                 Role::Constant(id) => match &model.value(*id).kind {
                     ValueKind::Constant(numbers) => {
-                        Some(aligned(&numbers.iter().map(|number| *number as f32).collect::<Vec<_>>()))
+                        let numbers: Vec<f32> = numbers.iter().map(|number| *number as f32).collect();
+                        Some(Fixed::Numbers(aligned(&numbers)))
                     }
                     ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Equation(_) => None,
                 },
@@ -138,9 +156,14 @@ impl Executable {
             heads: kernel.heads().unwrap_or(1),
         });
         let efforts = efforts.collect();
-        let fingerprint = fingerprint(&program, weights);
+        let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        Ok(Executable { program, linked, fixed, zeros, team, efforts, fingerprint })
+        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint })
+    }
+
+    /// How the weights that products multiply with are kept.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// A number that tells this program with these weights from others.
@@ -316,7 +339,8 @@ impl Executable {
     fn address(&self, memory: &mut Memory, id: BufferId) -> *mut f32 {
         match &self.fixed[id.0 as usize] {
             // Kernels never write what does not change.
-            Some(numbers) => numbers.as_ptr().cast_mut(),
+            Some(Fixed::Numbers(numbers)) => numbers.as_ptr().cast_mut(),
+            Some(Fixed::Packed(weights)) => weights.head().cast_mut().cast(),
             None => memory.address(id),
         }
     }
@@ -325,7 +349,8 @@ impl Executable {
     pub(crate) fn read(&self, memory: &Memory, rows: &Rows, id: BufferId) -> Vec<f32> {
         let buffer = self.program.buffer(id);
         let all: &[f32] = match &self.fixed[id.0 as usize] {
-            Some(numbers) => numbers,
+            Some(Fixed::Numbers(numbers)) => numbers,
+            Some(Fixed::Packed(_)) => unreachable!("a packed matrix is no value"),
             None => memory.numbers(id),
         };
         let mut read = Vec::new();
@@ -408,13 +433,24 @@ impl SharedArguments<'_> {
 /// Numbers of each weight that its fingerprint looks at.
 const LOOKED_AT: usize = 64;
 
-/// A hash of a program's text and of numbers of each weight.
-pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, &[f32]>) -> u64 {
+/// A hash of a program's text, of numbers of each weight, and of how products keep them.
+pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>, precision: Precision) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     program.print().hash(&mut hasher);
-    for numbers in weights.values() {
-        let step = (numbers.len() / LOOKED_AT).max(1);
-        numbers.iter().step_by(step).for_each(|number| number.to_bits().hash(&mut hasher));
+    if precision != Precision::F32 {
+        precision.hash(&mut hasher);
+    }
+    for given in weights.values() {
+        match given {
+            Given::Numbers(numbers) => {
+                let step = (numbers.len() / LOOKED_AT).max(1);
+                numbers.iter().step_by(step).for_each(|number| number.to_bits().hash(&mut hasher));
+            }
+            Given::Blocks(blocks) => {
+                let step = (blocks.bytes.len() / LOOKED_AT).max(1);
+                blocks.bytes.iter().step_by(step).for_each(|byte| byte.hash(&mut hasher));
+            }
+        }
     }
     hasher.finish()
 }
@@ -423,37 +459,4 @@ pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {
     let mut all = AlignedFloats::zeroed(numbers.len().max(1));
     all[..numbers.len()].copy_from_slice(numbers);
     all
-}
-
-/// Weights side by side, packed for the product tile.
-fn packed(parts: &[PackedPart], sources: &[&[f32]], panel_width: usize) -> AlignedFloats {
-    let (columns, depth, element) = packed_elements(parts, sources);
-    debug_assert!(packed_length(panel_width, columns, depth) >= columns * depth);
-    pack(panel_width, columns, depth, element)
-}
-
-/// Weights side by side as one matrix: its columns, its depth, and the number in a column and row.
-pub(crate) fn packed_elements(
-    parts: &[PackedPart],
-    sources: &[&[f32]],
-) -> (usize, usize, impl Fn(usize, usize) -> f32) {
-    let depth = parts.first().map_or(0, |part| part.depth);
-    let columns: usize = parts.iter().map(|part| part.columns).sum();
-    let mut column_of: Vec<(usize, usize)> = Vec::with_capacity(columns);
-    let mut depth_of: Vec<Vec<usize>> = Vec::new();
-    for (number, part) in parts.iter().enumerate() {
-        column_of.extend(offsets(&part.column_axes).into_iter().map(|offset| (number, offset)));
-        depth_of.push(offsets(&part.depth_axes));
-    }
-    (columns, depth, move |column, row| {
-        let (number, offset) = column_of[column];
-        sources[number][offset + depth_of[number][row]]
-    })
-}
-
-/// The offset of every combination of entries along some axes, the last running fastest.
-fn offsets(axes: &[(usize, usize)]) -> Vec<usize> {
-    axes.iter().fold(vec![0], |all, (size, stride)| {
-        all.iter().flat_map(|offset| (0..*size).map(move |entry| offset + entry * stride)).collect()
-    })
 }

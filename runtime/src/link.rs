@@ -2,6 +2,7 @@
 
 use crate::tiles::Tiles;
 use crate::tiles::emitted::EmittedTiles;
+use crate::tiles::weights::ProductTile;
 use cranelift_codegen::Context;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
@@ -18,6 +19,7 @@ pub type KernelFunction = unsafe extern "C" fn(*const usize, *const *mut f32, us
 pub struct Linked {
     module: Option<JITModule>,
     functions: Vec<KernelFunction>,
+    product: ProductTile,
     /// Kept while kernels may call them.
     _emitted: Option<EmittedTiles>,
 }
@@ -71,7 +73,16 @@ impl Linked {
                 unsafe { std::mem::transmute::<*const u8, KernelFunction>(address) }
             })
             .collect();
-        Ok(Linked { module: Some(module), functions, _emitted: emitted })
+        let product = tiles.address(Tile::Product).or_else(|| emitted.as_ref()?.address(Tile::Product));
+        let product = product.ok_or_else(|| format!("there is no {} for this processor", Tile::Product.name()))?;
+        // SAFETY: every version of the tile has this signature, and lives as long as `emitted`.
+        let product = unsafe { std::mem::transmute::<*const u8, ProductTile>(product) };
+        Ok(Linked { module: Some(module), functions, product, _emitted: emitted })
+    }
+
+    /// The product tile, for as long as `self` is there.
+    pub fn product(&self) -> ProductTile {
+        self.product
     }
 
     /// The function of a kernel, for as long as `self` is there.

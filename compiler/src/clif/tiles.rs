@@ -20,8 +20,7 @@ use crate::tile::Tile;
 pub const PANEL_WIDTH: usize = 8;
 
 /// The tiles that have an emitted version. The others are plain Rust everywhere.
-pub const EMITTED: [Tile; 7] =
-    [Tile::Product, Tile::Weights, Tile::Soften, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
+pub const EMITTED: [Tile; 6] = [Tile::Product, Tile::Soften, Tile::Exp, Tile::Tanh, Tile::Sigmoid, Tile::Erf];
 
 /// The emitted version of a tile of [`EMITTED`], for a target with this calling convention and type of pointers.
 ///
@@ -38,13 +37,12 @@ pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function
     let arguments = emitter.parameters(entry);
     match tile {
         Tile::Product => product::emit(&mut emitter, &arguments),
-        Tile::Weights => product::emit_weights(&mut emitter, &arguments),
         Tile::Soften => soften::emit(&mut emitter, &arguments),
         Tile::Exp => functions::emit(&mut emitter, &arguments, functions::exp),
         Tile::Tanh => functions::emit(&mut emitter, &arguments, functions::tanh),
         Tile::Sigmoid => functions::emit(&mut emitter, &arguments, functions::sigmoid),
         Tile::Erf => functions::emit(&mut emitter, &arguments, functions::erf),
-        Tile::Barrier | Tile::Pack | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => {
+        Tile::Weights | Tile::Barrier | Tile::Pack | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => {
             panic!("{} is not emitted", tile.name())
         }
     }

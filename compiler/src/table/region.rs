@@ -128,7 +128,7 @@ impl Region {
     /// The region as stretches without gaps on both sides, if its columns lie so: place in the matrix,
     /// place in the weight, length. It is a single one where the region is as wide as the matrix and its
     /// rows follow each other in the weight.
-    fn runs(&self, width: usize) -> Option<impl Iterator<Item = (usize, usize, usize)> + use<>> {
+    pub fn runs(&self, width: usize) -> Option<impl Iterator<Item = (usize, usize, usize)> + use<>> {
         let columns = count(&self.columns);
         if !matches!(self.columns.as_slice(), [] | [Strided { stride: 1, .. }]) || columns == 1 && width > 1 {
             return None;

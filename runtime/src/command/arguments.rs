@@ -7,7 +7,7 @@ mod generate;
 
 pub use self::generate::{GenerateArguments, Tokens};
 
-use crate::tiles::Instructions;
+use crate::tiles::{Instructions, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -95,6 +95,14 @@ its values; the first axis of each counts the sequences. `in.lengths` says how l
 tolerance * max(1, |expected|) at most. `out.greedy` expects the most probable tokens, one after the other: it
 begins with those of `in.prompt`, or with its own first token where there is no prompt.")]
     Verify(VerifyArguments),
+    /// Measure how probable a language model finds a text, and what weights of fewer bits change of it
+    #[command(after_help = "Examples:
+  seqc perplexity gpt2.seq --checkpoint gpt2 --text book.txt
+  seqc perplexity llama.seq --checkpoint model.gguf --text book.txt --weights q4 --compare
+
+The text is cut into windows of tokens, each read on its own. The perplexity is the exponential of the mean of
+how unlikely each token is after those before it in its window: less is better.")]
+    Perplexity(PerplexityArguments),
     /// List the GPUs that there are, their limits and features
     Devices(DevicesArguments),
 }
@@ -214,6 +222,10 @@ pub struct BackendArguments {
     /// Use this GPU: a number of `seqc devices`, or a part of a name
     #[arg(long, value_name = "NAME|INDEX")]
     pub adapter: Option<String>,
+    /// Keep the weights that products multiply with as 32- or 16-bit floats, or in blocks of 8 or 4 bits; as a GGUF file has
+    /// them, else as f32, where nothing is said
+    #[arg(long, value_enum, value_name = "NUMBERS")]
+    pub weights: Option<PrecisionName>,
     /// Store weights on the GPU as f32, or in half the memory as f16; what is computed is f32 either way
     #[arg(long, value_enum, value_name = "NUMBERS")]
     pub gpu_weights: Option<WeightsName>,
@@ -292,6 +304,42 @@ pub struct VerifyArguments {
     pub json: bool,
 }
 
+/// Arguments of `perplexity`.
+#[derive(Debug, Args)]
+pub struct PerplexityArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub model: ModelArguments,
+    /// The weights: a model folder, or a .safetensors, .gguf or .npz file
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// The text to read
+    #[arg(long, value_name = "FILE")]
+    pub text: PathBuf,
+    /// Read so many tokens at once
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = window)]
+    pub window: usize,
+    /// Run the model with 32-bit weights as well, and say how far apart both are
+    #[arg(long)]
+    pub compare: bool,
+    /// Take this value as the numbers for the next token, instead of the first result that can be
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub backend: BackendArguments,
+    /// Print one JSON document on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(tokens @ 2..) => Ok(tokens),
+        _ => Err("wanted is a number of tokens, two or more".to_string()),
+    }
+}
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum When {
@@ -321,6 +369,36 @@ pub enum BackendName {
     /// The meaning of every equation, in float64.
     #[value(help = None)]
     Interpreter,
+}
+
+/// How products keep the weights that they multiply with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionName {
+    /// 32-bit floats.
+    #[value(help = None)]
+    F32,
+    /// Their upper 16 bits.
+    #[value(help = None)]
+    Bf16,
+    /// Blocks of 32 numbers of 8 bits with a scale.
+    #[value(help = None)]
+    Q8,
+    /// Blocks of 32 numbers of 4 bits with a scale and a minimum.
+    #[value(help = None)]
+    Q4,
+}
+
+impl BackendArguments {
+    /// How products keep weights.
+    pub fn precision(&self) -> Precision {
+        match self.weights {
+            None => Precision::File,
+            Some(PrecisionName::F32) => Precision::F32,
+            Some(PrecisionName::Bf16) => Precision::Bf16,
+            Some(PrecisionName::Q8) => Precision::Q8,
+            Some(PrecisionName::Q4) => Precision::Q4,
+        }
+    }
 }
 
 /// How weights are stored on a GPU.

@@ -11,6 +11,7 @@ use super::prompts::{Prompts, Tokenizers};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json};
 use crate::generate::{Context, Conventions, Ended, Generator, Sampling, Settings, Start, Task, Text, Written, write};
+use crate::matrix::Kept;
 use crate::session::Failure;
 use signal_hook::consts::SIGINT;
 use std::ops::ControlFlow;
@@ -28,7 +29,13 @@ pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Resul
     let (sampling, seed) = sampling(arguments);
     let prompts = Prompts::of(arguments)?;
     let mut steps = Steps::default();
-    let prepared = prepare::prepare(&request, arguments.checkpoint.as_deref(), &mut steps, terminal)?;
+    let prepared = prepare::prepare(
+        &request,
+        arguments.checkpoint.as_deref(),
+        arguments.backend.precision(),
+        &mut steps,
+        terminal,
+    )?;
     let task = Task::of(&prepared.checked, arguments.output.as_deref())?;
     let tokenizers = Tokenizers::of(arguments, &prepared, &task)?;
     let writes = tokenizers.as_ref().map(Tokenizers::writes);
@@ -42,6 +49,8 @@ pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Resul
         let _waiting = Waiting::new(format!("compiling {}", prepared.checked.model.name));
         Generator::new(&prepared.checked, &prepared.loaded, arguments.output.as_deref(), backend)?
     };
+    let kept = generator.kept().and_then(Kept::note);
+    kept.iter().for_each(|note| terminal.note(note));
     let starts = sequences.begin(&mut generator)?;
     let headings = prompts.headings(&starts);
     let interrupted = interruptions()?;
@@ -79,6 +88,8 @@ pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Resul
     }
     let written = written?;
     let mut notes = prepared.loaded.notes.clone();
+    notes.extend(kept);
+    let told = notes.len();
     notes.extend(written.continuations.iter().enumerate().filter_map(|(number, one)| {
         let prompt = if starts.len() == 1 { String::new() } else { format!("prompt {}: ", number + 1) };
         Some(format!("{prompt}{}", why(&one.ended)?))
@@ -95,7 +106,7 @@ pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Resul
         terminal.print(&json::document("generate", true, named.into_iter().chain(parts).chain(noted)))?;
     }
     if !terminal.is_closed() {
-        notes[prepared.loaded.notes.len()..].iter().for_each(|note| terminal.note(note));
+        notes[told..].iter().for_each(|note| terminal.note(note));
         terminal.say(&speed(&written.speed, seed));
     }
     let stopped =

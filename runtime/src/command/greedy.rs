@@ -8,6 +8,7 @@
 use super::inputs::Given;
 use crate::batch::Batch;
 use crate::generate::{Generator, READ_AT_ONCE, Sampler, Sampling, Task, split};
+use crate::matrix::Kept;
 use crate::session::{Backend, Checked, Failure};
 use crate::weights::{Loaded, Tensor, Values};
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ pub struct Compared {
     pub count: usize,
     /// Where a sequence first differs, for each that does.
     pub differences: Vec<Difference>,
+    /// How products kept the weights that they multiplied with, if the processor ran the model.
+    pub kept: Option<Kept>,
 }
 
 /// The first token of a sequence that is not the expected one.
@@ -52,7 +55,12 @@ pub fn compare(
     let (rows, prompt) = tokens(greedy)?;
     let batch = batch(checked, &task, given, prompt)?;
     let mut generator = Generator::new(checked, loaded, None, backend)?;
-    let mut compared = Compared { shape: greedy.expected.shape().to_vec(), count: 0, differences: Vec::new() };
+    let mut compared = Compared {
+        shape: greedy.expected.shape().to_vec(),
+        count: 0,
+        differences: Vec::new(),
+        kept: generator.kept().cloned(),
+    };
     let mut going: Vec<(usize, usize, Vec<f32>)> = Vec::new();
     for (sequence, (given, prompt)) in split(&checked.model, &task, &batch).into_iter().enumerate() {
         let place = generator.begin(given);

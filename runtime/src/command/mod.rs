@@ -1,4 +1,5 @@
-//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `generate` and `verify`.
+//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `generate`, `verify` and
+//! `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
 //! went well, 1 something did not, 2 the call was wrong, 130 somebody pressed Ctrl-C. It decides nothing about models: [`crate::session`] does the
@@ -16,6 +17,7 @@
 //! | `devices.rs` | another: GPUs, and the one that is meant |
 //! | `continuations.rs` | what was generated, as it is shown |
 //! | `greedy.rs` | continuations by the arg max, for `verify` |
+//! | `perplexity.rs` | how probable a text is to a language model |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
@@ -33,6 +35,7 @@ mod heat;
 mod inputs;
 mod json;
 mod numbers;
+mod perplexity;
 mod prepare;
 mod prompts;
 mod run;
@@ -113,6 +116,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
+        Command::Perplexity(text) => ("perplexity", text.json, perplexity::perplexity(text, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
     };
     match done {

@@ -4,7 +4,7 @@ use super::arguments::{BackendArguments, BackendName, ModelArguments, WeightsNam
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, devices};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
-use crate::tiles::Instructions;
+use crate::tiles::{Instructions, Precision};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Loaded};
 use std::collections::BTreeMap;
@@ -68,10 +68,11 @@ pub fn open(path: Option<&Path>) -> Result<Option<Checkpoint>, Failure> {
     path.map(|path| Checkpoint::open(path).map_err(Failure::File)).transpose()
 }
 
-/// Checks the model and reads its weights.
+/// Checks the model and reads its weights, which products keep in a precision.
 pub fn prepare(
     request: &Request,
     checkpoint: Option<&Path>,
+    precision: Precision,
     steps: &mut Steps,
     terminal: &mut Terminal,
 ) -> Result<Prepared, Failure> {
@@ -79,7 +80,7 @@ pub fn prepare(
     // A mistake in the model is told before one in the weights, unless those are needed to look for it.
     if checkpoint.is_none() {
         let checked = steps.take("check", || session::check(request, None))?;
-        let loaded = session::weights(&checked, None)?;
+        let loaded = session::weights_as(&checked, None, precision)?;
         return Ok(Prepared { checkpoint: None, checked, loaded });
     }
     let (_, _, mistakes) = session::read(&request.file)?;
@@ -91,7 +92,7 @@ pub fn prepare(
     let checked = steps.take("check", || session::check(request, opened.as_ref()))?;
     let loaded = {
         let _waiting = Waiting::new(format!("loading {shown}"));
-        steps.take("load", || session::weights(&checked, opened.as_ref()))?
+        steps.take("load", || session::weights_as(&checked, opened.as_ref(), precision))?
     };
     for note in &loaded.notes {
         terminal.note(note);

@@ -7,6 +7,7 @@ use super::show::{self, Part, cosine};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json, stream};
 use crate::batch::{Batch, padded};
+use crate::matrix::Kept;
 use crate::session::{Backend, Failure, Runner};
 use crate::weights::{Io, Tensor, Values, write_safetensors};
 use seqwright_compiler::term::{Axis, ValueId};
@@ -25,7 +26,13 @@ pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop
         return Err(Stop::Usage(format!("the input `{}` is given twice", twice.name)));
     }
     let mut steps = Steps::default();
-    let prepared = prepare::prepare(&request, arguments.checkpoint.as_deref(), &mut steps, terminal)?;
+    let prepared = prepare::prepare(
+        &request,
+        arguments.checkpoint.as_deref(),
+        arguments.backend.precision(),
+        &mut steps,
+        terminal,
+    )?;
     let given = given(arguments, &prepared)?;
     let batch = given.batch(&prepared.checked)?;
     let runner = prepare::compile(&prepared, backend, &mut steps)?;
@@ -46,6 +53,7 @@ pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop
         write_safetensors(path, &saved(&given, &batch, &outputs)).map_err(Failure::File)?;
     }
     let mut notes = prepared.loaded.notes.clone();
+    notes.extend(runner.kept().and_then(Kept::note));
     notes.extend(outputs.iter().filter_map(Output::note));
     // Those of loading have been told.
     notes[prepared.loaded.notes.len()..].iter().for_each(|note| terminal.note(note));

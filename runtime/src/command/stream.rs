@@ -21,6 +21,7 @@ use super::inputs::Given;
 use super::prepare::{self, Steps};
 use super::terminal::{Terminal, Waiting};
 use crate::batch::Batch;
+use crate::matrix::Kept;
 use crate::session::{Backend, Checked, Failure, Streamer};
 use crate::stream::State;
 use crate::weights::{Io, Tensor, Values};
@@ -37,12 +38,19 @@ pub fn stream(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), S
         return Err(Stop::Usage("the interpreter computes whole sequences alone: leave `--backend` out".to_string()));
     }
     let mut steps = Steps::default();
-    let prepared = prepare::prepare(&request, arguments.checkpoint.as_deref(), &mut steps, terminal)?;
+    let prepared = prepare::prepare(
+        &request,
+        arguments.checkpoint.as_deref(),
+        arguments.backend.precision(),
+        &mut steps,
+        terminal,
+    )?;
     let checked = &prepared.checked;
     let mut streamer = {
         let _waiting = Waiting::new(format!("compiling {}", checked.model.name));
         steps.take("compile", || Streamer::new(checked, &prepared.loaded, backend))?
     };
+    streamer.kept().and_then(Kept::note).iter().for_each(|note| terminal.note(note));
     let along = inputs_along(&checked.model, streamer.time())?;
     let state = arguments.state.as_deref().map(State::load).transpose().map_err(Failure::File)?;
     // What has begun is given nothing more, unless it may begin anew.

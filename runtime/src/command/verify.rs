@@ -7,7 +7,7 @@ use super::arguments::VerifyArguments;
 use super::greedy::{self, Greedy};
 use super::inputs::Given;
 use super::numbers::{left, right, shortest, width};
-use super::prepare::{self, Prepared, Steps};
+use super::prepare::{self, Steps};
 use super::terminal::{Depth, Terminal, Waiting};
 use super::{Stop, json};
 use crate::batch::{Batch, for_each_place, match_shape};
@@ -28,7 +28,8 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
     let request = prepare::request(&arguments.model, &[])?;
     let backend = prepare::backend(&arguments.backend, terminal)?;
     let mut steps = Steps::default();
-    let mut prepared = prepare::prepare(&request, Some(&arguments.checkpoint), &mut steps, terminal)?;
+    let mut prepared =
+        prepare::prepare(&request, Some(&arguments.checkpoint), arguments.backend.precision(), &mut steps, terminal)?;
     let path = match (&arguments.io, &prepared.checkpoint) {
         (Some(path), _) => path.clone(),
         (None, checkpoint) => {
@@ -61,10 +62,16 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
         return Err(Failure::Other(format!("{} expects nothing: it has no tensor `out.NAME`", path.display())).into());
     }
     let mut compared = Vec::new();
+    let mut kept = None;
     if !outputs.is_empty() {
         prepared.checked.outputs = outputs;
         let batch = given.batch(&prepared.checked)?;
-        let rows = results(&prepared, backend, &batch, &mut steps)?;
+        let runner = prepare::compile(&prepared, backend, &mut steps)?;
+        kept = runner.kept().cloned();
+        let rows = {
+            let _waiting = Waiting::new(format!("running {}", prepared.checked.model.name));
+            runner.run(&batch)?
+        };
         let one = |((name, id), rows): (&(String, ValueId), &Vec<f32>)| {
             let axes = &prepared.checked.model.value(*id).axes;
             let expected = &io.outputs[name];
@@ -81,6 +88,17 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
             Some(greedy::compare(&prepared.checked, &prepared.loaded, backend, &given, greedy)?)
         }
     };
+    kept = kept.or_else(|| generated.as_ref()?.kept.clone());
+    if let Some(note) = kept.and_then(|kept| kept.note()) {
+        terminal.note(&note);
+        notes.push(note);
+        for compared in &compared {
+            let Some(difference) = &compared.difference else { continue };
+            let note = format!("the cosine of `{}` to what is expected is {:.6}", compared.name, difference.cosine());
+            terminal.note(&note);
+            notes.push(note);
+        }
+    }
     let ok = compared.iter().all(Compared::is_ok) && generated.iter().all(greedy::Compared::is_ok);
     if arguments.json {
         let outputs = compared.iter().map(Compared::document);
@@ -93,17 +111,6 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
         terminal.print(&text)?;
     }
     if ok { Ok(()) } else { Err(Stop::Said) }
-}
-
-fn results(
-    prepared: &Prepared,
-    backend: crate::session::Backend,
-    batch: &Batch,
-    steps: &mut Steps,
-) -> Result<Vec<Vec<f32>>, Failure> {
-    let runner = prepare::compile(prepared, backend, steps)?;
-    let _waiting = Waiting::new(format!("running {}", prepared.checked.model.name));
-    runner.run(batch)
 }
 
 fn find(model: &Model, name: &str) -> Option<ValueId> {
@@ -139,6 +146,16 @@ struct Difference {
     /// How many numbers are further apart than is tolerated, and of how many.
     wrong: usize,
     count: usize,
+    /// The sums of products of what is there with what is expected, of each with itself, and of the other.
+    products: [f64; 3],
+}
+
+impl Difference {
+    /// The cosine of the angle between all numbers and the expected ones.
+    fn cosine(&self) -> f64 {
+        let [both, got, expected] = self.products;
+        both / (got * expected).sqrt()
+    }
 }
 
 /// A number and the expected one.
@@ -165,6 +182,8 @@ fn compare(axes: &[Axis], batch: &Batch, rows: &[f32], expected: &Tensor, tolera
     for_each_place(axes, &sizes, batch, |row, place| {
         let (got, expected) = (rows[row], wanted(place));
         all.count += 1;
+        let (one, other) = (f64::from(got), f64::from(expected));
+        all.products = [all.products[0] + one * other, all.products[1] + one * one, all.products[2] + other * other];
         let (exact, near) = (f64::from(expected), f64::from(expected).abs());
         // Two infinities are alike; anything that is no number is like nothing.
         let error = if got == expected { 0.0 } else { (f64::from(got) - exact).abs() };
@@ -214,6 +233,7 @@ impl Compared {
             json!({
                 "largest_absolute": finite(found.absolute),
                 "largest_relative": finite(found.relative),
+                "cosine": finite(found.cosine()),
                 "largest": place,
                 "compared": found.count,
                 "wrong": found.wrong,

@@ -30,6 +30,7 @@ pub use text::Text;
 pub use write::{Continuation, Ended, Event, READ_AT_ONCE, Settings, Speed, Start, Written, write};
 
 use crate::batch::Batch;
+use crate::matrix::Kept;
 use crate::session::{Backend, Checked, Failure, Runner, Streamer};
 use crate::stream::{Chunk, State, StateError};
 use crate::weights::Loaded;
@@ -104,6 +105,14 @@ impl Generator {
     /// What is generated.
     pub fn task(&self) -> &Task {
         &self.task
+    }
+
+    /// How products keep the weights that they multiply with, where the processor runs the model.
+    pub fn kept(&self) -> Option<&Kept> {
+        match &self.engine {
+            Engine::Chunks { streamer, .. } => streamer.kept(),
+            Engine::Whole { runner, .. } => runner.kept(),
+        }
     }
 
     /// The checked model.

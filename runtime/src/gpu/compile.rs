@@ -2,7 +2,10 @@
 
 use super::buffers::{Buffers, Use, create};
 use super::{Device, GpuError};
-use crate::execute::{RunError, fingerprint, packed_elements};
+use crate::execute::{RunError, fingerprint};
+use crate::matrix::packed_elements;
+use crate::tiles::Precision;
+use crate::weights::Given;
 use half::f16;
 use seqwright_compiler::kernel::{BufferId, Kernel, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
@@ -68,6 +71,7 @@ impl Executable {
         model: &Model,
         weights: &BTreeMap<ValueId, &[f32]>,
     ) -> Result<Executable, RunError> {
+        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers))).collect();
         let mut counts = Counts::default();
         let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let weight = |id: &ValueId| {
@@ -137,7 +141,7 @@ impl Executable {
         }
         device.check()?;
         Ok(Executable {
-            fingerprint: fingerprint(&program, weights),
+            fingerprint: fingerprint(&program, &given, Precision::F32),
             device,
             program,
             kernels,

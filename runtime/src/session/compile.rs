@@ -8,12 +8,13 @@ use crate::execute::Executable;
 use crate::execute::RunError;
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::tiles::{Instructions, Tiles};
-use crate::weights::{Checkpoint, Loaded, load};
+use crate::tiles::{Instructions, Precision, Tiles};
+use crate::weights::{Checkpoint, Given, Loaded, load_as};
 use seqwright_compiler::kernel::{self, Program};
 use seqwright_compiler::model::{Model, Value};
 use seqwright_compiler::table::{self, Table};
 use seqwright_compiler::term::ValueId;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What runs a model.
@@ -33,10 +34,18 @@ pub enum Backend {
 /// # Errors
 /// Everything about the table or the checkpoint that does not fit.
 pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loaded, Failure> {
+    weights_as(checked, checkpoint, Precision::F32)
+}
+
+/// The same for products that keep weights in a precision.
+///
+/// # Errors
+/// As for [`weights`].
+pub fn weights_as(checked: &Checked, checkpoint: Option<&Checkpoint>, precision: Precision) -> Result<Loaded, Failure> {
     let Some(checkpoint) = checkpoint else {
         let missing: Vec<&str> = checked.model.weights().map(|(_, value)| value.path.as_str()).collect();
         if missing.is_empty() {
-            return Ok(Loaded::default());
+            return Ok(Loaded { precision, ..Loaded::default() });
         }
         return Err(Failure::Other(format!(
             "the model `{}` has weights ({}{}) and no checkpoint is given: pass `--checkpoint DIR`",
@@ -47,7 +56,8 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
     };
     let table: Table = table::bindings(&checked.files, &checked.model, checkpoint.format())
         .map_err(|diagnostics| Failure::Mistakes(diagnostics, checked.sources.clone()))?;
-    load(&checked.model, &table, checkpoint).map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
+    load_as(&checked.model, &table, checkpoint, precision)
+        .map_err(|errors| Failure::Weights(errors, checked.sources.clone()))
 }
 
 /// Compiles a model's kernels for this processor.
@@ -62,7 +72,7 @@ pub(super) fn executable(
         .ok_or_else(|| Failure::Other(format!("this processor has no {}", instructions.name())))?;
     let model = &stages.fused.graph.model;
     let weights = program_weights(checked, loaded, model);
-    Executable::new(stages.program, model, &weights, &tiles, threads).map_err(Failure::Other)
+    Executable::new(stages.program, model, &weights, loaded.precision, &tiles, threads).map_err(Failure::Other)
 }
 
 /// Opens the device of an adapter.
@@ -87,15 +97,35 @@ pub(super) fn on_gpu(
     device: gpu::Device,
 ) -> Result<gpu::Executable, Failure> {
     let model = &stages.fused.graph.model;
-    let weights = program_weights(checked, loaded, model);
+    let loaded = floats(loaded, "a GPU")?;
+    let weights = program_weights(checked, &loaded, model);
+    let numbers = |(id, given)| match given {
+        Given::Numbers(numbers) => Some((id, numbers)),
+        Given::Blocks(_) => None,
+    };
+    let weights = weights.into_iter().filter_map(numbers).collect();
     pollster::block_on(gpu::Executable::new(device, stages.program, model, &weights)).map_err(gpu_failure(checked))
 }
 
+/// Weights as floats, for what multiplies with nothing else: blocks of a file are expanded.
+///
+/// # Errors
+/// They were to be rounded.
+pub(super) fn floats<'l>(loaded: &'l Loaded, what: &str) -> Result<Cow<'l, Loaded>, Failure> {
+    match loaded.precision {
+        Precision::F32 | Precision::File => Ok(loaded.expanded()),
+        Precision::Bf16 | Precision::Q8 | Precision::Q4 => Err(Failure::Other(format!(
+            "{what} multiplies with 32-bit weights, not with {}: leave `--weights` out, or run on the processor",
+            loaded.precision.name()
+        ))),
+    }
+}
+
 /// A model's weights by the numbers that a program has for them: passes number values anew, paths stay.
-fn program_weights<'l>(checked: &Checked, loaded: &'l Loaded, model: &Model) -> BTreeMap<ValueId, &'l [f32]> {
-    let by_path: BTreeMap<&str, &'l Vec<f32>> =
-        loaded.values.iter().map(|(id, values)| (checked.model.value(*id).path.as_str(), values)).collect();
-    let found = |(id, value): (ValueId, &Value)| Some((id, by_path.get(value.path.as_str())?.as_slice()));
+fn program_weights<'l>(checked: &Checked, loaded: &'l Loaded, model: &Model) -> BTreeMap<ValueId, Given<'l>> {
+    let by_path: BTreeMap<&str, Given<'l>> =
+        loaded.given().map(|(id, given)| (checked.model.value(id).path.as_str(), given)).collect();
+    let found = |(id, value): (ValueId, &Value)| Some((id, *by_path.get(value.path.as_str())?));
     model.weights().filter_map(found).collect()
 }
 

@@ -19,7 +19,7 @@ mod stages;
 mod streamer;
 
 pub use checked::{Checked, Request, check, print_syntax, read};
-pub use compile::{Backend, weights};
+pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;
 pub use runner::Runner;
 pub use stages::{Stages, lower, lower_chunks};

@@ -1,6 +1,6 @@
 //! Whole sequences, in batches: a model ready to run on a backend.
 
-use super::compile::{executable, moved, program_inputs};
+use super::compile::{executable, floats, moved, program_inputs};
 #[cfg(feature = "gpu")]
 use super::compile::{gpu_failure, on_gpu, open};
 use super::failure::{run_failure, too_long};
@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::execute::Executable;
 #[cfg(feature = "gpu")]
 use crate::gpu;
+use crate::matrix::Kept;
 use crate::weights::Loaded;
 use seqwright_compiler::graph::Graph;
 use seqwright_compiler::kernel::{self, Program};
@@ -54,7 +55,7 @@ impl Runner {
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
-                weights: loaded
+                weights: floats(loaded, "the interpreter")?
                     .values
                     .iter()
                     .map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect()))
@@ -87,6 +88,16 @@ impl Runner {
     /// What a run gives: names and values.
     pub fn outputs(&self) -> &[(String, ValueId)] {
         &self.outputs
+    }
+
+    /// How products keep the weights that they multiply with, where the processor runs the model.
+    pub fn kept(&self) -> Option<&Kept> {
+        match &self.way {
+            Way::Cpu(executable) => Some(executable.kept()),
+            #[cfg(feature = "gpu")]
+            Way::Gpu(_) => None,
+            Way::Interpreter { .. } => None,
+        }
     }
 
     /// What was done on a GPU, if that is what runs the model.

@@ -8,6 +8,7 @@ use super::stages::chunks_of;
 use super::{Backend, Checked, Failure, Stages, lower_chunks};
 #[cfg(feature = "gpu")]
 use crate::gpu;
+use crate::matrix::Kept;
 use crate::stream::{Chunk, Engine, NewRows, Stream};
 use crate::weights::Loaded;
 use seqwright_compiler::model::Model;
@@ -85,6 +86,15 @@ impl Streamer {
     /// The sequences.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// How products keep the weights that they multiply with, where the processor runs the model.
+    pub fn kept(&self) -> Option<&Kept> {
+        match self.stream.engine() {
+            Engine::Cpu(executable) => Some(executable.kept()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => None,
+        }
     }
 
     /// What was done on a GPU, if that is what runs the model.

@@ -5,10 +5,14 @@
 //! is said at [`Tile`]. All functions have the C calling convention and pointer-sized arguments.
 
 mod aligned;
+pub mod blocks;
 pub mod emitted;
+pub mod kept;
+mod operand;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
+pub mod weights;
 #[cfg(target_arch = "x86_64")]
 pub mod x86;
 
@@ -16,13 +20,15 @@ use seqwright_compiler::clif;
 use seqwright_compiler::tile::Tile;
 
 pub use aligned::AlignedFloats;
+pub use kept::{Form, Precision};
+pub use weights::{PackedWeights, WeightsTile};
 
 /// Which instructions the tiles are written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Instructions {
     /// AVX-512 with F, VL, BW and DQ, by intrinsics.
     Avx512,
-    /// AVX2 and FMA, by intrinsics.
+    /// AVX2, FMA and F16C, by intrinsics.
     Avx2,
     /// Vectors of 128 bits, by Cranelift: the tiles are to be compiled from
     /// [`seqwright_compiler::clif::tiles::emit`] and linked, as in [`emitted`].
@@ -47,7 +53,9 @@ impl Instructions {
                     && is_x86_feature_detected!("avx512dq")
             }
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Instructions::Avx2 => {
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
             #[cfg(not(target_arch = "x86_64"))]
             Instructions::Avx512 | Instructions::Avx2 => false,
             Instructions::Emitted => true,
@@ -104,14 +112,8 @@ impl Tiles {
             Tile::Cos => return Some(scalar::cos as *const u8),
             Tile::Power => return Some(scalar::power as *const u8),
             Tile::Barrier => return Some(crate::team::barrier as *const u8),
-            Tile::Product
-            | Tile::Weights
-            | Tile::Pack
-            | Tile::Soften
-            | Tile::Exp
-            | Tile::Tanh
-            | Tile::Sigmoid
-            | Tile::Erf => {}
+            Tile::Weights => return Some(weights::multiply as *const u8),
+            Tile::Product | Tile::Pack | Tile::Soften | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
         }
         #[cfg(target_arch = "x86_64")]
         {
@@ -120,27 +122,25 @@ impl Tiles {
                 Instructions::Avx512 => {
                     return match tile {
                         Tile::Product => Some(avx512::product as *const u8),
-                        Tile::Weights => Some(avx512::weights as *const u8),
                         Tile::Pack => Some(x86::pack::pack::<{ avx512::PANEL_WIDTH }> as *const u8),
                         Tile::Soften => Some(avx512::soften as *const u8),
                         Tile::Exp => Some(avx512::exp as *const u8),
                         Tile::Tanh => Some(avx512::tanh as *const u8),
                         Tile::Sigmoid => Some(avx512::sigmoid as *const u8),
                         Tile::Erf => Some(avx512::erf as *const u8),
-                        Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Weights | Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Avx2 => {
                     return match tile {
                         Tile::Product => Some(avx2::product as *const u8),
-                        Tile::Weights => Some(avx2::weights as *const u8),
                         Tile::Pack => Some(x86::pack::pack::<{ avx2::PANEL_WIDTH }> as *const u8),
                         Tile::Soften => Some(avx2::soften as *const u8),
                         Tile::Exp => Some(avx2::exp as *const u8),
                         Tile::Tanh => Some(avx2::tanh as *const u8),
                         Tile::Sigmoid => Some(avx2::sigmoid as *const u8),
                         Tile::Erf => Some(avx2::erf as *const u8),
-                        Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Weights | Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Emitted => {}
@@ -149,6 +149,35 @@ impl Tiles {
         match tile {
             Tile::Pack => Some(scalar::pack::<{ clif::tiles::PANEL_WIDTH }> as *const u8),
             _ => None,
+        }
+    }
+}
+
+impl Tiles {
+    /// What multiplies with packed weights of a form.
+    pub fn weights(&self, form: Form) -> WeightsTile {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use x86::{avx2, avx512};
+            match (self.instructions, form) {
+                (Instructions::Avx512, Form::Bf16) => return avx512::bf16_product,
+                (Instructions::Avx512, Form::Eight) => return avx512::eight,
+                (Instructions::Avx512, Form::EightWithMinimum) => return avx512::eight_with_minimum,
+                (Instructions::Avx512, Form::Four) => return avx512::four,
+                (Instructions::Avx2, Form::Bf16) => return avx2::bf16_product,
+                (Instructions::Avx2, Form::Eight) => return avx2::eight,
+                (Instructions::Avx2, Form::EightWithMinimum) => return avx2::eight_with_minimum,
+                (Instructions::Avx2, Form::Four) => return avx2::four,
+                (Instructions::Emitted, _) | (_, Form::F32) => {}
+            }
+        }
+        const WIDTH: usize = clif::tiles::PANEL_WIDTH;
+        match form {
+            Form::F32 => weights::f32_product,
+            Form::Bf16 => blocks::bf16_product::<WIDTH>,
+            Form::Eight => blocks::eight::<WIDTH>,
+            Form::EightWithMinimum => blocks::eight_with_minimum::<WIDTH>,
+            Form::Four => blocks::four::<WIDTH>,
         }
     }
 }

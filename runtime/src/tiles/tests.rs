@@ -4,6 +4,7 @@
 mod functions;
 mod product;
 mod soften;
+mod weights;
 
 use std::mem::transmute;
 

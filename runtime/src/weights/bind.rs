@@ -5,6 +5,7 @@
 //! is the compiler's part: this file reads, copies and writes. [`config_setting`] reads the
 //! configuration for the table's `name = config.…` lines.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -17,16 +18,41 @@ use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
 use super::error::{WeightError, quoted};
+use super::format::BlockFormat;
 use super::io::write_safetensors;
+use super::kept::{Blocks, Given, has_whole_blocks, keep, kept_format};
 use super::tensor::{Tensor, Values};
+use crate::tiles::Precision;
 
 /// The weights of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {
-    /// The numbers of each weight, row-major in the order of its axes.
+    /// The numbers of each weight, row-major in the order of its axes, but of those that are in `blocks`.
     pub values: BTreeMap<ValueId, Vec<f32>>,
+    /// Weights whose blocks are kept as they lie in the file.
+    pub blocks: BTreeMap<ValueId, Blocks>,
+    /// How products keep the weights that they multiply with.
+    pub precision: Precision,
     /// What is odd about the checkpoint but no error, each a sentence in lower case.
     pub notes: Vec<String>,
+}
+
+impl Loaded {
+    /// The same weights without blocks, to be kept as floats: for what can't multiply with anything else.
+    pub fn expanded(&self) -> Cow<'_, Loaded> {
+        if self.blocks.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut values = self.values.clone();
+        values.extend(self.blocks.iter().map(|(id, blocks)| (*id, blocks.expand())));
+        Cow::Owned(Loaded { values, notes: self.notes.clone(), ..Loaded::default() })
+    }
+
+    /// Each weight as it is.
+    pub fn given(&self) -> impl Iterator<Item = (ValueId, Given<'_>)> {
+        let numbers = self.values.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers)));
+        numbers.chain(self.blocks.iter().map(|(id, blocks)| (*id, Given::Blocks(blocks))))
+    }
 }
 
 /// Why weights could not be loaded or exported.
@@ -107,18 +133,48 @@ pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
 /// Everything about the checkpoint that does not fit the table, all of it at once: tensors that are
 /// missing, of another shape, read twice or not at all, or of a type that Seqwright cannot read.
 pub fn load(model: &Model, table: &Table, checkpoint: &Checkpoint) -> Result<Loaded, Vec<BindError>> {
+    load_as(model, table, checkpoint, Precision::F32)
+}
+
+/// The same for products that keep weights in a precision: blocks of a file that stay what they are are not expanded.
+///
+/// # Errors
+///
+/// As for [`load`].
+pub fn load_as(
+    model: &Model,
+    table: &Table,
+    checkpoint: &Checkpoint,
+    precision: Precision,
+) -> Result<Loaded, Vec<BindError>> {
     let misfit = |faults: Vec<Diagnostic>| -> Vec<BindError> {
         let boxed = faults.into_iter().map(Box::new);
         boxed.map(BindError::Misfit).collect()
     };
     let fitted = fit(table, model, &shapes_of(checkpoint)).map_err(misfit)?;
-    let mut values = room(model)?;
+    let tensors = in_order_of_tensors(&fitted);
     let mut odd = NotFinite::default();
     let mut errors: Vec<BindError> = Vec::new();
-    for (tensor, reads) in in_order_of_tensors(&fitted) {
+    let mut blocks = BTreeMap::new();
+    let mut expanded = Vec::new();
+    for (tensor, reads) in tensors {
         let Some(view) = checkpoint.tensor(tensor) else {
             continue;
         };
+        match kept_format(&view, precision) {
+            Some(format)
+                if reads.iter().all(|read| has_whole_blocks(table, read.binding, read.elements.start, format)) =>
+            {
+                odd.count_blocks(tensor, format, view.bytes());
+                for read in reads {
+                    keep(table, read.binding, read.elements.start, format, view.bytes(), &mut blocks);
+                }
+            }
+            Some(_) | None => expanded.push((tensor, view, reads)),
+        }
+    }
+    let mut values = room(model, &blocks)?;
+    for (tensor, view, reads) in expanded {
         let numbers = match view.numbers() {
             Ok(numbers) => numbers,
             Err(error) => {
@@ -140,7 +196,11 @@ pub fn load(model: &Model, table: &Table, checkpoint: &Checkpoint) -> Result<Loa
             }
         }
     }
-    if errors.is_empty() { Ok(Loaded { values, notes: odd.note().into_iter().collect() }) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(Loaded { values, blocks, precision, notes: odd.note().into_iter().collect() })
+    } else {
+        Err(errors)
+    }
 }
 
 /// Writes weights to a safetensors file at `path`, as the table has them in a checkpoint. With
@@ -175,8 +235,8 @@ fn shapes_of(checkpoint: &Checkpoint) -> Shapes {
     checkpoint.names().filter_map(named).collect()
 }
 
-/// Zeros for every weight.
-fn room(model: &Model) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
+/// Zeros for every weight that is not in blocks.
+fn room(model: &Model, blocks: &BTreeMap<ValueId, Blocks>) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
     let zeros = |(id, value): (ValueId, &seqwright_compiler::model::Value)| {
         let count = value.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?));
         let mut numbers = Vec::new();
@@ -189,7 +249,7 @@ fn room(model: &Model) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
             Err(vec![BindError::Numbers(message)])
         }
     };
-    model.weights().map(zeros).collect()
+    model.weights().filter(|(id, _)| !blocks.contains_key(id)).map(zeros).collect()
 }
 
 /// The reads of each tensor together, so that it is converted once. The sources of one binding keep
@@ -215,6 +275,18 @@ impl NotFinite {
         if count > 0 {
             self.count += count;
             self.first.get_or_insert_with(|| quoted(tensor));
+        }
+    }
+
+    /// Only blocks whose scale or minimum is none have numbers that are none.
+    fn count_blocks(&mut self, tensor: &str, format: BlockFormat, bytes: &[u8]) {
+        let mut numbers = vec![0.0; format.elements()];
+        for block in bytes.chunks_exact(format.bytes()) {
+            let odd = |half: &[u8]| half[1] & 0x7c == 0x7c;
+            if odd(block) || odd(&block[2..]) {
+                format.expand(block, &mut numbers);
+                self.count(tensor, &numbers);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a tensor's elements lie in a file: one by one, or packed in blocks that share a scale.
 //!
 //! In: the bytes of a block. Out: its elements as `f32`. A view knows its format
-//! ([`super::TensorView::format`]), so that a product may one day read blocks as they lie; today
+//! ([`super::TensorView::format`]), so that products can multiply with blocks as they lie; otherwise
 //! every block is expanded when it is read.
 //!
 //! The block formats are those of GGUF files (llama.cpp). An element of a block is `scale * q`, or

@@ -5,8 +5,8 @@
 //! ([`TensorView`]), owned tensors ([`Tensor`]), and files of results ([`write_safetensors`]).
 //! Whatever is wrong with a file is a [`WeightError`] that names it and the place in it.
 //!
-//! Packed weights (Q4_0 and the like) are expanded to `f32` when they are read, and only safetensors
-//! is written. Pickled and ONNX weights are not read.
+//! Weights in blocks (Q4_0 and the like) are expanded to `f32` when they are read, or stay blocks where a product can
+//! multiply with them ([`load_as`]). Only safetensors is written. Pickled and ONNX weights are not read.
 //!
 //! | file | what it does |
 //! | --- | --- |
@@ -21,6 +21,7 @@
 //! | `shards.rs` | the index of a checkpoint split over several files |
 //! | `checkpoint.rs` | a model folder: configuration, tensors, tokenizer |
 //! | `io.rs` | io files, and writing tensors |
+//! | `kept.rs` | weights whose blocks stay as they are |
 //! | `bind.rs` | a model's weights by its checkpoint table, both ways |
 
 mod bind;
@@ -31,6 +32,7 @@ mod format;
 mod gguf;
 mod header;
 mod io;
+mod kept;
 mod npy;
 mod npz;
 mod safetensors;
@@ -39,13 +41,14 @@ mod tensor;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use self::bind::{BindError, Loaded, config_setting, export, load};
+pub use self::bind::{BindError, Loaded, config_setting, export, load, load_as};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
 pub use self::format::{BlockFormat, Format};
 pub use self::gguf::GgufFile;
 pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
+pub use self::kept::{Blocks, Given};
 pub use self::npz::NpzFile;
 pub use self::safetensors::SafetensorsFile;
 pub(crate) use self::shards::read_json;

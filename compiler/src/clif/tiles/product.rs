@@ -42,19 +42,6 @@ struct Call {
     accumulate: Value,
 }
 
-/// Spells the body of [`Tile::Weights`](crate::tile::Tile::Weights): the product of some columns.
-pub(super) fn emit_weights(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[m, from, to, k, a, lda, weights, c, ldc] = arguments else { panic!("the product has nine arguments") };
-    let n = emitter.ins().isub(to, from);
-    let before = emitter.ins().imul(from, k);
-    let before = emitter.bytes(before);
-    let b = emitter.ins().iadd(weights, before);
-    let column = emitter.bytes(from);
-    let c = emitter.ins().iadd(c, column);
-    let fresh = emitter.size(0);
-    emit(emitter, &[m, n, k, a, lda, b, c, ldc, fresh]);
-}
-
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     let &[m, n, k, a, lda, b, c, ldc, accumulate] = arguments else { panic!("the product has nine arguments") };

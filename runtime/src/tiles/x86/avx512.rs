@@ -1,16 +1,22 @@
 //! The tiles with AVX-512 (F, VL, BW, DQ): vectors of sixteen numbers, thirty-two registers.
 //!
-//! The names of the operations are the ones that `product_tile!`, `function_tiles!` and `soften_tile!` expect.
+//! The names of the operations are the ones that `product_tile!`, `block_tiles!`, `function_tiles!` and `soften_tile!`
+//! expect.
 
 use std::arch::x86_64::*;
 use std::arch::x86_64::{
-    _mm512_add_epi32 as add_integers, _mm512_add_ps as add, _mm512_and_ps as and, _mm512_andnot_ps as and_not,
-    _mm512_castps_si512 as to_bits, _mm512_castsi512_ps as from_bits, _mm512_div_ps as divide,
-    _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load, _mm512_max_ps as larger, _mm512_min_ps as smaller,
-    _mm512_mul_ps as multiply, _mm512_or_ps as or, _mm512_set1_epi32 as splat_integer, _mm512_set1_ps as splat,
-    _mm512_slli_epi32 as shift_left, _mm512_srai_epi32 as shift_right, _mm512_storeu_ps as store,
+    _mm512_add_epi32 as add_integers, _mm512_add_ps as add, _mm512_and_ps as and, _mm512_and_si512 as and_integers,
+    _mm512_andnot_ps as and_not, _mm512_castps_si512 as to_bits, _mm512_castsi512_ps as from_bits,
+    _mm512_cvtepi32_ps as to_floats, _mm512_div_ps as divide, _mm512_fmadd_ps as multiply_add, _mm512_loadu_ps as load,
+    _mm512_madd_epi16 as multiply_pairs, _mm512_max_ps as larger, _mm512_min_ps as smaller, _mm512_mul_ps as multiply,
+    _mm512_or_ps as or, _mm512_set1_epi32 as splat_integer, _mm512_set1_ps as splat, _mm512_slli_epi32 as shift_left,
+    _mm512_srai_epi32 as shift_right, _mm512_srli_epi16 as shift_right_unsigned, _mm512_storeu_ps as store,
     _mm512_sub_epi32 as subtract_integers, _mm512_sub_ps as subtract, _mm512_xor_ps as exclusive_or,
 };
+
+use crate::tiles::kept::BLOCK;
+use crate::tiles::operand::{Factor, with_operand};
+use crate::tiles::weights::{Weights, rows_at_once};
 
 /// Columns in a panel of packed `b`: two vectors.
 pub const PANEL_WIDTH: usize = 2 * LANES;
@@ -24,7 +30,12 @@ const MOST_ROWS: usize = 12;
 /// How far the product runs along `k` before it turns to the next panel: of a panel, 32 KiB, of a nearest cache of 32 or 48.
 const MOST_DEPTH: usize = 256;
 
+/// Rows in the tile of products with blocks: 8 by 2 vectors of sums, two of codes, two that they are made of, a mask and one
+/// of the operand are 22 of 32 registers.
+const MOST_BLOCK_ROWS: usize = 8;
+
 type Floats = __m512;
+type Integers = __m512i;
 
 /// The lanes below `count`, at most 16.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
@@ -57,6 +68,106 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
     unsafe { _mm512_mask_storeu_ps(to, first_lanes(count), values) }
 }
 
+/// A vector of floats from so many of 16 bits.
+///
+/// # Safety
+///
+/// `from` must be readable for `LANES` of them.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+unsafe fn load_halves(from: *const u8) -> Floats {
+    // SAFETY: the caller's promise.
+    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
+}
+
+/// Numbers of 8 bits as ones of 16.
+///
+/// # Safety
+///
+/// `from` must be readable for half a vector.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+unsafe fn widen(from: *const u8) -> Integers {
+    // SAFETY: the caller's promise.
+    _mm512_cvtepi8_epi16(unsafe { _mm256_loadu_si256(from.cast()) })
+}
+
+/// A vector of bytes.
+///
+/// # Safety
+///
+/// `from` must be readable for a vector.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+unsafe fn load_integers(from: *const u8) -> Integers {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_loadu_si512(from.cast()) }
+}
+
+/// What the product's panels consist of.
+type Number = f32;
+
+/// A row of a panel.
+///
+/// # Safety
+///
+/// `from` must be readable for a panel's width.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+unsafe fn load_row(from: *const f32) -> [Floats; 2] {
+    // SAFETY: the caller's promise.
+    unsafe { [load(from), load(from.add(LANES))] }
+}
+
 product_tile!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8 9 10 11 12);
+block_tiles!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8);
+
+/// Products with weights as 16-bit floats.
+mod bf16 {
+    use super::*;
+
+    /// The upper half of a float.
+    type Number = u16;
+
+    /// A row of a panel: the lower halves of its words are one vector, the upper ones the other.
+    ///
+    /// # Safety
+    ///
+    /// `from` must be readable for a panel's width.
+    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+    #[inline]
+    unsafe fn load_row(from: *const u16) -> [Floats; 2] {
+        // SAFETY: the caller's promise.
+        let words = unsafe { load_integers(from.cast()) };
+        [
+            from_bits(shift_left::<16>(words)),
+            from_bits(and_integers(words, splat_integer(0xffff_0000u32.cast_signed()))),
+        ]
+    }
+
+    product_tile!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// Weights in [`Form::Bf16`](crate::tiles::kept::Form::Bf16).
+///
+/// # Safety
+///
+/// As for [`Weights`], and the processor must have the instructions.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[allow(clippy::too_many_arguments)]
+pub unsafe extern "C" fn bf16_product(
+    m: usize,
+    from: usize,
+    to: usize,
+    k: usize,
+    a: *const f32,
+    lda: usize,
+    weights: *const Weights,
+    c: *mut f32,
+    ldc: usize,
+) {
+    // SAFETY: the columns from `from` on are those of a packed matrix too.
+    unsafe { bf16::product(m, to - from, k, a, lda, (*weights).panel(from / PANEL_WIDTH).cast(), c.add(from), ldc, 0) }
+}
 function_tiles!("avx512f,avx512vl,avx512bw,avx512dq");
 soften_tile!("avx512f,avx512vl,avx512bw,avx512dq");

@@ -12,7 +12,8 @@
 //!   that reading it is what takes the time; with a single row, `b` is prefetched. (With more rows that was measured
 //!   not to gain.)
 
-/// Defines `product` for the instruction set `$features`; `$rows` are the numbers from 1 to `MOST_ROWS`.
+/// Defines `product` for the instruction set `$features`; `$rows` are the numbers from 1 to `MOST_ROWS`. `Number` is what
+/// `b` consists of, and `load_row` loads a row of a panel as two vectors of floats.
 macro_rules! product_tile {
     ($features:tt, $($rows:literal)*) => {
         /// How far ahead of a single row's product its panels are prefetched, in numbers.
@@ -29,20 +30,20 @@ macro_rules! product_tile {
             a: *const f32,
             lda: usize,
             next: usize,
-            b: *const f32,
+            b: *const Number,
             panel_stride: usize,
             sums: &mut [[[Floats; 2]; PANELS]; ROWS],
         ) {
             for panel in 0..PANELS {
                 let place = panel * panel_stride + next * PANEL_WIDTH;
                 if ROWS == 1 {
-                    for line in 0..PANEL_WIDTH / 16 {
-                        let ahead = b.wrapping_add(place + PREFETCH_DISTANCE + line * 16);
+                    for line in 0..(PANEL_WIDTH * size_of::<Number>()).div_ceil(64) {
+                        let ahead = b.wrapping_add(place + PREFETCH_DISTANCE).wrapping_byte_add(line * 64);
                         _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
                     }
                 }
                 // SAFETY: a row of one of the panels.
-                let [left, right] = unsafe { [load(b.add(place)), load(b.add(place + LANES))] };
+                let [left, right] = unsafe { load_row(b.add(place)) };
                 for row in 0..ROWS {
                     // SAFETY: an element of a row of `a`.
                     let factor = splat(unsafe { *a.add(row * lda + next) });
@@ -66,7 +67,7 @@ macro_rules! product_tile {
             k: usize,
             a: *const f32,
             lda: usize,
-            b: *const f32,
+            b: *const Number,
             panel_stride: usize,
             columns: usize,
             c: *mut f32,
@@ -134,7 +135,7 @@ macro_rules! product_tile {
             k: usize,
             a: *const f32,
             lda: usize,
-            b: *const f32,
+            b: *const Number,
             c: *mut f32,
             ldc: usize,
             accumulate: bool,
@@ -170,7 +171,7 @@ macro_rules! product_tile {
             k: usize,
             a: *const f32,
             lda: usize,
-            b: *const f32,
+            b: *const Number,
             c: *mut f32,
             ldc: usize,
             accumulate: usize,
@@ -226,31 +227,6 @@ macro_rules! product_tile {
                     column += PANEL_WIDTH;
                 }
                 start += depth;
-            }
-        }
-
-        /// [`Tile::Weights`](seqwright_compiler::tile::Tile::Weights) with these instructions.
-        ///
-        /// # Safety
-        ///
-        /// As for [`product`]; `weights` must be packed for `k` and at least `to` columns.
-        #[target_feature(enable = $features)]
-        #[allow(clippy::too_many_arguments)]
-        pub unsafe extern "C" fn weights(
-            m: usize,
-            from: usize,
-            to: usize,
-            k: usize,
-            a: *const f32,
-            lda: usize,
-            weights: *const f32,
-            c: *mut f32,
-            ldc: usize,
-        ) {
-            // A part may be empty.
-            if from < to {
-                // SAFETY: the caller's promises; `from` begins a panel.
-                unsafe { product(m, to - from, k, a, lda, weights.add(from * k), c.add(from), ldc, 0) }
             }
         }
     };

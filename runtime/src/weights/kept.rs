@@ -1,0 +1,106 @@
+//! Weights whose blocks stay as they lie in the file, instead of being expanded.
+//!
+//! In: which of a tensor's elements make which weights. Out: a weight's own blocks, in the order of its elements
+//! ([`Blocks`]), where each block of the file is one of the weight: whole runs of 32 along its last axes, wherever they go.
+//! Rows that a table puts in another order are whole blocks; turned matrices and sums of tensors are not, and are expanded.
+
+use std::collections::BTreeMap;
+
+use seqwright_compiler::table::{Region, Table};
+use seqwright_compiler::term::ValueId;
+
+use super::format::{BlockFormat, Format};
+use super::tensor::TensorView;
+use crate::tiles::{Form, Precision};
+
+/// A weight in blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocks {
+    /// How a block is packed.
+    pub format: BlockFormat,
+    /// The blocks, of a weight's elements in row-major order.
+    pub bytes: Vec<u8>,
+}
+
+impl Blocks {
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
+        self.bytes.len() / self.format.bytes() * self.format.elements()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The bytes of a block.
+    pub fn block(&self, number: usize) -> &[u8] {
+        &self.bytes[number * self.format.bytes()..][..self.format.bytes()]
+    }
+
+    /// All numbers.
+    pub fn expand(&self) -> Vec<f32> {
+        let mut all = vec![0.0; self.len()];
+        let blocks = self.bytes.chunks_exact(self.format.bytes());
+        blocks.zip(all.chunks_exact_mut(self.format.elements())).for_each(|(from, to)| self.format.expand(from, to));
+        all
+    }
+}
+
+/// A weight's numbers, or its blocks.
+#[derive(Debug, Clone, Copy)]
+pub enum Given<'l> {
+    /// Row-major in the order of its axes.
+    Numbers(&'l [f32]),
+    /// The same in blocks.
+    Blocks(&'l Blocks),
+}
+
+/// The format of a tensor's blocks, if they stay blocks at all where weights are kept so.
+pub(super) fn kept_format(view: &TensorView, precision: Precision) -> Option<BlockFormat> {
+    let Format::Blocks(format) = view.format() else { return None };
+    let form = Form::of(format)?;
+    let stays = match precision {
+        Precision::F32 | Precision::Bf16 => false,
+        Precision::Q4 => form == Form::Four,
+        Precision::Q8 | Precision::File => true,
+    };
+    stays.then_some(format)
+}
+
+/// Whether every weight of a binding has whole blocks of a tensor, which begins so many elements before the binding's part of
+/// it; where there is one tensor to it.
+pub(super) fn has_whole_blocks(table: &Table, binding: usize, first: usize, format: BlockFormat) -> bool {
+    let binding = &table.bindings[binding];
+    let whole = |number: usize| number.is_multiple_of(format.elements());
+    let fits = |region: &Region| {
+        let runs = region.runs(binding.matrix.columns());
+        runs.is_some_and(|mut runs| runs.all(|(from, to, length)| whole(first + from) && whole(to) && whole(length)))
+    };
+    binding.sources.len() == 1 && binding.matrix.regions.iter().all(fits)
+}
+
+/// Copies a binding's blocks to its weights.
+pub(super) fn keep(
+    table: &Table,
+    binding: usize,
+    first: usize,
+    format: BlockFormat,
+    bytes: &[u8],
+    kept: &mut BTreeMap<ValueId, Blocks>,
+) {
+    let matrix = &table.bindings[binding].matrix;
+    let place = |element: usize| element / format.elements() * format.bytes();
+    for region in &matrix.regions {
+        let Some(runs) = region.runs(matrix.columns()) else { continue };
+        let mut own = Vec::new();
+        for (from, to, length) in runs {
+            let (from, to, length) = (place(first + from), place(to), place(length));
+            if own.len() < to + length {
+                own.resize(to + length, 0);
+            }
+            own[to..to + length].copy_from_slice(&bytes[from..from + length]);
+        }
+        kept.insert(region.weight, Blocks { format, bytes: own });
+    }
+}
