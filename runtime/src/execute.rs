@@ -16,6 +16,8 @@ use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A program ready to run: machine code and weights.
 pub struct Executable {
@@ -28,7 +30,11 @@ pub struct Executable {
     /// For each kernel, what tells how it is shared out.
     efforts: Vec<Effort>,
     fingerprint: u64,
+    observer: OnceLock<Observer>,
 }
+
+/// Told after each call of a kernel: the call's number in the program, and how long it took.
+pub type Observer = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Why a batch is not run.
 #[derive(Clone, Debug)]
@@ -140,12 +146,17 @@ impl Executable {
         let efforts = efforts.collect();
         let fingerprint = fingerprint(&program, weights);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        Ok(Executable { program, linked, fixed, zeros, team, efforts, fingerprint })
+        Ok(Executable { program, linked, fixed, zeros, team, efforts, fingerprint, observer: OnceLock::new() })
     }
 
     /// A number that tells this program with these weights from others.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Has every call of a kernel observed from now on. There is one observer at most: a later one is not told anything.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// The program.
@@ -180,7 +191,8 @@ impl Executable {
         fresh: &[(usize, usize)],
         around: &mut dyn FnMut(When, BufferId, &mut Memory),
     ) {
-        for call in &self.program.calls {
+        for (place, call) in self.program.calls.iter().enumerate() {
+            let start = self.observer.get().map(|observer| (observer, Instant::now()));
             let kernel = &self.program.kernels[call.kernel];
             let written: Vec<BufferId> = (call.arguments.iter().zip(&kernel.arguments))
                 .filter(|(_, argument)| argument.written)
@@ -204,6 +216,9 @@ impl Executable {
                 },
             }
             written.iter().for_each(|buffer| around(When::After, *buffer, memory));
+            if let Some((observer, start)) = start {
+                observer(place, start.elapsed());
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! From a file to results: the whole way, one step after the other, each of which can be looked at.
 
 use crate::batch::{Batch, InputError};
-use crate::execute::{Executable, RunError};
+use crate::execute::{Executable, Observer, RunError};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::stream::{Chunk, Engine, NewRows, Stream};
@@ -363,6 +363,19 @@ impl Runner {
         }
     }
 
+    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    pub fn observe(&self, observer: Observer) -> bool {
+        match &self.way {
+            Way::Cpu(executable) => {
+                executable.observe(observer);
+                true
+            }
+            #[cfg(feature = "gpu")]
+            Way::Gpu(_) => false,
+            Way::Interpreter { .. } => false,
+        }
+    }
+
     /// Runs a batch: the rows of each output.
     ///
     /// # Errors
@@ -612,6 +625,18 @@ impl Streamer {
         match self.stream.engine() {
             Engine::Gpu(executable) => Some(executable),
             Engine::Cpu(_) => None,
+        }
+    }
+
+    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    pub fn observe(&self, observer: Observer) -> bool {
+        match self.stream.engine() {
+            Engine::Cpu(executable) => {
+                executable.observe(observer);
+                true
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => false,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `generate` and `verify`.
+//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `profile`, `generate` and `verify`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
 //! went well, 1 something did not, 2 the call was wrong, 130 somebody pressed Ctrl-C. It decides nothing about models: [`crate::session`] does the
@@ -10,7 +10,7 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -34,6 +34,7 @@ mod inputs;
 mod json;
 mod numbers;
 mod prepare;
+mod profile;
 mod prompts;
 mod run;
 mod show;
@@ -111,6 +112,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
+        Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
