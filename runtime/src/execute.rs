@@ -16,6 +16,8 @@ use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// A program ready to run: machine code and weights.
 pub struct Executable {
@@ -29,6 +31,7 @@ pub struct Executable {
     /// For each kernel, what tells how it is shared out.
     efforts: Vec<Effort>,
     fingerprint: u64,
+    observer: OnceLock<Observer>,
 }
 
 /// A buffer that does not change.
@@ -38,6 +41,9 @@ enum Fixed {
     /// As products take them.
     Packed(PackedWeights),
 }
+
+/// Told after each call of a kernel: the call's number in the program, and how long it took.
+pub type Observer = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Why a batch is not run.
 #[derive(Clone, Debug)]
@@ -158,7 +164,7 @@ impl Executable {
         let efforts = efforts.collect();
         let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint })
+        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer: OnceLock::new() })
     }
 
     /// How the weights that products multiply with are kept.
@@ -169,6 +175,11 @@ impl Executable {
     /// A number that tells this program with these weights from others.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Has every call of a kernel observed from now on. There is one observer at most: a later one is not told anything.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// The program.
@@ -203,7 +214,8 @@ impl Executable {
         fresh: &[(usize, usize)],
         around: &mut dyn FnMut(When, BufferId, &mut Memory),
     ) {
-        for call in &self.program.calls {
+        for (place, call) in self.program.calls.iter().enumerate() {
+            let start = self.observer.get().map(|observer| (observer, Instant::now()));
             let kernel = &self.program.kernels[call.kernel];
             let written: Vec<BufferId> = (call.arguments.iter().zip(&kernel.arguments))
                 .filter(|(_, argument)| argument.written)
@@ -227,6 +239,9 @@ impl Executable {
                 },
             }
             written.iter().for_each(|buffer| around(When::After, *buffer, memory));
+            if let Some((observer, start)) = start {
+                observer(place, start.elapsed());
+            }
         }
     }
 

@@ -11,6 +11,7 @@ pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod link;
+pub mod machine;
 pub mod matrix;
 mod memory;
 mod rows;

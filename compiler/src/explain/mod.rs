@@ -4,7 +4,7 @@
 //! | file | what it finds |
 //! | --- | --- |
 //! | `equations.rs`, `fate.rs` | what became of equations, from the history that passes write; how far they look |
-//! | `kernels.rs`, `cost.rs`, `traffic.rs` | kernels, floating-point operations, and numbers moved |
+//! | `kernels.rs`, `cost.rs`, `traffic.rs` | kernels and calls, floating-point operations, and numbers moved |
 //! | `recurrences.rs` | recurrences and their kinds |
 //! | `step.rs`, `state.rs` | the chunk program, and what it keeps |
 //! | `formula.rs` | counts in the lengths of time axes |
@@ -28,9 +28,10 @@ mod why;
 
 pub use fate::Fate;
 pub use formula::{Formula, Length, Polynomial, Product, with_commas};
+pub use kernels::calls;
 pub use layers::{Before, Group, Line, groups};
 pub use state::{BYTES, COUNT_BYTES, Kept, What};
-pub use traffic::{Traffic, traffic};
+pub use traffic::{Moved, Traffic, traffic};
 pub use why::{Answer, why};
 
 use crate::diagnostic::Diagnostic;
@@ -208,6 +209,25 @@ pub struct Recurrence {
     pub blocks: bool,
     /// Its kernel's number.
     pub kernel: usize,
+}
+
+/// What a call of a program costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its kernel's number, as `seqc emit --stage kernels` has it.
+    pub kernel: usize,
+    /// How it runs: `rows`, `scan`, `attention`, ….
+    pub kind: &'static str,
+    /// The axis whose positions it runs over; none for sequences.
+    pub time: Option<TimeId>,
+    /// When a chunk program runs it.
+    pub part: Part,
+    /// The equations that it computes, in whole or in part.
+    pub equations: Vec<String>,
+    /// Floating-point operations for a whole sequence.
+    pub operations: Formula,
+    /// Numbers that it moves for a whole sequence.
+    pub moved: Moved,
 }
 
 /// The chunk program.

@@ -19,18 +19,48 @@ pub struct Traffic {
     pub written: Formula,
 }
 
+/// What one run of a kernel moves, in numbers, with what all sequences of a batch share apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// What it reads once, however many sequences there are: weights and constants.
+    pub shared: Formula,
+    /// What else it reads, for each sequence.
+    pub read: Formula,
+    /// What it writes, for each sequence.
+    pub written: Formula,
+}
+
+impl From<Moved> for Traffic {
+    /// As if for one sequence alone.
+    fn from(Moved { mut shared, read, written }: Moved) -> Traffic {
+        shared.add(&read);
+        Traffic { read: shared, written }
+    }
+}
+
 /// What a kernel moves when it is run on whole sequences, for each sequence; weights as if for it alone.
 pub fn traffic(program: &Program, kernel: &Kernel) -> Traffic {
+    moved(program, kernel).into()
+}
+
+/// The same, with what sequences share apart.
+pub fn moved(program: &Program, kernel: &Kernel) -> Moved {
     let mut touched = Touched { program, kernel, of: BTreeMap::new() };
     match &kernel.body {
         Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages.iter().for_each(|stage| touched.stage(stage)),
         Body::Attention(attention) => touched.attention(attention),
     }
-    let mut moved = Traffic::default();
+    let mut moved = Moved::default();
     for (argument, touches) in &touched.of {
         let own = &kernel.arguments[*argument];
         let numbers = numbers(program, own, touches);
-        if own.written { moved.written.add(&numbers) } else { moved.read.add(&numbers) }
+        // What each position looks up in a table is its own.
+        let shared = matches!(own.space, Space::Global) && touches.iter().all(|touch| touch.looks.is_empty());
+        match (own.written, shared) {
+            (true, _) => moved.written.add(&numbers),
+            (false, true) => moved.shared.add(&numbers),
+            (false, false) => moved.read.add(&numbers),
+        }
     }
     moved
 }

@@ -4,8 +4,10 @@
 //! file is there, or a model has the parameter that is set, is found later, and is no mistake in the call.
 
 mod generate;
+mod profile;
 
 pub use self::generate::{GenerateArguments, Tokens};
+pub use self::profile::{Length, ProfileArguments};
 
 use crate::tiles::{Instructions, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -81,6 +83,9 @@ ends the sequence and begins another. Each position's results are a line. As f32
 32-bit floats, the low byte first: all numbers of the first input, then those of the next, and so on.
 A model that looks ahead gives results that much later, and the rest when the input ends.")]
     Run(RunArguments),
+    /// Time each kernel, and hold it against what this machine can do
+    #[command(after_help = profile::HELP)]
+    Profile(Box<ProfileArguments>),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]
     Generate(Box<GenerateArguments>),

@@ -5,13 +5,14 @@
 
 use super::Stop;
 use super::arguments::Input;
-use super::prepare;
+use super::prepare::{self, Prepared};
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
-use crate::weights::{Checkpoint, SafetensorsFile, Tensor, Values};
+use crate::weights::{Checkpoint, Io, SafetensorsFile, Tensor, Values};
 use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::term::TimeId;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Inputs that a model is given, before they are held against it.
 #[derive(Debug, Default)]
@@ -23,6 +24,31 @@ pub struct Given {
 }
 
 impl Given {
+    /// Inputs from an io file, from files of their own, and from texts.
+    pub fn from_files(
+        io: Option<&Path>,
+        inputs: &[Input],
+        texts: &[String],
+        prepared: &Prepared,
+    ) -> Result<Given, Stop> {
+        let model = &prepared.checked.model;
+        let mut given = Given::default();
+        if let Some(path) = io {
+            given.take(model, Io::open(path).map_err(Failure::File)?.inputs)?;
+            // What other programs generate from is no input of the model.
+            if !model.inputs().any(|(_, value)| value.path == "prompt") {
+                given.tensors.remove("prompt");
+            }
+        }
+        for input in inputs {
+            given.read(input)?;
+        }
+        if !texts.is_empty() {
+            given.tokenize(model, prepared.checkpoint.as_ref(), texts)?;
+        }
+        Ok(given)
+    }
+
     /// Takes the tensors of an io file: those called `lengths` say how long sequences are.
     pub fn take(&mut self, model: &Model, tensors: BTreeMap<String, Tensor>) -> Result<(), Failure> {
         for (name, tensor) in tensors {

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `generate`, `verify` and
+//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `profile`, `generate`, `verify` and
 //! `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
@@ -11,7 +11,7 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `generate.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -37,6 +37,7 @@ mod json;
 mod numbers;
 mod perplexity;
 mod prepare;
+mod profile;
 mod prompts;
 mod run;
 mod show;
@@ -114,6 +115,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
+        Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
         Command::Perplexity(text) => ("perplexity", text.json, perplexity::perplexity(text, &mut terminal)),

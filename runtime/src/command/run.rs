@@ -2,14 +2,14 @@
 
 use super::arguments::RunArguments;
 use super::inputs::Given;
-use super::prepare::{self, Prepared, Steps};
+use super::prepare::{self, Steps};
 use super::show::{self, Part, cosine};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json, stream};
 use crate::batch::{Batch, padded};
 use crate::matrix::Kept;
 use crate::session::{Backend, Failure, Runner};
-use crate::weights::{Io, Tensor, Values, write_safetensors};
+use crate::weights::{Tensor, Values, write_safetensors};
 use seqwright_compiler::term::{Axis, ValueId};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop
         &mut steps,
         terminal,
     )?;
-    let given = given(arguments, &prepared)?;
+    let given = Given::from_files(arguments.io.as_deref(), &arguments.input, &arguments.text, &prepared)?;
     let batch = given.batch(&prepared.checked)?;
     let runner = prepare::compile(&prepared, backend, &mut steps)?;
     let results = {
@@ -93,25 +93,6 @@ impl Output {
     fn is_vector(&self) -> bool {
         matches!(self.axes.as_slice(), [axis] if axis.time().is_none())
     }
-}
-
-fn given(arguments: &RunArguments, prepared: &Prepared) -> Result<Given, Stop> {
-    let model = &prepared.checked.model;
-    let mut given = Given::default();
-    if let Some(path) = &arguments.io {
-        given.take(model, Io::open(path).map_err(Failure::File)?.inputs)?;
-        // What other programs generate from is no input of the model.
-        if !model.inputs().any(|(_, value)| value.path == "prompt") {
-            given.tensors.remove("prompt");
-        }
-    }
-    for input in &arguments.input {
-        given.read(input)?;
-    }
-    if !arguments.text.is_empty() {
-        given.tokenize(model, prepared.checkpoint.as_ref(), &arguments.text)?;
-    }
-    Ok(given)
 }
 
 /// Inputs, lengths and results as an io file has them.

@@ -7,7 +7,7 @@ use super::failure::{run_failure, too_long};
 use super::interpret::interpret_batch;
 use super::{Backend, Checked, Failure, lower};
 use crate::batch::Batch;
-use crate::execute::Executable;
+use crate::execute::{Executable, Observer};
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::matrix::Kept;
@@ -88,6 +88,19 @@ impl Runner {
     /// What a run gives: names and values.
     pub fn outputs(&self) -> &[(String, ValueId)] {
         &self.outputs
+    }
+
+    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    pub fn observe(&self, observer: Observer) -> bool {
+        match &self.way {
+            Way::Cpu(executable) => {
+                executable.observe(observer);
+                true
+            }
+            #[cfg(feature = "gpu")]
+            Way::Gpu(_) => false,
+            Way::Interpreter { .. } => false,
+        }
     }
 
     /// How products keep the weights that they multiply with, where the processor runs the model.

@@ -6,6 +6,7 @@ use super::compile::{gpu_failure, on_gpu, open};
 use super::failure::run_failure;
 use super::stages::chunks_of;
 use super::{Backend, Checked, Failure, Stages, lower_chunks};
+use crate::execute::Observer;
 #[cfg(feature = "gpu")]
 use crate::gpu;
 use crate::matrix::Kept;
@@ -86,6 +87,18 @@ impl Streamer {
     /// The sequences.
     pub fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    pub fn observe(&self, observer: Observer) -> bool {
+        match self.stream.engine() {
+            Engine::Cpu(executable) => {
+                executable.observe(observer);
+                true
+            }
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => false,
+        }
     }
 
     /// How products keep the weights that they multiply with, where the processor runs the model.

@@ -4,9 +4,9 @@
 //! `words.rs`) or one JSON document (`json.rs`).
 
 mod json;
-mod table;
+pub(super) mod table;
 mod text;
-mod words;
+pub(super) mod words;
 
 pub use text::{Look, Shown, answer, text};
 
@@ -77,7 +77,7 @@ fn value_of(checked: &Checked, name: &str) -> Result<String, Failure> {
 }
 
 /// Colours as the terminal has them.
-fn look(terminal: &Terminal) -> Look {
+pub(super) fn look(terminal: &Terminal) -> Look {
     let width = terminal.width_of_text(WIDEST);
     match terminal.depth() {
         Depth::Plain => Look { width, heading: Style::new(), name: Style::new(), dim: Style::new() },

@@ -1,0 +1,196 @@
+//! `seqc profile`: how long each kernel takes, what it computes and moves, and how that compares with what the machine can do.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `random.rs` | weights and inputs where none are given |
+//! | `runs.rs` | runs, with every call of a kernel timed |
+//! | `roofline.rs` | what a call costs, and how long the machine needs at least |
+//! | `show.rs` | the table, and the JSON document |
+//!
+//! Operations and bytes are the compiler's counts ([`seqwright_compiler::explain::calls`]); `crate::machine` knows the machine.
+
+mod random;
+mod roofline;
+mod runs;
+mod show;
+
+use super::arguments::ProfileArguments;
+use super::inputs::Given;
+use super::prepare::{self, Prepared, Steps};
+use super::terminal::Terminal;
+use super::{Stop, explain::look, json};
+use crate::batch::Batch;
+use crate::machine::Machine;
+use crate::session::{self, Backend, Failure, Runner, Streamer};
+use crate::weights::Loaded;
+use roofline::{Bound, Run};
+use runs::Runs;
+use seqwright_compiler::explain::{self, Call, Stages};
+
+/// A kernel, or a call of one, with its time.
+pub struct Row {
+    /// Its kernel's number.
+    kernel: usize,
+    /// How it runs.
+    kind: &'static str,
+    /// What it computes.
+    equations: Vec<String>,
+    /// How often it is called.
+    calls: usize,
+    /// Its time in a run, the median of all runs, in seconds.
+    seconds: f64,
+    /// Floating-point operations.
+    operations: f64,
+    /// Bytes moved.
+    bytes: f64,
+    /// The time that the machine needs at least.
+    limit: f64,
+    /// What bounds it.
+    bound: Bound,
+}
+
+/// All that was found.
+pub struct Profile {
+    /// The model's name.
+    model: String,
+    /// What was run, in words.
+    what: String,
+    /// The backend in words.
+    backend: String,
+    /// The machine.
+    machine: Machine,
+    /// The runs.
+    runs: Runs,
+    /// Each call, in order.
+    calls: Vec<Row>,
+    /// Each kernel, the longest first.
+    kernels: Vec<Row>,
+}
+
+/// Times a model's kernels.
+pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<(), Stop> {
+    let request = prepare::request(&arguments.model, &arguments.output)?;
+    let backend = prepare::backend(&arguments.backend, terminal)?;
+    let Backend::Cpu(_, threads) = backend else {
+        return Err(Stop::Usage("only the processor's kernels are timed one by one: use `--backend cpu`".to_string()));
+    };
+    let precision = arguments.backend.precision();
+    let mut steps = Steps::default();
+    let prepared = match &arguments.checkpoint {
+        Some(path) => prepare::prepare(&request, Some(path), precision, &mut steps, terminal)?,
+        None => {
+            let checked = session::check(&request, None)?;
+            let loaded = Loaded { precision, ..random::weights(&checked.model) };
+            Prepared { checkpoint: None, checked, loaded }
+        }
+    };
+    let checked = &prepared.checked;
+    let stages = Stages::new(&checked.model, &checked.outputs);
+    let batch = batch(arguments, &prepared, &stages)?;
+    let machine = Machine::this(threads, arguments.measure);
+    if let Some(why) = &machine.unkept {
+        terminal.note(&format!("what the machine can do is measured anew each time: {why}"));
+    }
+    let (costs, runs, run) = match arguments.step {
+        false => {
+            let runner = Runner::new(checked, &prepared.loaded, backend)?;
+            let runs = runs::whole(&runner, &batch, stages.program.calls.len(), arguments.repeat)?;
+            (explain::calls(&stages.model, &stages.fused, &stages.program), runs, Run::Whole(&batch))
+        }
+        true => {
+            let chunks = match &stages.chunks {
+                Ok(chunks) => chunks,
+                Err(why) => return Err(Failure::Mistakes(vec![(**why).clone()], checked.sources.clone()).into()),
+            };
+            let mut streamer = Streamer::along(chunks.time, checked, &prepared.loaded, backend)?;
+            let runs = runs::steps(&mut streamer, &batch, chunks.program.calls.len(), arguments.repeat)?;
+            (explain::calls(&stages.model, &chunks.fused, &chunks.program), runs, Run::Step(&batch, chunks.time))
+        }
+    };
+    let calls = rows(&costs, run, &runs, &machine);
+    let profile = Profile {
+        model: checked.model.name.clone(),
+        what: what(&stages.model.times, &batch, arguments.step),
+        backend: prepare::backend_name(backend),
+        machine,
+        kernels: kernels(&calls, &runs),
+        runs,
+        calls,
+    };
+    match arguments.json {
+        true => terminal.print(&json::document("profile", true, show::parts(&profile))),
+        false => terminal.print(&show::text(&profile, arguments.calls, &look(terminal))),
+    }
+}
+
+/// What is run: as given, random where nothing is.
+fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> Result<Batch, Stop> {
+    if arguments.io.is_none() && arguments.input.is_empty() && arguments.text.is_empty() {
+        let (model, limits) = (&prepared.checked.model, &stages.program.limits);
+        return random::batch(model, limits, &arguments.length, arguments.sequences as usize);
+    }
+    let given = Given::from_files(arguments.io.as_deref(), &arguments.input, &arguments.text, prepared)?;
+    Ok(given.batch(&prepared.checked)?)
+}
+
+/// Each call with its cost and time.
+fn rows(costs: &[Call], run: Run, runs: &Runs, machine: &Machine) -> Vec<Row> {
+    let own: Vec<_> = costs.iter().map(|call| roofline::cost(call, run)).collect();
+    let all: f64 = own.iter().map(|cost| cost.distinct + cost.others).sum();
+    let row = |(place, (call, cost)): (usize, (&Call, &roofline::Cost))| {
+        let (limit, bound) = cost.limit(all, machine);
+        Row {
+            kernel: call.kernel,
+            kind: call.kind,
+            equations: call.equations.clone(),
+            calls: 1,
+            seconds: runs.median(&[place]),
+            operations: cost.operations,
+            bytes: cost.bytes(),
+            limit,
+            bound,
+        }
+    };
+    costs.iter().zip(&own).enumerate().map(row).collect()
+}
+
+/// Each kernel with the times of its calls in a run, the longest first. It is bound by what bounds most of its time.
+fn kernels(calls: &[Row], runs: &Runs) -> Vec<Row> {
+    let mut numbers: Vec<usize> = calls.iter().map(|call| call.kernel).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let of = |number: usize| {
+        let places: Vec<usize> = (0..calls.len()).filter(|place| calls[*place].kernel == number).collect();
+        let own = || places.iter().map(|place| &calls[*place]);
+        let longest = own().max_by(|one, other| one.limit.total_cmp(&other.limit)).expect("a kernel is called");
+        Row {
+            kernel: number,
+            kind: longest.kind,
+            equations: own().flat_map(|call| call.equations.clone()).collect(),
+            calls: places.len(),
+            seconds: runs.median(&places),
+            operations: own().map(|call| call.operations).sum(),
+            bytes: own().map(|call| call.bytes).sum(),
+            limit: own().map(|call| call.limit).sum(),
+            bound: longest.bound,
+        }
+    };
+    let mut kernels: Vec<Row> = numbers.into_iter().map(of).collect();
+    kernels.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    kernels
+}
+
+/// `2 sequences of 128 positions of T`.
+fn what(times: &[String], batch: &Batch, step: bool) -> String {
+    let sequences = match batch.sequences {
+        1 => "1 sequence".to_string(),
+        count => format!("{count} sequences"),
+    };
+    let of = |(name, lengths): (&String, &Vec<usize>)| match (lengths.iter().min(), lengths.iter().max()) {
+        (Some(least), Some(most)) if least != most => format!("{least} to {most} positions of {name}"),
+        (_, most) => format!("{} positions of {name}", most.unwrap_or(&0)),
+    };
+    let positions: Vec<String> = times.iter().zip(&batch.lengths).map(of).collect();
+    let of = if positions.is_empty() { String::new() } else { format!(" of {}", positions.join(", ")) };
+    if step { format!("one position more after {sequences}{of}") } else { format!("{sequences}{of}") }
+}

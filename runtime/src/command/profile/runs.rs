@@ -1,0 +1,181 @@
+//! Runs of a model with every call of a kernel timed: of whole sequences, or of one position more at a time.
+
+use crate::batch::Batch;
+use crate::command::Stop;
+use crate::session::{Failure, Runner, Streamer};
+use crate::stream::Chunk;
+use seqwright_compiler::term::{Axis, ValueId};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long runs are taken where nobody says how many.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
+/// The fewest of them.
+const FEWEST: usize = 3;
+/// The most of them.
+const MOST: usize = 1000;
+
+/// How long runs took, in seconds.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    /// Each run, from the batch to its results.
+    pub whole: Vec<f64>,
+    /// In each run, each call of a kernel.
+    pub calls: Vec<Vec<f64>>,
+    /// Each run, in the processor's time of all threads: less than a run took by what others took of the machine. Empty where
+    /// the system does not say.
+    pub processor: Vec<f64>,
+}
+
+/// The processor's time that this process had so far, in seconds.
+fn processor_time() -> Option<f64> {
+    #[cfg(unix)]
+    {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the clock exists on every system of this kind, and the time is written to memory of its type.
+        let went = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+        (went == 0).then(|| time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+impl Runs {
+    /// The median over the runs of what some calls took together.
+    pub fn median(&self, places: &[usize]) -> f64 {
+        median(self.calls.iter().map(|run| places.iter().map(|place| run[*place]).sum()).collect())
+    }
+
+    /// The median of what whole runs took.
+    pub fn typical(&self) -> f64 {
+        median(self.whole.clone())
+    }
+
+    /// The shortest run.
+    pub fn shortest(&self) -> f64 {
+        self.whole.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// The middle one of some numbers.
+pub fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match numbers.len() {
+        0 => 0.0,
+        count if count % 2 == 1 => numbers[middle],
+        _ => (numbers[middle - 1] + numbers[middle]) / 2.0,
+    }
+}
+
+/// What an observer adds up in a run.
+type Times = Arc<Mutex<Vec<f64>>>;
+
+/// Who adds up the times of calls.
+fn observer(times: &Times) -> crate::execute::Observer {
+    let times = Arc::clone(times);
+    Box::new(move |place, elapsed| {
+        if let Ok(mut times) = times.lock() {
+            times[place] += elapsed.as_secs_f64();
+        }
+    })
+}
+
+/// Runs whole sequences, so many times after the first.
+///
+/// # Errors
+/// What a run refuses.
+pub fn whole(runner: &Runner, batch: &Batch, calls: usize, repeat: Option<u32>) -> Result<Runs, Stop> {
+    let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
+    runner.observe(observer(&times));
+    again(&times, repeat, MOST, || runner.run(batch).map(|_| ()))
+}
+
+/// Runs one position more of each sequence, so many times after the first, when those of the batch came.
+///
+/// # Errors
+/// What a run refuses; a model whose tables of positions have no room for more.
+pub fn steps(streamer: &mut Streamer, batch: &Batch, calls: usize, repeat: Option<u32>) -> Result<Runs, Stop> {
+    let time = streamer.time();
+    let along = |axes: &[Axis]| axes.iter().filter_map(Axis::time).any(|own| own == time);
+    let lengths = &batch.lengths[time.0 as usize];
+    let longest = lengths.iter().max().copied().unwrap_or(0);
+    let room =
+        streamer.limits().iter().filter(|limit| limit.time == time).map(|limit| limit.most - longest.min(limit.most));
+    // One of them comes first.
+    let room = room.min().unwrap_or(usize::MAX).saturating_sub(1);
+    if room == 0 {
+        return Err(Failure::Other(format!(
+            "the model has no room for positions after {longest}: give shorter sequences"
+        ))
+        .into());
+    }
+    let places: Vec<usize> = (0..batch.sequences).map(|_| streamer.stream().begin()).collect();
+    let first =
+        Chunk { places: places.clone(), lengths: batch.lengths.clone(), inputs: batch.inputs.clone(), last: false };
+    // The position that comes again and again is the last one of each sequence.
+    let mut inputs: BTreeMap<ValueId, Vec<f32>> = BTreeMap::new();
+    for (id, _) in streamer.model().inputs().filter(|(_, value)| along(&value.axes)) {
+        let given = batch.inputs.get(&id).map_or(&[][..], Vec::as_slice);
+        let row = given.len() / lengths.iter().sum::<usize>().max(1);
+        let ends = lengths.iter().scan(0, |end, length| {
+            *end += length * row;
+            Some(*end)
+        });
+        inputs.insert(id, ends.flat_map(|end| given[end - row..end].to_vec()).collect());
+    }
+    let mut more = vec![vec![0; batch.sequences]; batch.lengths.len()];
+    more[time.0 as usize] = vec![1; batch.sequences];
+    streamer.run(&first)?;
+    let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
+    streamer.observe(observer(&times));
+    let step = Chunk { places, lengths: more, inputs, last: false };
+    again(&times, repeat, MOST.min(room), || streamer.run(&step).map(|_| ()))
+}
+
+fn again(
+    times: &Times,
+    repeat: Option<u32>,
+    most: usize,
+    mut run: impl FnMut() -> Result<(), Failure>,
+) -> Result<Runs, Stop> {
+    run()?;
+    let mut runs = Runs::default();
+    let begin = Instant::now();
+    let enough = |count: usize| match repeat {
+        Some(wanted) => count >= (wanted as usize).min(most),
+        None => count >= most || (count >= FEWEST && begin.elapsed() > LONG_ENOUGH),
+    };
+    while !enough(runs.whole.len()) {
+        if let Ok(mut times) = times.lock() {
+            times.fill(0.0);
+        }
+        let (start, before) = (Instant::now(), processor_time());
+        run()?;
+        runs.whole.push(start.elapsed().as_secs_f64());
+        runs.processor.extend(processor_time().zip(before).map(|(after, before)| after - before));
+        runs.calls.push(times.lock().map(|times| times.clone()).unwrap_or_default());
+    }
+    Ok(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_one_counts() {
+        assert_eq!(median(vec![3.0, 1.0, 20.0]), 3.0);
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 30.0]), 3.0);
+        let runs = Runs {
+            whole: vec![9.0, 8.0, 10.0],
+            calls: vec![vec![1.0, 5.0], vec![2.0, 4.0], vec![3.0, 9.0]],
+            processor: Vec::new(),
+        };
+        // The sums are 6, 6 and 12.
+        assert_eq!(runs.median(&[0, 1]), 6.0);
+        assert_eq!(runs.median(&[0]), 2.0);
+        assert_eq!((runs.typical(), runs.shortest()), (9.0, 8.0));
+    }
+}
