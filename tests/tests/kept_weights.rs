@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 /// (attention), or divides by a spread (norms), makes them a few times as large.
 const AMPLIFIED: f64 = 10.0;
 
+/// What float32 itself loses, relative to a result, in the golden cases: see `goldens.rs` for single numbers.
+const FLOAT32: f64 = 1e-6;
+
 #[test]
 fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
     for precision in [Precision::Bf16, Precision::Q8, Precision::Q4] {
@@ -30,7 +33,8 @@ fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
                 let runner = shown(Runner::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
                 let error = relative_error(&case, &runner);
                 let kept = runner.kept().expect("the processor runs it").clone();
-                let times = error / kept.error;
+                // A case without weights, or with ones that lose nothing, is off by as much as float32 is.
+                let times = (error - FLOAT32).max(0.0) / kept.error.max(FLOAT32);
                 if times.is_nan() || times > AMPLIFIED {
                     let version = instructions.name();
                     faults.push(format!("{name} as {}, {version}: {error:.1e}, {:.1e}", precision.name(), kept.error));
