@@ -116,7 +116,7 @@ pub fn steps(streamer: &mut Streamer, batch: &Batch, calls: usize, repeat: Optio
         Chunk { places: places.clone(), lengths: batch.lengths.clone(), inputs: batch.inputs.clone(), last: false };
     // The position that comes again and again is the last one of each sequence.
     let mut inputs: BTreeMap<ValueId, Vec<f32>> = BTreeMap::new();
-    for (id, value) in streamer.model().inputs().filter(|(_, value)| along(&value.axes)) {
+    for (id, _) in streamer.model().inputs().filter(|(_, value)| along(&value.axes)) {
         let given = batch.inputs.get(&id).map_or(&[][..], Vec::as_slice);
         let row = given.len() / lengths.iter().sum::<usize>().max(1);
         let ends = lengths.iter().scan(0, |end, length| {
@@ -168,7 +168,11 @@ mod tests {
     fn the_middle_one_counts() {
         assert_eq!(median(vec![3.0, 1.0, 20.0]), 3.0);
         assert_eq!(median(vec![4.0, 1.0, 2.0, 30.0]), 3.0);
-        let runs = Runs { whole: vec![9.0, 8.0, 10.0], calls: vec![vec![1.0, 5.0], vec![2.0, 4.0], vec![3.0, 9.0]], processor: Vec::new() };
+        let runs = Runs {
+            whole: vec![9.0, 8.0, 10.0],
+            calls: vec![vec![1.0, 5.0], vec![2.0, 4.0], vec![3.0, 9.0]],
+            processor: Vec::new(),
+        };
         // The sums are 6, 6 and 12.
         assert_eq!(runs.median(&[0, 1]), 6.0);
         assert_eq!(runs.median(&[0]), 2.0);

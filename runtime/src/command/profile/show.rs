@@ -134,7 +134,10 @@ pub fn parts<'a>(profile: &Profile) -> Vec<(&'a str, Value)> {
             "seconds",
             json!({ "median": profile.runs.typical(), "shortest": profile.runs.shortest(), "all": profile.runs.whole }),
         ),
-        ("processor_seconds", json!({ "median": median(profile.runs.processor.clone()), "all": profile.runs.processor })),
+        (
+            "processor_seconds",
+            json!({ "median": median(profile.runs.processor.clone()), "all": profile.runs.processor }),
+        ),
         ("limit_seconds", json!(profile.kernels.iter().map(|row| row.limit).sum::<f64>())),
         ("kernels", profile.kernels.iter().map(row).collect()),
         ("calls", profile.calls.iter().map(row).collect()),
