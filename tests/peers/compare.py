@@ -65,7 +65,6 @@ def measure(make, threads, seconds, rounds):
         times = {peer: ([], []) for peer in [*row["peers"], "seqc"]}
         for call in row["peers"].values():
             call()
-        share = 1.0
         for _ in range(rounds):
             shortest = float("inf")
             for peer, call in row["peers"].items():
@@ -77,9 +76,10 @@ def measure(make, threads, seconds, rounds):
             wall, processor, found = timing.profile(arguments, threads, repeat)
             times["seqc"][0].extend(wall)
             times["seqc"][1].extend(processor)
-            slowest = found["kernels"][0]
-            share = (slowest["kind"], slowest["equations"][:3], slowest["seconds"], slowest["of_the_limit"], slowest["bound"])
-        return {peer: timing.chosen(*taken, threads) for peer, taken in times.items()}, differs, share
+            slowest = max(found["kernels"], key=lambda kernel: kernel["seconds"])
+            shown = ("kind", "seconds", "of_the_limit", "bound")
+            largest = [*(slowest[part] for part in shown), slowest["equations"][:3]]
+        return {peer: timing.chosen(*taken, threads) for peer, taken in times.items()}, differs, largest
 
 
 def cell(times, peers):
