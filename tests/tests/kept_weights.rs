@@ -30,7 +30,8 @@ fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
                 let runner = shown(Runner::new(&case.checked, &loaded, Backend::Cpu(instructions, 2)));
                 let error = relative_error(&case, &runner);
                 let kept = runner.kept().expect("the processor runs it").clone();
-                let times = error / kept.error;
+                // A model without matrices has nothing to round.
+                let times = if kept.forms.is_empty() { 0.0 } else { error / kept.error };
                 if times.is_nan() || times > AMPLIFIED {
                     let version = instructions.name();
                     faults.push(format!("{name} as {}, {version}: {error:.1e}, {:.1e}", precision.name(), kept.error));
