@@ -1,6 +1,8 @@
 //! `seqc run`: runs a model on inputs and shows, saves or writes out its results.
 
 use super::arguments::RunArguments;
+#[cfg(feature = "gpu")]
+use super::explain::words;
 use super::inputs::Given;
 use super::prepare::{self, Steps};
 use super::show::{self, Part, cosine};
@@ -205,15 +207,16 @@ fn stats(steps: &Steps, batch: &Batch, runner: &Runner, backend: Backend, termin
     #[cfg(feature = "gpu")]
     if let Some(executable) = runner.gpu() {
         let counts = executable.counts();
+        let dispatches = match counts.dispatches {
+            1 => "1 dispatch".to_string(),
+            many => format!("{many} dispatches"),
+        };
         terminal.say(&format!(
-            "gpu      {} dispatches in {} submission{}, {} bytes sent, {} read; {} pipelines, {} bytes of weights, {} of \
-             values\n",
-            counts.dispatches,
-            counts.submissions,
-            if counts.submissions == 1 { "" } else { "s" },
+            "gpu      {dispatches} in {}, {} bytes sent, {} read; {}, {} bytes of weights, {} of values\n",
+            words::counted(counts.submissions, "submission"),
             counts.sent,
             counts.read,
-            counts.pipelines,
+            words::counted(counts.pipelines, "pipeline"),
             counts.weights,
             counts.buffers,
         ));

@@ -58,7 +58,7 @@ fn order(kind: wgpu::DeviceType) -> usize {
 /// # Errors
 /// There is none, or there are several.
 pub fn choose(adapters: &[Adapter], wanted: Option<&str>) -> Result<usize, GpuError> {
-    let found = || adapters.iter().enumerate().map(|(number, adapter)| format!("{number} {}", adapter.name)).collect();
+    let found = || adapters.iter().enumerate().map(|(number, adapter)| format!("{number}: {}", adapter.name)).collect();
     let refused = || GpuError::NoAdapter { wanted: wanted.map(str::to_string), found: found() };
     let Some(wanted) = wanted else {
         return if adapters.is_empty() { Err(refused()) } else { Ok(0) };

@@ -72,7 +72,7 @@ impl fmt::Display for GpuError {
                 write!(f, "there is no adapter `{wanted}`: no GPU was found at all")
             }
             GpuError::NoAdapter { wanted: Some(wanted), found } => {
-                write!(f, "`{wanted}` means no adapter, or several: there are {}", found.join(", "))
+                write!(f, "`{wanted}` is not one adapter of those there are: {}", found.join(", "))
             }
             GpuError::NoDevice { adapter, why } => write!(f, "the adapter {adapter} gives no device: {why}"),
             GpuError::NoHalf { adapter } => {
