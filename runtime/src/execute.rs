@@ -130,10 +130,10 @@ impl Executable {
         let weight = |id: &ValueId| {
             weights.get(id).copied().ok_or_else(|| format!("the weight `{}` is not given", model.value(*id).path))
         };
-        let mut fixed = Vec::new();
-        let mut kept = Kept::default();
-        for buffer in &program.buffers {
-            fixed.push(match &buffer.role {
+        let team = Team::new(threads.max(1))?;
+        let product = linked.product();
+        let made = |buffer: &Buffer| -> Result<Option<Fixed>, String> {
+            Ok(match &buffer.role {
                 Role::Input(_) | Role::Computed { .. } | Role::Kept => None,
                 Role::Weight(id) => Some(Fixed::Numbers(match weight(id)? {
                     Given::Numbers(numbers) => aligned(numbers),
@@ -141,9 +141,7 @@ impl Executable {
                 })),
                 Role::Packed(parts) => {
                     let given = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
-                    let matrix = packed(parts, &given, precision, tiles, linked.product());
-                    kept.add(&buffer.name, buffer.row, &matrix);
-                    Some(Fixed::Packed(matrix))
+                    Some(Fixed::Packed(packed(parts, &given, precision, tiles, product)))
                 }
                 Role::Constant(id) => match &model.value(*id).kind {
                     ValueKind::Constant(numbers) => {
@@ -152,10 +150,23 @@ impl Executable {
                     }
                     ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Equation(_) => None,
                 },
-            });
+            })
+        };
+        // A slot for each buffer, filled by whichever thread comes first.
+        let slots: Vec<OnceLock<_>> = program.buffers.iter().map(|_| OnceLock::new()).collect();
+        team.each(slots.len(), &|number| {
+            slots[number].get_or_init(|| made(&program.buffers[number]));
+        });
+        let mut kept = Kept::default();
+        let mut fixed = Vec::new();
+        for (buffer, slot) in program.buffers.iter().zip(slots) {
+            let made = slot.into_inner().expect("every slot was filled")?;
+            if let Some(Fixed::Packed(matrix)) = &made {
+                kept.add(&buffer.name, buffer.row, matrix);
+            }
+            fixed.push(made);
         }
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
-        let team = Team::new(threads.max(1))?;
         let efforts = program.kernels.iter().map(|kernel| Effort {
             row: kernel.effort(),
             together: sharing(&program, kernel).is_some(),
@@ -316,6 +327,8 @@ impl Executable {
         let block = match &kernel.body {
             Body::Rows { block, .. } => (*block).max(1),
             Body::Attention(_) => context::QUERY_BLOCK,
+            // A product takes the sequences of a step together.
+            Body::Scan { .. } if effort.together => count.div_ceil(members),
             Body::Scan { .. } => 1,
         };
         let alone = slices.len() == 1 && effort.row.saturating_mul(count) < WORTH_SHARING;
@@ -471,7 +484,6 @@ pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>,
 }
 
 pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {
-    let mut all = AlignedFloats::zeroed(numbers.len().max(1));
-    all[..numbers.len()].copy_from_slice(numbers);
-    all
+    // One number at least, so that there is an address.
+    if numbers.is_empty() { AlignedFloats::zeroed(1) } else { AlignedFloats::copied(numbers) }
 }

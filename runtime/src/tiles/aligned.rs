@@ -2,7 +2,7 @@
 //!
 //! It comes zeroed from the allocator, so that pages of a large one are only touched when they are written.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -33,6 +33,25 @@ impl AlignedFloats {
         match NonNull::new(start.cast::<f32>()) {
             Some(start) => AlignedFloats { start, length },
             None => handle_alloc_error(layout),
+        }
+    }
+
+    /// A copy of some numbers.
+    pub fn copied(numbers: &[f32]) -> AlignedFloats {
+        let length = numbers.len();
+        if length == 0 {
+            return AlignedFloats::zeroed(0);
+        }
+        let layout = layout(length);
+        // SAFETY: the layout's size is not zero; all of the memory is written before anything reads it.
+        unsafe {
+            match NonNull::new(alloc(layout).cast::<f32>()) {
+                Some(start) => {
+                    start.as_ptr().copy_from_nonoverlapping(numbers.as_ptr(), length);
+                    AlignedFloats { start, length }
+                }
+                None => handle_alloc_error(layout),
+            }
         }
     }
 }
