@@ -48,9 +48,12 @@ impl Kept {
         if self.forms.keys().all(|form| *form == Form::F32.name()) {
             return None;
         }
-        let millions = |count: usize| format!("{:.2} million", count as f64 / 1e6);
+        let numbers = |count: usize| match count {
+            0..100_000 => format!("{count} numbers"),
+            _ => format!("{:.2} million", count as f64 / 1e6),
+        };
         let forms: Vec<String> =
-            self.forms.iter().map(|(form, count)| format!("{} as {form}", millions(*count))).collect();
+            self.forms.iter().map(|(form, count)| format!("{} as {form}", numbers(*count))).collect();
         let blocks = self.forms.keys().any(|form| form.contains("blocks"));
         let rounding = match &self.worst {
             None => "none was rounded".to_string(),
@@ -59,8 +62,11 @@ impl Kept {
             }
         };
         let activations = if blocks { "; what they are multiplied with is rounded to 16 bits" } else { "" };
-        let size = self.bytes as f64 / (1 << 20) as f64;
-        Some(format!("products keep {} in {size:.1} MiB; {rounding}{activations}", forms.join(", ")))
+        let size = match self.bytes {
+            0..1_048_576 => format!("{:.1} KiB", self.bytes as f64 / 1024.0),
+            _ => format!("{:.1} MiB", self.bytes as f64 / 1_048_576.0),
+        };
+        Some(format!("products keep {} in {size}; {rounding}{activations}", forms.join(", ")))
     }
 }
 

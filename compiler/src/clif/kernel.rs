@@ -4,7 +4,7 @@ use super::attention;
 use super::context::{self, scratch_starts};
 use super::emitter::Emitter;
 use crate::kernel::{
-    Body, Cut, Kernel, Place, Product, Program, Sharing, Space, Split, Stage, Steps, Table, Tables, TrackId, sharing,
+    Body, Cut, Kernel, Place, Product, Program, Sharing, Space, Stage, Steps, Table, Tables, TrackId, sharing,
 };
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
@@ -55,11 +55,11 @@ pub(super) struct Spelling<'f, 'p> {
     pub zeros: Value,
     scratch_places: Vec<Value>,
     /// How the stages are shared out over threads with the same rows.
-    sharing: Option<Sharing>,
+    pub sharing: Option<Sharing>,
     /// This thread's entries of each axis that is cut.
-    cuts: HashMap<Cut, (Value, Value)>,
+    pub cuts: HashMap<Cut, (Value, Value)>,
     /// The axis of the stage that is being spelt, if it is cut.
-    cut: Option<Cut>,
+    pub cut: Option<Cut>,
     tiles: HashMap<Tile, cranelift_codegen::ir::FuncRef>,
 }
 
@@ -369,88 +369,6 @@ impl Spelling<'_, '_> {
         let row = self.emitter.ins().iadd(own.first, place);
         let position = self.emitter.ins().iadd(own.from, place);
         self.here(slot, row, sequence, position)
-    }
-
-    /// This thread's part of each axis that is cut.
-    fn cut_all(&mut self) {
-        let stages = self.sharing.iter().flat_map(|sharing| &sharing.stages);
-        let cuts: Vec<Cut> = stages
-            .filter_map(|stage| match stage.split {
-                Split::Entries(cut) => Some(cut),
-                Split::Own | Split::One => None,
-            })
-            .collect();
-        for cut in cuts {
-            if !self.cuts.contains_key(&cut) {
-                let entries = self.emitter.size(cut.entries);
-                let part = self.part_of(entries, cut.granule());
-                self.cuts.insert(cut, part);
-            }
-        }
-    }
-
-    /// This thread's part of so many entries, of whole granules (a power of two) but the last.
-    pub fn part_of(&mut self, entries: Value, granule: usize) -> (Value, Value) {
-        let (member, members) = (self.context_word(context::MEMBER), self.context_word(context::MEMBERS));
-        let next = self.emitter.add_size(member, 1);
-        let [from, to] = [member, next].map(|member| {
-            let share = self.emitter.ins().imul(entries, member);
-            let begin = self.emitter.ins().udiv(share, members);
-            let begin = self.emitter.add_size(begin, granule - 1);
-            let pointer = self.emitter.pointer;
-            let whole = self.emitter.ins().iconst(pointer, !(granule as i64 - 1));
-            let begin = self.emitter.ins().band(begin, whole);
-            self.least(begin, entries)
-        });
-        (from, to)
-    }
-
-    /// This thread's entries of the axis along which the stage being spelt is cut.
-    pub fn part(&self) -> Option<(Value, Value)> {
-        self.cut.map(|cut| self.cuts[&cut])
-    }
-
-    /// Waits for the threads that share the rows, if a kernel's can be shared.
-    fn wait(&mut self) {
-        if self.sharing.is_some() {
-            let barrier = self.context_word(context::BARRIER);
-            self.tile(Tile::Barrier, &[barrier]);
-        }
-    }
-
-    /// Spells a stage as it is shared out.
-    fn shared(&mut self, number: usize, spell: impl FnOnce(&mut Self)) {
-        let Some(shared) = self.sharing.as_ref().map(|sharing| sharing.stages[number]) else { return spell(self) };
-        if shared.barrier {
-            self.wait();
-        }
-        match shared.split {
-            Split::Own => spell(self),
-            Split::Entries(cut) => {
-                self.cut = Some(cut);
-                spell(self);
-                self.cut = None;
-            }
-            Split::One => {
-                let member = self.context_word(context::MEMBER);
-                let (inside, after) = (self.emitter.block(&[]), self.emitter.block(&[]));
-                self.emitter.ins().brif(member, after, &[], inside, &[]);
-                self.emitter.enter(inside);
-                spell(self);
-                self.emitter.ins().jump(after, &[]);
-                self.emitter.enter(after);
-            }
-        }
-    }
-
-    /// Whether threads that share the rows share a short-lived array too: if each writes a part of it.
-    fn is_shared(&self, scratch: usize) -> bool {
-        let (Body::Rows { stages, .. } | Body::Scan { stages, .. }, Some(sharing)) = (&self.kernel.body, &self.sharing)
-        else {
-            return false;
-        };
-        let mut splits = stages.iter().zip(&sharing.stages);
-        splits.any(|(stage, shared)| stage.target() == Place::Scratch(scratch) && shared.split != Split::Own)
     }
 
     /// Where the short-lived arrays begin, for blocks of so many rows.

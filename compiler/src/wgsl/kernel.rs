@@ -1,19 +1,17 @@
 //! A kernel as a module: bindings, functions, and an entry point for each dispatch.
 
 use super::functions::{self, Function};
+use super::lookups::Need;
 use super::loops::Share;
 use super::names::Names;
 use super::phases::{self, Form, Plan, ScratchPlace, Work};
+use super::scan::ENTRIES;
 use super::shader::{Entry, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 use super::text::{Expression, Text};
 use super::weights::{self, Layout, PARAMETERS};
-use crate::kernel::{Body, Kernel, Loop, Place, Program, Space, Stage, Table, Tables, Track, TrackId};
-use crate::stream::Keep;
-use crate::term::{Reduction, TimeId};
+use crate::kernel::{Body, Kernel, Loop, Place, Program, Space, Stage};
+use crate::term::Reduction;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Entries of an axis that a workgroup computes of a scan whose work is shared out.
-const ENTRIES: usize = 64;
 
 /// One kernel of a program.
 pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
@@ -115,16 +113,6 @@ fn lanes(kernel: &Kernel, target: &Target) -> usize {
     most.next_power_of_two().clamp(32, target.invocations)
 }
 
-/// Something of a row or its sequence that is looked up before it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Need {
-    Sequence,
-    Position,
-    Length(TimeId),
-    Track(TrackId, Table),
-    Pairs(TrackId, TrackId),
-}
-
 /// Variables that hold what a body computes more than once.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held {
@@ -158,116 +146,15 @@ pub(super) struct Spelling<'p> {
     pub functions: BTreeSet<Function>,
     /// Reductions over lanes.
     pub lane_functions: BTreeSet<Reduction>,
-    needs: BTreeSet<Need>,
+    pub needs: BTreeSet<Need>,
     /// Tables that are looked up: their names and numbers.
-    tables: BTreeMap<String, usize>,
+    pub tables: BTreeMap<String, usize>,
     pub held: Held,
     /// Declarations that entries made.
     pub extra: Vec<String>,
 }
 
 impl Spelling<'_> {
-    /// Asks for something to be looked up; gives its name.
-    pub fn need(&mut self, need: Need) -> String {
-        self.needs.insert(need);
-        match need {
-            Need::Sequence => "sequence".to_string(),
-            Need::Position => "position".to_string(),
-            Need::Length(time) => format!("length_{}", self.time_name(time)),
-            Need::Track(track, table) => format!("{}_{}", table_name(table), self.track_name(track)),
-            Need::Pairs(one, two) => format!("first_{}_{}", self.track_name(one), self.track_name(two)),
-        }
-    }
-
-    fn time_name(&self, time: TimeId) -> String {
-        let name = &self.program.times[time.0 as usize];
-        name.chars().filter(char::is_ascii_alphanumeric).collect::<String>() + &self.clash(time)
-    }
-
-    /// Names of axes may differ in signs alone.
-    fn clash(&self, time: TimeId) -> String {
-        let plain = |name: &String| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-        let own = plain(&self.program.times[time.0 as usize]);
-        let before = self.program.times[..time.0 as usize].iter().filter(|other| plain(other) == own).count();
-        if before == 0 && !own.is_empty() { String::new() } else { format!("_{before}") }
-    }
-
-    fn track_name(&self, track: TrackId) -> String {
-        let Track { time, lag, keep, turns } = self.program.track(track);
-        let lag = if lag == 0 { String::new() } else { format!("_{lag}_later") };
-        let keep = match keep {
-            Keep::New => String::new(),
-            Keep::Last(count) => format!("_and_{count}"),
-            Keep::All => "_and_all".to_string(),
-        };
-        let turns = turns.map_or(String::new(), |turns| format!("_in_{turns}"));
-        format!("{}{lag}{keep}{turns}", self.time_name(time))
-    }
-
-    fn look_up(&mut self, name: String, number: usize, entry: &str) -> String {
-        let name = name.to_uppercase();
-        let line = format!("look_up({name}, {entry})");
-        self.tables.insert(name, number);
-        line
-    }
-
-    /// What was asked for so far of a row; afterwards nothing is.
-    pub fn row_lines(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
-        let needs = std::mem::take(&mut self.needs);
-        let of_sequence = needs.iter().any(|need| *need != Need::Position);
-        match self.kernel.rows {
-            None => {
-                if of_sequence {
-                    lines.push("let sequence = row;".to_string());
-                }
-                if needs.contains(&Need::Position) {
-                    lines.push("let position = 0;".to_string());
-                }
-            }
-            Some(track) => {
-                let tables = Tables::of(self.program);
-                let name = self.track_name(track);
-                if of_sequence {
-                    let number = tables.table(track, Table::Sequence);
-                    let found = self.look_up(format!("sequence_{name}"), number, "row");
-                    lines.push(format!("let sequence = {found};"));
-                }
-                if needs.contains(&Need::Position) {
-                    let number = tables.table(track, Table::Position);
-                    let found = self.look_up(format!("position_{name}"), number, "row");
-                    lines.push(format!("let position = {found};"));
-                }
-            }
-        }
-        lines.extend(self.lines_of_sequence(&needs));
-        lines
-    }
-
-    /// What was asked for so far of a sequence; afterwards nothing is. The position is someone else's.
-    pub fn sequence_lines(&mut self) -> Vec<String> {
-        let needs = std::mem::take(&mut self.needs);
-        self.lines_of_sequence(&needs)
-    }
-
-    fn lines_of_sequence(&mut self, needs: &BTreeSet<Need>) -> Vec<String> {
-        let tables = Tables::of(self.program);
-        let mut lines = Vec::new();
-        for need in needs {
-            let number = match *need {
-                Need::Sequence | Need::Position => continue,
-                Need::Length(time) => tables.lengths(time),
-                Need::Track(track, table) => tables.table(track, table),
-                Need::Pairs(one, two) => tables.first_pairs(one, two),
-            };
-            let name = self.need(*need);
-            let found = self.look_up(name.clone(), number, "sequence");
-            lines.push(format!("let {name} = {found};"));
-        }
-        self.needs.clear();
-        lines
-    }
-
     /// An element of a short-lived array.
     pub fn scratch_element(&self, number: usize, offset: &Expression) -> Expression {
         let place = match self.places[number] {
@@ -372,22 +259,6 @@ impl Spelling<'_> {
         (text, phases)
     }
 
-    /// Which row a scan comes to in a step: the lines that say so, and those that are needed for it before the steps.
-    pub fn step_lines(&mut self, backward: bool) -> Vec<String> {
-        let track = self.kernel.rows.expect("a scan runs over positions");
-        let count = self.count_of(track);
-        let first = self.need(Need::Track(track, Table::First));
-        let place = if backward { format!("{count} - 1 - step") } else { "step".to_string() };
-        let whole = self.program.chunks.is_none();
-        let from = if whole { String::new() } else { format!("{} + ", self.need(Need::Track(track, Table::From))) };
-        let mut lines = Vec::new();
-        if self.needs.contains(&Need::Position) {
-            lines.push(format!("let position = {from}{place};"));
-        }
-        lines.push(format!("let row = {first} + {place};"));
-        lines
-    }
-
     /// Stages by all lanes, for one row.
     fn stages_of_row(&mut self, text: &mut Text, name: &str, stages: &[&Stage]) {
         let mut body = Text::default();
@@ -407,58 +278,6 @@ impl Spelling<'_> {
             spelling.item(text);
             lines.iter().for_each(|line| text.line(line));
             text.append(&body);
-        });
-    }
-
-    /// The lines by which a dispatch of one step finds its row, or leaves.
-    pub fn step_head(&mut self, backward: bool, leave: &str) -> Vec<String> {
-        let track = self.kernel.rows.expect("a scan runs over positions");
-        let lines = self.step_lines(backward);
-        let count = self.count_of(track);
-        let mut head = self.sequence_lines();
-        head.push("let step = run.step;".to_string());
-        head.push(format!("if step >= {count} {{\n  {leave}\n}}"));
-        head.extend(lines);
-        head
-    }
-
-    /// The steps of a sequence by one workgroup: all, or as many as are one dispatch.
-    fn scan_of_sequence(&mut self, text: &mut Text, stages: &[Stage], backward: bool, plan: &Plan) {
-        let mut body = Text::default();
-        stages.iter().for_each(|stage| self.stage_by_lanes(&mut body, stage, true));
-        let lines = self.step_lines(backward);
-        let count = self.count_of(self.kernel.rows.expect("a scan runs over positions"));
-        let before = self.sequence_lines();
-        let lanes = self.lanes;
-        self.entry(text, "scan", lanes, |text, spelling| {
-            spelling.item(text);
-            before.iter().for_each(|line| text.line(line));
-            text.count("step", "run.step", &end_of_steps(plan, &count), 1, |text| {
-                lines.iter().for_each(|line| text.line(line));
-                text.append(&body);
-            });
-        });
-    }
-
-    /// The same, each entry by one invocation.
-    fn scan_of_entries(&mut self, text: &mut Text, stages: &[Stage], backward: bool, entries: usize, plan: &Plan) {
-        let mut body = Text::default();
-        for stage in stages {
-            let Stage::Loop(stage) = stage else { unreachable!("a scan in blocks has no products") };
-            self.loop_stage(&mut body, stage, Share::Entry { entries, neighbours: 1 });
-        }
-        let lines = self.step_lines(backward);
-        let count = self.count_of(self.kernel.rows.expect("a scan runs over positions"));
-        let before = self.sequence_lines();
-        self.entry(text, "scan", ENTRIES, |text, _| {
-            text.line(format!("let entry = {ENTRIES} * i32(group.x) + lane;"));
-            text.line("let sequence = run.begin + i32(group.y);");
-            text.line(format!("if entry >= {entries} {{\n  return;\n}}"));
-            before.iter().for_each(|line| text.line(line));
-            text.count("step", "run.step", &end_of_steps(plan, &count), 1, |text| {
-                lines.iter().for_each(|line| text.line(line));
-                text.append(&body);
-            });
         });
     }
 
@@ -487,14 +306,14 @@ impl Spelling<'_> {
     }
 
     /// The row, or the sequence, that a workgroup works on.
-    fn item(&self, text: &mut Text) {
+    pub fn item(&self, text: &mut Text) {
         let name = if self.slot == "row" { "row" } else { "sequence" };
         text.line(format!("let {name} = run.begin + i32(group.x + {WORKGROUPS}u * group.y);"));
         text.line(format!("if {name} >= run.end {{\n  return;\n}}"));
     }
 
     /// A stage by all lanes, and a barrier behind it where more follows.
-    fn stage_by_lanes(&mut self, text: &mut Text, stage: &Stage, more: bool) {
+    pub fn stage_by_lanes(&mut self, text: &mut Text, stage: &Stage, more: bool) {
         let target = match stage {
             Stage::Loop(own) => {
                 self.loop_stage(text, own, Share::Lanes);
@@ -579,21 +398,5 @@ impl Spelling<'_> {
         }
         text.append(entries);
         text.lines
-    }
-}
-
-/// One past the last step of a dispatch.
-fn end_of_steps(plan: &Plan, count: &str) -> Expression {
-    let steps = plan.steps.expect("a scan has steps");
-    Expression::atom(format!("min(run.step + {steps}, {count})"))
-}
-
-fn table_name(table: Table) -> &'static str {
-    match table {
-        Table::First => "first",
-        Table::From => "from",
-        Table::Count => "count",
-        Table::Sequence => "sequence",
-        Table::Position => "position",
     }
 }

@@ -8,7 +8,9 @@
 //! | --- | --- |
 //! | `phases.rs` | nothing: it plans which stages are a dispatch, and where short-lived arrays lie |
 //! | `columns.rs` | nothing: it orders a product's columns for what uses them |
-//! | `kernel.rs` | the module, its bindings and entry points, scans step by step |
+//! | `kernel.rs` | the module, its bindings and entry points |
+//! | `lookups.rs` | what an entry looks up in the tables |
+//! | `scan.rs` | scans step by step |
 //! | `positions.rs` | scans over many positions at once |
 //! | `loops.rs` | pointwise equations and reductions |
 //! | `product.rs` | products in tiles, of few rows, inside a workgroup |
@@ -25,12 +27,14 @@ mod attention;
 mod columns;
 mod functions;
 mod kernel;
+mod lookups;
 mod loops;
 mod names;
 mod numbers;
 mod phases;
 mod positions;
 mod product;
+mod scan;
 mod shader;
 mod text;
 #[cfg(feature = "validate")]

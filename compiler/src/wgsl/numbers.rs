@@ -1,7 +1,8 @@
 //! Scalars, conditions and addresses as expressions.
 
 use super::functions::Function;
-use super::kernel::{Held, Need, Spelling};
+use super::kernel::{Held, Spelling};
+use super::lookups::Need;
 use super::text::{Expression, Strength, float};
 use crate::kernel::{Access, Bound, Comparison, Keep, Offset, Place, Range, Row, Scalar, Space, Table, Track, TrackId};
 use crate::term::{Binary, Unary};

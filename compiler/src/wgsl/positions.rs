@@ -21,7 +21,8 @@
 //! What it can't do: factors whose product over 32 positions is past the largest number make infinities where a walk from
 //! position to position might still have met a zero.
 
-use super::kernel::{Held, Need, Spelling};
+use super::kernel::{Held, Spelling};
+use super::lookups::Need;
 use super::loops::{Share, innermost};
 use super::numbers::At;
 use super::phases::{TURNS, size};

@@ -98,10 +98,9 @@ pub unsafe extern "C" fn f32_product(
     // SAFETY: `from` begins a panel; the columns from there on are those of a packed matrix too.
     unsafe {
         let weights = &*weights;
-        if let Some(product) = weights.product {
-            let panel = weights.panel(from / weights.width).cast();
-            product(m, to - from, k, a, lda, panel, c.add(from), ldc, 0);
-        }
+        let product = weights.product.expect("a matrix of floats is made with its tile");
+        let panel = weights.panel(from / weights.width).cast();
+        product(m, to - from, k, a, lda, panel, c.add(from), ldc, 0);
     }
 }
 

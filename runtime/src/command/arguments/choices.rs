@@ -1,0 +1,111 @@
+//! What options choose among, by name.
+
+use crate::tiles::{Instructions, Precision};
+use clap::ValueEnum;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// Where a terminal shows them.
+    #[value(help = None)]
+    Auto,
+    /// Even into files.
+    #[value(help = None)]
+    Always,
+    /// Nowhere.
+    #[value(help = None)]
+    Never,
+}
+
+/// What runs a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// Machine code for this processor.
+    #[value(help = None)]
+    Cpu,
+    /// Compute shaders.
+    #[value(help = None)]
+    Gpu,
+    /// A GPU if there is one, else the processor.
+    #[value(help = None)]
+    Auto,
+    /// The meaning of every equation, in float64.
+    #[value(help = None)]
+    Interpreter,
+}
+
+/// How products keep the weights that they multiply with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionName {
+    /// 32-bit floats.
+    #[value(help = None)]
+    F32,
+    /// Their upper 16 bits.
+    #[value(help = None)]
+    Bf16,
+    /// Blocks of 32 numbers of 8 bits with a scale.
+    #[value(help = None)]
+    Q8,
+    /// Blocks of 32 numbers of 4 bits with a scale and a minimum.
+    #[value(help = None)]
+    Q4,
+}
+
+impl PrecisionName {
+    /// The precision of that name.
+    pub fn precision(self) -> Precision {
+        match self {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::Bf16 => Precision::Bf16,
+            PrecisionName::Q8 => Precision::Q8,
+            PrecisionName::Q4 => Precision::Q4,
+        }
+    }
+}
+
+/// How weights are stored on a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WeightsName {
+    /// 32 bits each.
+    #[value(help = None)]
+    F32,
+    /// 16 bits each.
+    #[value(help = None)]
+    F16,
+}
+
+/// How positions of a stream are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StreamFormat {
+    /// A line of JSON each.
+    #[value(help = None)]
+    Json,
+    /// 32-bit floats, the low byte first.
+    #[value(help = None)]
+    F32,
+}
+
+/// Instructions by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InstructionsName {
+    /// AVX-512.
+    #[value(help = None)]
+    Avx512,
+    /// AVX2 with FMA.
+    #[value(help = None)]
+    Avx2,
+    /// What the code generator emits.
+    #[value(help = None)]
+    Emitted,
+}
+
+impl InstructionsName {
+    /// The instructions of that name.
+    pub fn instructions(self) -> Instructions {
+        match self {
+            InstructionsName::Avx512 => Instructions::Avx512,
+            InstructionsName::Avx2 => Instructions::Avx2,
+            InstructionsName::Emitted => Instructions::Emitted,
+        }
+    }
+}
