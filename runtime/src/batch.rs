@@ -35,18 +35,18 @@ impl InputError {
     }
 }
 
-/// Sequences to run.
+/// Sequences to run. `N` is what has an input's numbers: a vector, or a slice of somebody's.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {
+pub struct Batch<N = Vec<f32>> {
     /// How many.
     pub sequences: usize,
     /// For each time axis, the length of each sequence.
     pub lengths: Vec<Vec<usize>>,
     /// The numbers of each input: rows of all sequences one after the other, features row-major.
-    pub inputs: BTreeMap<ValueId, Vec<f32>>,
+    pub inputs: BTreeMap<ValueId, N>,
 }
 
-impl Batch {
+impl<N> Batch<N> {
     /// For a time axis, the first row of each sequence, and one past the last of all.
     pub fn first_rows(&self, time: TimeId) -> Vec<usize> {
         let mut rows = vec![0];
@@ -60,7 +60,9 @@ impl Batch {
     pub fn rows_of(&self, axes: &[Axis], sequence: usize) -> usize {
         axes.iter().filter_map(Axis::time).map(|time| self.lengths[time.0 as usize][sequence]).product()
     }
+}
 
+impl Batch {
     /// A batch from tensors whose first axis counts the sequences; `lengths` are those of ragged time axes, by name.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use crate::batch::Batch;
 use crate::link::{KernelFunction, Linked};
 use crate::matrix::{Kept, packed};
-use crate::memory::Memory;
+use crate::memory::{Memory, Spare};
 use crate::rows::{Rows, Step};
 use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
@@ -32,6 +32,7 @@ pub struct Executable {
     efforts: Vec<Effort>,
     fingerprint: u64,
     observer: OnceLock<Observer>,
+    spare: Spare,
 }
 
 /// A buffer that does not change.
@@ -77,7 +78,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// A batch that is not one of this program, or a sequence that is longer than the model allows.
-pub(crate) fn rows_of(program: &Program, batch: &Batch) -> Result<Rows, RunError> {
+pub(crate) fn rows_of<N>(program: &Program, batch: &Batch<N>) -> Result<Rows, RunError> {
     let fits = |lengths: &Vec<usize>| lengths.len() == batch.sequences;
     if batch.lengths.len() != program.times.len() || !batch.lengths.iter().all(fits) {
         return Err(RunError::Batch("it does not give the length of each sequence along each time axis".to_string()));
@@ -102,9 +103,9 @@ pub(crate) fn rows_of(program: &Program, batch: &Batch) -> Result<Rows, RunError
 ///
 /// # Errors
 /// They are too many or too few.
-pub(crate) fn input_of<'b>(buffer: &Buffer, batch: &'b Batch, rows: &Rows) -> Result<&'b [f32], RunError> {
+pub(crate) fn input_of<'b>(buffer: &Buffer, batch: &Batch<&'b [f32]>, rows: &Rows) -> Result<&'b [f32], RunError> {
     let Role::Input(id) = &buffer.role else { return Ok(&[]) };
-    let given = batch.inputs.get(id).map_or(&[][..], Vec::as_slice);
+    let given = batch.inputs.get(id).copied().unwrap_or_default();
     let wanted = rows.of(&buffer.space) * buffer.row;
     if given.len() == wanted {
         return Ok(given);
@@ -175,7 +176,8 @@ impl Executable {
         let efforts = efforts.collect();
         let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer: OnceLock::new() })
+        let (observer, spare) = (OnceLock::new(), Spare::default());
+        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer, spare })
     }
 
     /// How the weights that products multiply with are kept.
@@ -202,18 +204,24 @@ impl Executable {
     ///
     /// # Errors
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
-    pub fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
+    pub fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = rows_of(&self.program, batch)?;
-        let mut memory = Memory::new(&self.program, &rows)?;
+        let mut memory = Memory::new(&self.program, &rows, &self.spare)?;
         for (number, buffer) in self.program.buffers.iter().enumerate() {
             if let Role::Input(_) = &buffer.role {
-                let given = input_of(buffer, batch, &rows)?;
-                memory.give(BufferId(number as u32), aligned(given));
+                memory.lend(BufferId(number as u32), input_of(buffer, batch, &rows)?);
             }
         }
         self.calls(&rows, &mut memory, &[(0, batch.sequences)], &mut |_, _, _| {});
         let outputs = self.program.outputs.iter().map(|output| self.read(&memory, &rows, output.buffer));
-        Ok(outputs.collect())
+        let outputs = outputs.collect();
+        self.spare.keep(memory);
+        Ok(outputs)
+    }
+
+    /// Memory of earlier runs.
+    pub(crate) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each call with the

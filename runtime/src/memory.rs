@@ -1,9 +1,13 @@
 //! The memory of one run: a place for each buffer that is not the model's own.
+//!
+//! What kernels compute lies in slots, which the next run uses again ([`Spare`]): the system hands out pages of zeros one by
+//! one, which takes longer than many a kernel that writes them. What a run is given is read where it lies.
 
 use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
 use seqwright_compiler::kernel::{BufferId, Program, Role};
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
 const MEMORY_WHERE_UNKNOWN: usize = 1 << 36;
@@ -34,22 +38,51 @@ pub fn require(floats: usize) -> Result<(), RunError> {
     if needed > available { Err(RunError::Memory { needed, available }) } else { Ok(()) }
 }
 
+/// Numbers of slots that are kept for the next run: 256 MiB. What a larger run took goes back to the system.
+const MOST_SPARE: usize = 1 << 26;
+
+/// The slots of a run that has ended.
+#[derive(Default)]
+pub struct Spare(Mutex<Vec<AlignedFloats>>);
+
+impl Spare {
+    fn take(&self) -> Vec<AlignedFloats> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps a run's slots for the next one.
+    pub fn keep(&self, memory: Memory) {
+        let floats: usize = memory.slots.iter().map(|slot| slot.len()).sum();
+        if floats <= MOST_SPARE {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.slots;
+        }
+    }
+}
+
 /// The buffers of one run.
-pub struct Memory {
+pub struct Memory<'g> {
     /// What buffers share whose lives do not overlap.
     slots: Vec<AlignedFloats>,
     /// Memory of its own, for those that share none.
-    own: Vec<Option<AlignedFloats>>,
+    own: Vec<Own<'g>>,
     /// For each buffer, its slot if it shares one.
     slot_of: Vec<Option<usize>>,
 }
 
-impl Memory {
-    /// Memory for what kernels compute.
+/// The memory of a buffer that shares none.
+enum Own<'g> {
+    None,
+    Floats(AlignedFloats),
+    /// Somebody else's, which kernels only read.
+    Given(&'g [f32]),
+}
+
+impl<'g> Memory<'g> {
+    /// Memory for what kernels compute, of an earlier run as far as there is some. What it holds is anything.
     ///
     /// # Errors
     /// More than the system can give.
-    pub fn new(program: &Program, rows: &Rows) -> Result<Memory, RunError> {
+    pub fn new(program: &Program, rows: &Rows, spare: &Spare) -> Result<Memory<'g>, RunError> {
         let mut sizes: Vec<usize> = Vec::new();
         let mut slot_of = Vec::new();
         for buffer in &program.buffers {
@@ -64,42 +97,77 @@ impl Memory {
                 Role::Input(_) | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) | Role::Kept => None,
             });
         }
-        require(sizes.iter().fold(0, |all, floats| all.saturating_add(*floats)))?;
-        let slots = sizes.into_iter().map(|size| AlignedFloats::zeroed(size.max(1))).collect();
-        let own = program.buffers.iter().map(|_| None).collect();
+        let mut slots = spare.take();
+        slots.truncate(sizes.len());
+        // A slot that is too small goes before a larger one is asked for.
+        for (slot, size) in slots.iter_mut().zip(&sizes) {
+            if slot.len() < *size {
+                *slot = AlignedFloats::zeroed(0);
+            }
+        }
+        let missing = |(place, size): (usize, &usize)| match slots.get(place) {
+            Some(slot) if slot.len() >= *size => 0,
+            Some(_) | None => *size,
+        };
+        require(sizes.iter().enumerate().map(missing).fold(0, usize::saturating_add))?;
+        slots.resize_with(sizes.len(), || AlignedFloats::zeroed(0));
+        for (slot, size) in slots.iter_mut().zip(sizes) {
+            if slot.len() < size.max(1) {
+                *slot = AlignedFloats::zeroed(size.max(1));
+            }
+            // A kernel reads nothing that none has written: in tests it would not go unseen.
+            if cfg!(debug_assertions) {
+                slot.fill(f32::NAN);
+            }
+        }
+        let own = program.buffers.iter().map(|_| Own::None).collect();
         Ok(Memory { slots, own, slot_of })
     }
 
     /// Gives a buffer memory of its own.
     pub fn give(&mut self, id: BufferId, numbers: AlignedFloats) {
-        self.own[id.0 as usize] = Some(numbers);
+        self.own[id.0 as usize] = Own::Floats(numbers);
     }
 
-    /// Takes it back.
+    /// Has a buffer that kernels only read lie where its numbers are.
+    pub fn lend(&mut self, id: BufferId, numbers: &'g [f32]) {
+        self.own[id.0 as usize] = Own::Given(numbers);
+    }
+
+    /// Takes back what was given.
     pub fn take(&mut self, id: BufferId) -> Option<AlignedFloats> {
-        self.own[id.0 as usize].take()
-    }
-
-    /// Where a buffer begins.
-    pub fn address(&mut self, id: BufferId) -> *mut f32 {
-        self.numbers_mut(id).as_mut_ptr()
-    }
-
-    /// A buffer's numbers.
-    pub fn numbers(&self, id: BufferId) -> &[f32] {
-        match (&self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
-            (Some(own), _) => own,
-            (None, Some(slot)) => &self.slots[slot],
-            (None, None) => &[],
+        match std::mem::replace(&mut self.own[id.0 as usize], Own::None) {
+            Own::Floats(numbers) => Some(numbers),
+            Own::None | Own::Given(_) => None,
         }
     }
 
-    /// The same, to be written.
+    /// Where a buffer begins. Nothing is ever written to what was lent.
+    pub fn address(&mut self, id: BufferId) -> *mut f32 {
+        match (&mut self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
+            (Own::Floats(own), _) => own.as_mut_ptr(),
+            (Own::Given(given), _) => given.as_ptr().cast_mut(),
+            (Own::None, Some(slot)) => self.slots[slot].as_mut_ptr(),
+            (Own::None, None) => std::ptr::NonNull::dangling().as_ptr(),
+        }
+    }
+
+    /// A buffer's numbers, and more where its slot is larger.
+    pub fn numbers(&self, id: BufferId) -> &[f32] {
+        match (&self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
+            (Own::Floats(own), _) => own,
+            (Own::Given(given), _) => given,
+            (Own::None, Some(slot)) => &self.slots[slot],
+            (Own::None, None) => &[],
+        }
+    }
+
+    /// The same, to be written; nothing where it was lent.
     pub fn numbers_mut(&mut self, id: BufferId) -> &mut [f32] {
         match (&mut self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
-            (Some(own), _) => own,
-            (None, Some(slot)) => &mut self.slots[slot],
-            (None, None) => &mut [],
+            (Own::Floats(own), _) => own,
+            (Own::None, Some(slot)) => &mut self.slots[slot],
+            (Own::Given(_), _) | (Own::None, None) => &mut [],
         }
     }
 }

@@ -189,7 +189,7 @@ impl Law {
         outputs: &mut [Rows],
     ) {
         let (model, time) = (&self.checked.model, streamer.time());
-        let mut chunk = Chunk { last, ..Chunk::default() };
+        let mut chunk: Chunk = Chunk { last, ..Chunk::default() };
         for number in members {
             chunk.places.push(sequences[*number].place.expect("it has begun"));
         }

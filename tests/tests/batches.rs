@@ -18,7 +18,7 @@ fn alone(case: &seqwright_tests::goldens::Case, batch: &Batch, sequence: usize, 
         let axes = &model.value(*id).axes;
         let row: usize = axes.iter().filter_map(Axis::size).product();
         let start: usize = (0..sequence).map(|before| batch.rows_of(axes, before) * row).sum();
-        let one = Batch { sequences: 1, lengths: lengths.clone(), inputs: Default::default() };
+        let one: Batch = Batch { sequences: 1, lengths: lengths.clone(), inputs: Default::default() };
         inputs.insert(*id, rows[start..start + one.rows_of(axes, 0) * row].to_vec());
     }
     Batch { sequences: 1, lengths, inputs }

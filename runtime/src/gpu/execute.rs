@@ -72,7 +72,7 @@ impl Executable {
     ///
     /// # Errors
     /// As on the CPU, and what the device does not allow.
-    pub async fn run(&self, batch: &Batch) -> Result<Vec<Vec<f32>>, RunError> {
+    pub async fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = rows_of(&self.program, batch)?;
         let mut order = Order::new(&rows, vec![(0, rows.sequences)]);
         for (number, buffer) in self.program.buffers.iter().enumerate() {

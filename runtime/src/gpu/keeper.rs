@@ -79,7 +79,7 @@ impl Keeper {
             let id = BufferId(number as u32);
             let Space::Tracks(tracks) = &buffer.space else { continue };
             let given = match &buffer.role {
-                Role::Input(value) => turn.inputs.get(value).map_or(&[][..], Vec::as_slice),
+                Role::Input(value) => turn.inputs.get(value).copied().unwrap_or_default(),
                 Role::Kept | Role::Computed { .. } => &[],
                 Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => continue,
             };

@@ -143,6 +143,9 @@ pub(super) fn program_inputs(program: &Program, model: &Model) -> Vec<(ValueId, 
 }
 
 /// A model's inputs by the numbers that a program has for them.
-pub(super) fn moved(pairs: &[(ValueId, ValueId)], inputs: &BTreeMap<ValueId, Vec<f32>>) -> BTreeMap<ValueId, Vec<f32>> {
-    pairs.iter().filter_map(|(id, own)| Some((*own, inputs.get(id)?.clone()))).collect()
+pub(super) fn moved<'i>(
+    pairs: &[(ValueId, ValueId)],
+    inputs: &'i BTreeMap<ValueId, Vec<f32>>,
+) -> BTreeMap<ValueId, &'i [f32]> {
+    pairs.iter().filter_map(|(id, own)| Some((*own, inputs.get(id)?.as_slice()))).collect()
 }

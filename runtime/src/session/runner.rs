@@ -150,7 +150,7 @@ impl Runner {
     }
 
     /// A batch by the numbers that a program has for its inputs.
-    fn program_batch(&self, program: &Program, batch: &Batch) -> Batch {
+    fn program_batch<'b>(&self, program: &Program, batch: &'b Batch) -> Batch<&'b [f32]> {
         let pairs = program_inputs(program, &self.model);
         Batch { sequences: batch.sequences, lengths: batch.lengths.clone(), inputs: moved(&pairs, &batch.inputs) }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Turn<'t> {
     /// Their rows.
     pub rows: &'t Rows,
     /// The new rows of each input.
-    pub inputs: &'t BTreeMap<ValueId, Vec<f32>>,
+    pub inputs: &'t BTreeMap<ValueId, &'t [f32]>,
 }
 
 impl Turn<'_> {

@@ -3,7 +3,7 @@
 use super::NewRows;
 use super::keeper::{Piece, Turn, copied_track};
 use super::layout::Move;
-use crate::execute::{Executable, RunError, When, aligned};
+use crate::execute::{Executable, RunError, When};
 use crate::memory::{Memory, require};
 use crate::tiles::AlignedFloats;
 use seqwright_compiler::kernel::{Buffer, BufferId, Keep, Role, Space};
@@ -42,7 +42,7 @@ impl InMemory {
     pub fn run(&mut self, turn: &Turn) -> Result<Vec<NewRows>, RunError> {
         let executable = Rc::clone(&self.executable);
         let program = executable.program();
-        let mut memory = Memory::new(program, turn.rows)?;
+        let mut memory = Memory::new(program, turn.rows, executable.spare())?;
         let most = turn.places.iter().max().map_or(0, |place| place + 1);
         if self.copied.len() < most {
             self.copied.resize(most, BTreeMap::new());
@@ -51,7 +51,7 @@ impl InMemory {
             let id = BufferId(number as u32);
             match &buffer.role {
                 Role::Input(value) => {
-                    let given = turn.inputs.get(value).map_or(&[][..], Vec::as_slice);
+                    let given = turn.inputs.get(value).copied().unwrap_or_default();
                     self.give_input(&mut memory, turn, (id, buffer), given);
                 }
                 Role::Kept => self.give_kept(&mut memory, turn, (id, buffer)),
@@ -70,6 +70,7 @@ impl InMemory {
         });
         let outputs = outputs.collect();
         self.take_back(&mut memory, turn);
+        executable.spare().keep(memory);
         Ok(outputs)
     }
 
@@ -120,7 +121,13 @@ impl InMemory {
     }
 
     /// An input's memory: what is kept of it, and what is new.
-    fn give_input(&mut self, memory: &mut Memory, turn: &Turn, (id, buffer): (BufferId, &Buffer), given: &[f32]) {
+    fn give_input<'g>(
+        &mut self,
+        memory: &mut Memory<'g>,
+        turn: &Turn,
+        (id, buffer): (BufferId, &Buffer),
+        given: &'g [f32],
+    ) {
         let row = buffer.row;
         let Space::Tracks(tracks) = &buffer.space else { return };
         let Some(first) = tracks.first() else {
@@ -150,7 +157,7 @@ impl InMemory {
             return memory.give(id, numbers);
         }
         if track.keep == Keep::New {
-            return memory.give(id, aligned(given));
+            return memory.lend(id, given);
         }
         let mut numbers = AlignedFloats::zeroed((turn.rows.count(*first) * row).max(1));
         let mut next = 0;

@@ -52,9 +52,9 @@ struct Place {
     begun: bool,
 }
 
-/// The next positions of some sequences.
+/// The next positions of some sequences. `N` is what has an input's numbers: a vector, or a slice of somebody's.
 #[derive(Clone, Debug, Default)]
-pub struct Chunk {
+pub struct Chunk<N = Vec<f32>> {
     /// The sequences' places.
     pub places: Vec<usize>,
     /// For each time axis, how many positions are new of each sequence. Only the axis of chunks may have any once a sequence
@@ -62,7 +62,7 @@ pub struct Chunk {
     pub lengths: Vec<Vec<usize>>,
     /// The new rows of each input, one sequence after the other. An input without positions has a row for each sequence that
     /// begins.
-    pub inputs: BTreeMap<ValueId, Vec<f32>>,
+    pub inputs: BTreeMap<ValueId, N>,
     /// Whether these are the sequences' last positions: what lags behind catches up.
     pub last: bool,
 }
@@ -134,7 +134,7 @@ impl Stream {
     /// # Errors
     /// A chunk that does not fit, a sequence that becomes longer than the model allows, or too little memory; nothing has
     /// changed then.
-    pub fn run(&mut self, chunk: &Chunk) -> Result<Vec<NewRows>, RunError> {
+    pub fn run(&mut self, chunk: &Chunk<&[f32]>) -> Result<Vec<NewRows>, RunError> {
         let engine = self.engine.clone();
         let program = engine.program();
         let steps = self.steps(chunk)?;
@@ -187,7 +187,7 @@ impl Stream {
     }
 
     /// What comes of each sequence along each time axis.
-    fn steps(&self, chunk: &Chunk) -> Result<Vec<Vec<Step>>, RunError> {
+    fn steps<N>(&self, chunk: &Chunk<N>) -> Result<Vec<Vec<Step>>, RunError> {
         let program = self.program();
         let wrong = |why: String| Err(RunError::Batch(why));
         for (number, place) in chunk.places.iter().enumerate() {
@@ -241,7 +241,7 @@ impl Stream {
     }
 
     /// Checks that each input has the numbers of its new rows.
-    fn check_inputs(&self, chunk: &Chunk, steps: &[Vec<Step>]) -> Result<(), RunError> {
+    fn check_inputs(&self, chunk: &Chunk<&[f32]>, steps: &[Vec<Step>]) -> Result<(), RunError> {
         let program = self.program();
         for buffer in &program.buffers {
             let (Role::Input(value), Space::Tracks(tracks)) = (&buffer.role, &buffer.space) else { continue };
@@ -255,7 +255,7 @@ impl Stream {
                     }
                 })
                 .sum();
-            let given = chunk.inputs.get(value).map_or(0, Vec::len);
+            let given = chunk.inputs.get(value).map_or(0, |given| given.len());
             if given != rows * buffer.row {
                 return Err(RunError::Batch(format!(
                     "`{}` has {given} numbers, wanted are {}",

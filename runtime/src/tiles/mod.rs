@@ -84,6 +84,8 @@ pub struct Tiles {
     pub instructions: Instructions,
     /// How many columns a panel of a packed matrix has.
     pub panel_width: usize,
+    /// Whether one more instruction is used, that adds products of whole numbers to a sum: AVX-512's VNNI.
+    pub adds_products: bool,
 }
 
 impl Tiles {
@@ -96,7 +98,12 @@ impl Tiles {
             Instructions::Avx2 => x86::avx2::PANEL_WIDTH,
             _ => clif::tiles::PANEL_WIDTH,
         };
-        instructions.is_available().then_some(Tiles { instructions, panel_width })
+        let adds_products = match instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => is_x86_feature_detected!("avx512vnni"),
+            _ => false,
+        };
+        instructions.is_available().then_some(Tiles { instructions, panel_width, adds_products })
     }
 
     /// The tiles for the best instructions this processor has.
@@ -161,6 +168,11 @@ impl Tiles {
             use x86::{avx2, avx512};
             match (self.instructions, form) {
                 (Instructions::Avx512, Form::Bf16) => return avx512::bf16_product,
+                (Instructions::Avx512, Form::Eight) if self.adds_products => return avx512::vnni::eight,
+                (Instructions::Avx512, Form::EightWithMinimum) if self.adds_products => {
+                    return avx512::vnni::eight_with_minimum;
+                }
+                (Instructions::Avx512, Form::Four) if self.adds_products => return avx512::vnni::four,
                 (Instructions::Avx512, Form::Eight) => return avx512::eight,
                 (Instructions::Avx512, Form::EightWithMinimum) => return avx512::eight_with_minimum,
                 (Instructions::Avx512, Form::Four) => return avx512::four,

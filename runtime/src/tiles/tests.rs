@@ -88,12 +88,16 @@ impl Callable {
     }
 }
 
-/// Does `test` with the tiles of each choice.
+/// Does `test` with the tiles of each choice, and without the instruction that not all processors have.
 fn with_every_choice(test: impl Fn(&Callable)) {
     for instructions in Instructions::available() {
         let tiles = Tiles::new(instructions).expect("available instructions have tiles");
-        let emitted = EmittedTiles::compile().expect("the emitted tiles compile");
-        test(&Callable { tiles, emitted });
+        for adds_products in [false, true] {
+            if tiles.adds_products || !adds_products {
+                let emitted = EmittedTiles::compile().expect("the emitted tiles compile");
+                test(&Callable { tiles: Tiles { adds_products, ..tiles }, emitted });
+            }
+        }
     }
 }
 

@@ -69,6 +69,24 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
     unsafe { _mm256_maskstore_ps(to, first_lanes(count), values) }
 }
 
+/// The sum of a vector's lanes: of those a half apart, and so on.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn sum_of_lanes(values: Floats) -> f32 {
+    let both = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps::<1>(values));
+    let both = _mm_add_ps(both, _mm_movehl_ps(both, both));
+    _mm_cvtss_f32(_mm_add_ss(both, _mm_movehdup_ps(both)))
+}
+
+/// The largest of a vector's lanes, which are numbers.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn largest_lane(values: Floats) -> f32 {
+    let both = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps::<1>(values));
+    let both = _mm_max_ps(both, _mm_movehl_ps(both, both));
+    _mm_cvtss_f32(_mm_max_ss(both, _mm_movehdup_ps(both)))
+}
+
 /// A vector of floats from so many of 16 bits.
 ///
 /// # Safety
@@ -118,6 +136,13 @@ type Number = f32;
 unsafe fn load_row(from: *const f32) -> [Floats; 2] {
     // SAFETY: the caller's promise.
     unsafe { [load(from), load(from.add(LANES))] }
+}
+
+/// The products of neighbours of 16 bits, added to their sums of 32.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn add_pairs(sums: Integers, left: Integers, right: Integers) -> Integers {
+    add_integers(sums, multiply_pairs(left, right))
 }
 
 product_tile!("avx2,fma,f16c", 1 2 3 4 5 6);

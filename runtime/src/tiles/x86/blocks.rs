@@ -2,7 +2,8 @@
 //!
 //! Rows come as whole numbers of 16 bits ([`Operand`](crate::tiles::operand::Operand)). For some rows by one panel, sums of
 //! a block stay in registers as whole numbers of 32 bits: one instruction multiplies two neighbours along the depth and
-//! adds the products, of as many columns as a vector has floats. At its end they become floats and are added, scaled, to
+//! adds the products, of as many columns as a vector has floats; it adds them to the sum too where the processor has VNNI, and
+//! another one does where it has not. At its end they become floats and are added, scaled, to
 //! the rows' own sums. Codes of 8 bits are widened when they are loaded; those of 4 are shifted and masked.
 //!
 //! Two numbers at once, so it is twice as fast as floats at its best. 8-bit activations would be faster still, where
@@ -120,11 +121,12 @@ macro_rules! block_tiles {
             row_stride: usize,
             sums: &mut [[Integers; 2]; ROWS],
         ) {
-            for (row, sums) in sums.iter_mut().enumerate() {
+            for row in 0..ROWS {
                 // SAFETY: two codes are four bytes.
                 let factor = splat_integer(unsafe { codes.add(row * row_stride).cast::<i32>().read_unaligned() });
-                sums[0] = add_integers(sums[0], multiply_pairs(pair[0], factor));
-                sums[1] = add_integers(sums[1], multiply_pairs(pair[1], factor));
+                let [left, right] = &mut sums[row];
+                *left = add_pairs(*left, pair[0], factor);
+                *right = add_pairs(*right, pair[1], factor);
             }
         }
 

@@ -9,23 +9,6 @@ macro_rules! soften_tile {
         /// Vectors of a block of scores.
         const VECTORS: usize = KEY_BLOCK / LANES;
 
-        /// One of two numbers of each pair, and so on until one is left.
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn of_lanes(values: Floats, choose: impl Fn(f32, f32) -> f32) -> f32 {
-            let mut lanes = [0.0; LANES];
-            // SAFETY: there is room for a vector.
-            unsafe { store(lanes.as_mut_ptr(), values) };
-            let mut left = LANES;
-            while left > 1 {
-                left /= 2;
-                for lane in 0..left {
-                    lanes[lane] = choose(lanes[lane], lanes[lane + left]);
-                }
-            }
-            lanes[0]
-        }
-
         /// [`Tile::Soften`](seqwright_compiler::tile::Tile::Soften) with these instructions.
         ///
         /// # Safety
@@ -42,42 +25,84 @@ macro_rules! soften_tile {
             mix: *mut f32,
             width: usize,
         ) {
-            for number in 0..rows {
-                // SAFETY: of the row of that number, the block's vectors, and `width` numbers of the mix.
+            for first in (0..rows).step_by(LANES) {
+                let count = LANES.min(rows - first);
+                // SAFETY: these are `count` of the rows.
                 unsafe {
+                    let scores = scores.add(first * row);
+                    let (highest, total) = (highest.add(first), total.add(first));
+                    some_rows(count, scores, row, highest, total, mix.add(first * width), width);
+                }
+            }
+        }
+
+        /// The same for as many rows as a vector has numbers at most, so that what is one number of each row is one vector.
+        ///
+        /// # Safety
+        ///
+        /// As for `soften`.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn some_rows(
+            rows: usize,
+            scores: *mut f32,
+            row: usize,
+            highest: *mut f32,
+            total: *mut f32,
+            mix: *mut f32,
+            width: usize,
+        ) {
+            let mut largest = [f32::MIN; LANES];
+            for (number, most) in largest.iter_mut().enumerate().take(rows) {
+                let mut found = splat(f32::MIN);
+                for place in 0..VECTORS {
+                    // The first where one is not a number is the second: what is not a number is not the largest.
+                    // SAFETY: a block of this row has the vector.
+                    found = larger(unsafe { load(scores.add(number * row + place * LANES)) }, found);
+                }
+                *most = largest_lane(found);
+            }
+            // SAFETY: `rows` numbers of each are read and written, and the arrays have a vector.
+            unsafe {
+                let before = load_first(highest, rows);
+                let now = larger(load(largest.as_ptr()), before);
+                store_first(highest, now, rows);
+                // Where nothing was seen yet all weights become zero.
+                let mut references = [0.0; LANES];
+                store(references.as_mut_ptr(), now);
+                references
+                    .iter_mut()
+                    .filter(|reference| **reference == f32::MIN)
+                    .for_each(|reference| *reference = 0.0);
+                let mut rescales = [0.0; LANES];
+                store(rescales.as_mut_ptr(), exp_lanes(subtract(before, load(references.as_ptr()))));
+
+                let mut sums = [0.0; LANES];
+                for number in 0..rows {
                     let block = scores.add(number * row);
-                    let mut weights = [splat(0.0); VECTORS];
-                    let mut largest = splat(f32::MIN);
-                    for (place, weight) in weights.iter_mut().enumerate() {
-                        *weight = load(block.add(place * LANES));
-                        // The first where one is not a number is the second: what is not a number is not the largest.
-                        largest = larger(*weight, largest);
-                    }
-                    let before = *highest.add(number);
-                    let now = of_lanes(largest, f32::max).max(before);
-                    *highest.add(number) = now;
-                    // Where nothing was seen yet all weights become zero.
-                    let reference = if now == f32::MIN { 0.0 } else { now };
+                    let reference = splat(references[number]);
                     let mut sum = splat(0.0);
-                    for (place, weight) in weights.iter_mut().enumerate() {
-                        *weight = exp_lanes(subtract(*weight, splat(reference)));
-                        sum = add(sum, *weight);
-                        store(block.add(place * LANES), *weight);
+                    for place in 0..VECTORS {
+                        let weight = exp_lanes(subtract(load(block.add(place * LANES)), reference));
+                        sum = add(sum, weight);
+                        store(block.add(place * LANES), weight);
                     }
-                    let sum = of_lanes(sum, |one, two| one + two);
-                    let rescale = of_lanes(exp_lanes(splat(before - reference)), |one, _| one);
-                    *total.add(number) = (*total.add(number)).mul_add(rescale, sum);
+                    sums[number] = sum_of_lanes(sum);
+                }
+                let sums = multiply_add(load_first(total, rows), load(rescales.as_ptr()), load(sums.as_ptr()));
+                store_first(total, sums, rows);
+
+                for (number, rescale) in rescales.iter().enumerate().take(rows) {
                     // By one, nothing changes.
-                    if rescale != 1.0 {
+                    if *rescale != 1.0 {
                         let mix = mix.add(number * width);
                         let mut done = 0;
                         while width - done >= LANES {
-                            store(mix.add(done), multiply(load(mix.add(done)), splat(rescale)));
+                            store(mix.add(done), multiply(load(mix.add(done)), splat(*rescale)));
                             done += LANES;
                         }
-                        for place in done..width {
-                            *mix.add(place) *= rescale;
-                        }
+                        let last = multiply(load_first(mix.add(done), width - done), splat(*rescale));
+                        store_first(mix.add(done), last, width - done);
                     }
                 }
             }
