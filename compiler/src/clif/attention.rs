@@ -18,6 +18,10 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 /// What stands for the score of a key that is not seen.
 const LOWEST: f32 = f32::MIN;
 
+/// Vectors of scores in a turn of a loop, whose own work would take as long as theirs. A block of keys has whole turns.
+const AT_ONCE: usize = 4;
+const _: () = assert!(KEY_BLOCK.is_multiple_of(4 * AT_ONCE));
+
 /// The kernel's whole body.
 pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention: &Attention) {
     let places = attention_scratch(attention);
@@ -263,20 +267,23 @@ impl Making<'_, '_, '_> {
             spelling.emitter.ins().brif(whole, all, &[], some, &[]);
             for (entry, masked) in [(all, false), (some, true)] {
                 spelling.emitter.enter(entry);
-                spelling.count(zero, block, 4, |spelling, index| {
-                    let own_key = spelling.emitter.ins().iadd(key, index);
-                    let bytes = spelling.emitter.bytes(index);
-                    let place = spelling.emitter.ins().iadd(row, bytes);
-                    let at = at(own_key, true, place);
-                    let score = spelling.number(&attention.score, &at);
-                    let lowest = spelling.emitter.splat(LOWEST);
-                    let mut score = spelling.choose(&attention.domain, score, lowest, &at);
-                    if masked {
-                        let seen = spelling.lanes_inside(own_key, low, high);
-                        let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
-                        score = spelling.emitter.ins().bitselect(seen, score, lowest);
+                spelling.count(zero, block, 4 * AT_ONCE, |spelling, index| {
+                    for part in 0..AT_ONCE {
+                        let index = spelling.emitter.add_size(index, 4 * part);
+                        let own_key = spelling.emitter.ins().iadd(key, index);
+                        let bytes = spelling.emitter.bytes(index);
+                        let place = spelling.emitter.ins().iadd(row, bytes);
+                        let at = at(own_key, true, place);
+                        let score = spelling.number(&attention.score, &at);
+                        let lowest = spelling.emitter.splat(LOWEST);
+                        let mut score = spelling.choose(&attention.domain, score, lowest, &at);
+                        if masked {
+                            let seen = spelling.lanes_inside(own_key, low, high);
+                            let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
+                            score = spelling.emitter.ins().bitselect(seen, score, lowest);
+                        }
+                        spelling.emitter.store(score, place, 0);
                     }
-                    spelling.emitter.store(score, place, 0);
                 });
                 spelling.emitter.ins().jump(after, &[]);
             }
