@@ -267,6 +267,7 @@ impl Making<'_, '_, '_> {
             spelling.emitter.ins().brif(whole, all, &[], some, &[]);
             for (entry, masked) in [(all, false), (some, true)] {
                 spelling.emitter.enter(entry);
+                let seen = [spelling.places(low), spelling.places(high)];
                 spelling.count(zero, block, 4 * AT_ONCE, |spelling, index| {
                     for part in 0..AT_ONCE {
                         let index = spelling.emitter.add_size(index, 4 * part);
@@ -278,7 +279,7 @@ impl Making<'_, '_, '_> {
                         let lowest = spelling.emitter.splat(LOWEST);
                         let mut score = spelling.choose(&attention.domain, score, lowest, &at);
                         if masked {
-                            let seen = spelling.lanes_inside(own_key, low, high);
+                            let seen = spelling.lanes_inside(own_key, seen);
                             let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
                             score = spelling.emitter.ins().bitselect(seen, score, lowest);
                         }

@@ -316,14 +316,15 @@ impl Spelling<'_, '_> {
         sum
     }
 
-    /// A mask of lanes that lie in `low..high`, where the first lane stands at `index`.
-    pub fn lanes_inside(&mut self, index: Value, low: Value, high: Value) -> Value {
-        let type_ = cranelift_codegen::ir::types::I32;
-        let vector = |spelling: &mut Self, number: Value| {
-            let number = spelling.emitter.ins().ireduce(type_, number);
-            spelling.emitter.ins().splat(I32X4, number)
-        };
-        let (index, low, high) = (vector(self, index), vector(self, low), vector(self, high));
+    /// A place in every lane, of 32 bits.
+    pub fn places(&mut self, place: Value) -> Value {
+        let place = self.emitter.ins().ireduce(cranelift_codegen::ir::types::I32, place);
+        self.emitter.ins().splat(I32X4, place)
+    }
+
+    /// A mask of lanes that lie in `low..high`, which are [`places`](Self::places), where the first lane stands at `index`.
+    pub fn lanes_inside(&mut self, index: Value, [low, high]: [Value; 2]) -> Value {
+        let index = self.places(index);
         let steps: Vec<u8> = [0i32, 1, 2, 3].iter().flat_map(|step| step.to_le_bytes()).collect();
         let steps = self.emitter.cursor.func.dfg.constants.insert(steps.into());
         let steps = self.emitter.ins().vconst(I32X4, steps);

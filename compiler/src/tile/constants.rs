@@ -11,6 +11,9 @@
 //!
 //! `expm1(x)`, for the ones below, `|x|` at most about 20: `2^n * core(r) + (2^n - 1)`. It keeps small values' digits.
 //!
+//! `weight(x)`, for what is at most 0: `exp(x)`, and 0 where `x` is below `WEIGHT_LOWEST`, so that no step meets a denormal
+//! number: `(1 + core(r)) * 2^n`.
+//!
 //! `tanh(x)`: `e = expm1(min(2 |x|, TANH_HIGHEST))`, then `e / (e + 2)` with the sign of `x`.
 //!
 //! `sigmoid(x) = 1 / (1 + exp(-x))`; it is 0 where `exp(-x)` overflows, below -88.7.
@@ -39,6 +42,10 @@ pub const EXP_TAIL: [f32; 5] = [0.499_999_97, 0.166_665_39, 0.041_667_75, 0.008_
 
 /// Below it `exp` is less than half the least positive number, so 0.
 pub const EXP_LOWEST: f32 = -104.5;
+
+/// `exp(-87)` is 1.6e-38, just above the least normal number. Most processors take a hundred times as long for a denormal one,
+/// and an attention's keys that are not seen would all be one on their way to zero.
+pub const WEIGHT_LOWEST: f32 = -87.0;
 
 /// Above 88.73 `exp` exceeds the greatest number, so infinity.
 pub const EXP_HIGHEST: f32 = 89.0;

@@ -67,6 +67,23 @@ pub(super) fn exp(emitter: &mut Emitter, x: Value) -> Value {
     emitter.ins().fmul(power, second)
 }
 
+/// The exponential of what is at most 0, and 0 where that would be denormal.
+pub(super) fn weight(emitter: &mut Emitter, x: Value) -> Value {
+    let bounded = larger(emitter, WEIGHT_LOWEST, x);
+    let (core, t) = reduced(emitter, bounded);
+    let bits = cast(emitter, I32X4, t);
+    let round = emitter.constant(I32X4, ROUND.to_bits() - 127);
+    let exponent = emitter.ins().isub(bits, round);
+    let power = to_exponent(emitter, exponent);
+    let one = emitter.splat(1.0);
+    let sum = emitter.ins().fadd(core, one);
+    let weight = emitter.ins().fmul(sum, power);
+    let lowest = emitter.splat(WEIGHT_LOWEST);
+    let below = emitter.ins().fcmp(FloatCC::LessThan, x, lowest);
+    let below = cast(emitter, F32X4, below);
+    emitter.ins().band_not(weight, below)
+}
+
 /// The hyperbolic tangent.
 pub(super) fn tanh(emitter: &mut Emitter, x: Value) -> Value {
     let (sign, size) = sign_and_size(emitter, x);

@@ -4,7 +4,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-use super::functions::exp;
+use super::functions::weight;
 use crate::clif::emitter::Emitter;
 use crate::kernel::KEY_BLOCK;
 
@@ -66,7 +66,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
             let place = emitter.ins().iadd(scores, carried[0]);
             let score = emitter.load(F32X4, place, 0);
             let difference = emitter.ins().fsub(score, references);
-            let weight = exp(emitter, difference);
+            let weight = weight(emitter, difference);
             emitter.store(weight, place, 0);
             vec![emitter.add_size(carried[0], VECTOR), emitter.ins().fadd(carried[1], weight)]
         },
@@ -74,7 +74,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
     let sum = emitter.sum_of_lanes(sum);
     let rescale = emitter.ins().fsub(before, reference);
     let rescale = emitter.ins().splat(F32X4, rescale);
-    let rescales = exp(emitter, rescale);
+    let rescales = weight(emitter, rescale);
     let rescale = emitter.ins().extractlane(rescales, 0);
     let so_far = emitter.load(F32, total, 0);
     let so_far = emitter.ins().fma(so_far, rescale, sum);

@@ -69,6 +69,13 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
     unsafe { _mm256_maskstore_ps(to, first_lanes(count), values) }
 }
 
+/// The numbers of a vector, but 0 where another one's are below a bound.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
+    and(values, _mm256_cmp_ps::<_CMP_NLT_UQ>(compared, bound))
+}
+
 /// The sum of a vector's lanes: of those a half apart, and so on.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]

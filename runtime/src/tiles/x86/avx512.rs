@@ -69,6 +69,13 @@ unsafe fn store_first(to: *mut f32, values: Floats, count: usize) {
     unsafe { _mm512_mask_storeu_ps(to, first_lanes(count), values) }
 }
 
+/// The numbers of a vector, but 0 where another one's are below a bound.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
+    _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(compared, bound), values)
+}
+
 /// The two halves of a vector.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
 #[inline]

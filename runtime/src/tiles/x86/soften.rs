@@ -1,5 +1,5 @@
 //! The tile that makes an attention's scores weights, spelt with the names of vector operations that the including module
-//! defines: a row's block of scores stays in registers from its largest to the sum of its exponentials.
+//! defines. As many rows at once as a vector has numbers: their largest scores, then all exponentials, then what was mixed before.
 
 /// Defines `soften` for the instruction set `$features`.
 macro_rules! soften_tile {
@@ -75,7 +75,7 @@ macro_rules! soften_tile {
                     .filter(|reference| **reference == f32::MIN)
                     .for_each(|reference| *reference = 0.0);
                 let mut rescales = [0.0; LANES];
-                store(rescales.as_mut_ptr(), exp_lanes(subtract(before, load(references.as_ptr()))));
+                store(rescales.as_mut_ptr(), weight_lanes(subtract(before, load(references.as_ptr()))));
 
                 let mut sums = [0.0; LANES];
                 for number in 0..rows {
@@ -83,7 +83,7 @@ macro_rules! soften_tile {
                     let reference = splat(references[number]);
                     let mut sum = splat(0.0);
                     for place in 0..VECTORS {
-                        let weight = exp_lanes(subtract(load(block.add(place * LANES)), reference));
+                        let weight = weight_lanes(subtract(load(block.add(place * LANES)), reference));
                         sum = add(sum, weight);
                         store(block.add(place * LANES), weight);
                     }
