@@ -1,11 +1,12 @@
-//! Attention as a function: queries block by block, and for each the keys block by block.
+//! Attention as a function: queries block by block, and for each the keys block by block, packed once for the whole block of
+//! queries and scored some queries at a time.
 //!
 //! For each query the largest score so far, the sum of exponentials and the mix of values are kept; when a block has a
 //! larger score, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
 //! Blocks of keys begin at multiples of their size from the sequence's start and are worked on whole, keys out of reach
 //! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
 
-use super::context::{AttentionScratch, QUERY_BLOCK, SCORE_ROW, attention_scratch};
+use super::context::{AttentionScratch, QUERIES_AT_ONCE, QUERY_BLOCK, SCORE_ROW, attention_scratch};
 use super::kernel::{Here, Spelling};
 use super::loops::runs;
 use super::numbers::At;
@@ -94,6 +95,14 @@ impl Making<'_, '_, '_> {
         self.spelling.emitter.add_size(scratch, floats * 4)
     }
 
+    /// A row of an array in scratch memory.
+    fn scratch_row(&mut self, floats: usize, number: Value, row: Value) -> Value {
+        let array = self.scratch(floats);
+        let place = self.spelling.emitter.ins().imul(number, row);
+        let bytes = self.spelling.emitter.bytes(place);
+        self.spelling.emitter.ins().iadd(array, bytes)
+    }
+
     fn row_of(&self, access: &Access) -> usize {
         match access.place {
             crate::kernel::Place::Argument(number) => self.spelling.kernel.arguments[number].row,
@@ -106,7 +115,6 @@ impl Making<'_, '_, '_> {
         let attention = self.attention;
         let here = self.here.clone();
         let (queries, query_row) = self.queries(heads);
-        let scores = self.scratch(self.places.scores);
         let keys = self.scratch(self.places.keys);
         let values = self.scratch(self.places.values);
         let mix = self.scratch(self.places.mix);
@@ -153,22 +161,63 @@ impl Making<'_, '_, '_> {
             };
             let key_step = making.spelling.emitter.size(key_step);
             making.spelling.tile(Tile::Pack, &[seen, depth, key_address, key_row, key_step, keys]);
-            let score_row = making.spelling.emitter.size(SCORE_ROW);
-            let fresh = making.spelling.emitter.size(0);
-            making
-                .spelling
-                .tile(Tile::Product, &[count, seen, depth, queries, query_row, keys, scores, score_row, fresh]);
-            making.weigh(&heads, key, scores, [highest, total, mix]);
             let width = making.spelling.emitter.size(attention.width);
             let value_address = making.spelling.address(&attention.value, &at);
             let value_row = making.row_of(&attention.value);
             let value_row = making.spelling.emitter.size(value_row);
             let value_step = making.spelling.emitter.size(attention.value_step);
             making.spelling.tile(Tile::Pack, &[width, seen, value_address, value_step, value_row, values]);
-            let add = making.spelling.emitter.size(1);
-            making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, add]);
+            let zero = making.spelling.emitter.size(0);
+            making.spelling.count(zero, count, QUERIES_AT_ONCE, |spelling, slot| {
+                let making = Making { spelling, attention, places, here: here.clone(), first, count };
+                making.some_queries(&heads, (key, seen), slot, [(queries, query_row), (keys, depth), (values, width)]);
+            });
         });
         self.finish(&heads_again, mix, total);
+    }
+
+    /// A block of keys, packed with its values, for some queries of the block, from a place in it on: nothing is to be done
+    /// where none of them sees any.
+    fn some_queries(
+        mut self,
+        heads: &[Value],
+        (key, seen): (Value, Value),
+        slot: Value,
+        [(queries, query_row), (keys, depth), (values, width)]: [(Value, Value); 3],
+    ) {
+        let (attention, places) = (self.attention, attention_scratch(self.attention));
+        let left = self.spelling.emitter.ins().isub(self.count, slot);
+        let most = self.spelling.emitter.size(QUERIES_AT_ONCE);
+        let count = self.spelling.least(left, most);
+        let one = self.spelling.emitter.size(1);
+        let here = self.query(slot);
+        let last = self.spelling.emitter.ins().iadd(slot, count);
+        let last = self.spelling.emitter.ins().isub(last, one);
+        let last = self.query(last);
+        let (low, high) = self.spelling.range_of_block(&attention.keys, &here, &last);
+        let end = self.spelling.emitter.add_size(key, KEY_BLOCK);
+        let begins = self.spelling.emitter.compare(IntCC::SignedLessThan, low, end);
+        let ends = self.spelling.emitter.compare(IntCC::SignedLessThan, key, high);
+        let sees = self.spelling.emitter.ins().band(begins, ends);
+        let scores = self.scratch(places.scores);
+        let highest = self.scratch_row(places.highest, slot, one);
+        let total = self.scratch_row(places.total, slot, one);
+        let mix = self.scratch_row(places.mix, slot, width);
+        let row = self.spelling.emitter.ins().imul(slot, query_row);
+        let bytes = self.spelling.emitter.bytes(row);
+        let queries = self.spelling.emitter.ins().iadd(queries, bytes);
+        let (inside, after) = (self.spelling.emitter.block(&[]), self.spelling.emitter.block(&[]));
+        self.spelling.emitter.ins().brif(sees, inside, &[], after, &[]);
+        self.spelling.emitter.enter(inside);
+        let first = here.row;
+        let mut making = Making { spelling: self.spelling, attention, places, here, first, count };
+        let score_row = making.spelling.emitter.size(SCORE_ROW);
+        let fresh = making.spelling.emitter.size(0);
+        making.spelling.tile(Tile::Product, &[count, seen, depth, queries, query_row, keys, scores, score_row, fresh]);
+        making.weigh(heads, key, scores, [highest, total, mix]);
+        making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, one]);
+        making.spelling.emitter.ins().jump(after, &[]);
+        making.spelling.emitter.enter(after);
     }
 
     /// The queries as rows one after the other, and how far apart they lie.

@@ -27,8 +27,10 @@ pub const SHARED: usize = 8;
 /// From here on the addresses of the run's tables, in the order of [`Tables`](crate::kernel::Tables).
 pub const FIRST_TABLE: usize = 9;
 
-/// Rows of queries that an attention works on at once.
-pub const QUERY_BLOCK: usize = 64;
+/// Rows of queries that an attention packs a block of keys for.
+pub const QUERY_BLOCK: usize = 256;
+/// How many of them it scores at once: their scores stay in the nearest cache, with the packed keys and values.
+pub(super) const QUERIES_AT_ONCE: usize = 64;
 /// Numbers from one row of scores to the next: the keys, and room, so that rows do not fall on one another in the cache.
 pub(super) const SCORE_ROW: usize = 80;
 /// The widest panel of any product tile.
@@ -37,6 +39,7 @@ const WIDEST_PANEL: usize = 64;
 const GAP: usize = 16;
 
 /// Where an attention's arrays lie in its scratch memory.
+#[derive(Clone, Copy)]
 pub(super) struct AttentionScratch {
     pub queries: usize,
     pub scores: usize,
@@ -59,7 +62,7 @@ pub(super) fn attention_scratch(attention: &Attention) -> AttentionScratch {
     };
     AttentionScratch {
         queries: take(QUERY_BLOCK * depth),
-        scores: take(QUERY_BLOCK * SCORE_ROW),
+        scores: take(QUERIES_AT_ONCE * SCORE_ROW),
         keys: take(depth * KEY_BLOCK),
         gathered: take(if attention.depth.len() > 1 { depth * KEY_BLOCK } else { 0 }),
         values: take(KEY_BLOCK * width.next_multiple_of(WIDEST_PANEL)),
