@@ -87,7 +87,7 @@ impl Making<'_, '_, '_> {
     }
 
     fn at<'h>(&self, here: &'h Here, indices: &[Value]) -> At<'h> {
-        At { here, indices: indices.to_vec(), lanes: None, held: Vec::new(), dot: None }
+        At { here, indices: indices.to_vec(), lanes: None, fixed: Vec::new(), held: Vec::new(), dot: None }
     }
 
     fn scratch(&mut self, floats: usize) -> Value {
@@ -302,6 +302,7 @@ impl Making<'_, '_, '_> {
             here: query,
             indices: heads.iter().copied().chain([index]).collect(),
             lanes: lanes.then_some(key_index),
+            fixed: Vec::new(),
             held: Vec::new(),
             dot: Some(dot),
         };

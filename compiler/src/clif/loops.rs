@@ -7,10 +7,11 @@
 use super::context;
 use super::kernel::{Here, Spelling};
 use super::numbers::At;
-use crate::kernel::{Bound, Loop, Range, Scalar};
+use crate::kernel::{Access, Bound, Loop, Range, Scalar};
 use crate::term::{Binary, Reduction, Unary};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::F32X4;
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 
 /// Numbers of a strip.
@@ -63,6 +64,37 @@ pub(super) fn runs(scalar: &Scalar, found: &mut Vec<Run>) {
     }
 }
 
+/// The largest parts of a scalar that are work but do not vary with an index, each once: a norm's `sqrt(variance + epsilon)`
+/// along its numbers. None that a run has to be made for, nor one that reads what the loop itself writes.
+fn fixed_parts(scalar: &Scalar, index: usize, target: &Access, found: &mut Vec<Scalar>) {
+    let mut inside = |scalars: &[&Scalar]| scalars.iter().for_each(|inner| fixed_parts(inner, index, target, found));
+    match scalar {
+        Scalar::Number(_) | Scalar::Index(_) | Scalar::Position | Scalar::Length(_) | Scalar::Dot => return,
+        Scalar::Read(_) => return,
+        Scalar::Unary(..) | Scalar::Binary(..) | Scalar::Select(..) => {}
+    }
+    let mut functions = Vec::new();
+    runs(scalar, &mut functions);
+    let mut reads_target = false;
+    scalar.walk(&mut |inner| reads_target |= matches!(inner, Scalar::Read(access) if access.place == target.place));
+    if functions.is_empty() && !reads_target && !scalar.varies_with(index) {
+        if !found.contains(scalar) {
+            found.push(scalar.clone());
+        }
+        return;
+    }
+    match scalar {
+        Scalar::Unary(_, value) => inside(&[value]),
+        Scalar::Binary(_, left, right) => inside(&[left, right]),
+        Scalar::Select(conditions, left, right) => {
+            conditions.iter().for_each(|condition| inside(&[&condition.left, &condition.right]));
+            inside(&[left, right]);
+        }
+        Scalar::Number(_) | Scalar::Index(_) | Scalar::Position | Scalar::Length(_) => {}
+        Scalar::Dot | Scalar::Read(_) => {}
+    }
+}
+
 /// A part of the result's last index.
 struct Strip {
     /// The index along which four neighbours are computed at once, if any.
@@ -76,7 +108,7 @@ struct Strip {
 impl Spelling<'_, '_> {
     /// One stage for one row.
     pub fn loop_stage(&mut self, stage: &Loop, here: &Here) {
-        let at = At { here, indices: Vec::new(), lanes: None, held: Vec::new(), dot: None };
+        let at = At { here, indices: Vec::new(), lanes: None, fixed: Vec::new(), held: Vec::new(), dot: None };
         self.results(stage, at);
     }
 
@@ -203,6 +235,7 @@ impl Spelling<'_, '_> {
         };
         if functions.is_empty() {
             let strip = Strip { lanes: stage.lanes, has_index, from, to };
+            let at = self.with_fixed(at, &stage.body, &stage.target);
             return self.strip(&at, &strip, &[], &mut store);
         }
         let slots: Vec<Vec<Value>> =
@@ -221,6 +254,7 @@ impl Spelling<'_, '_> {
                         let place = spelling.in_strip(*slot, first, index);
                         spelling.emitter.store(value, place, 0);
                     };
+                    let at = spelling.with_fixed(at.clone(), argument, &stage.target);
                     spelling.strip(&at, &strip, &held, &mut keep);
                 }
                 let mut arguments = slots.clone();
@@ -228,8 +262,21 @@ impl Spelling<'_, '_> {
                 spelling.tile(run.tile, &arguments);
                 held.push((run.whole.clone(), slots[0]));
             }
+            let at = spelling.with_fixed(at.clone(), &stage.body, &stage.target);
             spelling.strip(&at, &strip, &held, &mut store);
         });
+    }
+
+    /// Computes what does not vary along the next index, for a loop that reads it in each turn.
+    fn with_fixed<'h>(&mut self, mut at: At<'h>, body: &Scalar, target: &Access) -> At<'h> {
+        let mut found = Vec::new();
+        fixed_parts(body, at.indices.len(), target, &mut found);
+        for scalar in found {
+            let one = self.number(&scalar, &at);
+            let four = self.emitter.ins().splat(F32X4, one);
+            at.fixed.push((scalar, [one, four]));
+        }
+        at
     }
 
     /// Memory on the stack for so many numbers.

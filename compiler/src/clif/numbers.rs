@@ -17,6 +17,8 @@ pub(super) struct At<'h> {
     pub indices: Vec<Value>,
     /// The loop index whose four values from the one given on are meant, if four are computed at once.
     pub lanes: Option<usize>,
+    /// Numbers that were computed before a loop, as they do not vary in it: one, and four times the same.
+    pub fixed: Vec<(Scalar, [Value; 2])>,
     /// Numbers that were computed on a whole run before, and where they lie: for the first of four the next three follow.
     pub held: Vec<(Scalar, Value)>,
     /// Where the product of query and key lies.
@@ -26,6 +28,9 @@ pub(super) struct At<'h> {
 impl Spelling<'_, '_> {
     /// A scalar: one number, or a vector of four.
     pub fn number(&mut self, scalar: &Scalar, at: &At) -> Value {
+        if let Some((_, [one, four])) = at.fixed.iter().find(|(fixed, _)| fixed == scalar) {
+            return if at.lanes.is_some() { *four } else { *one };
+        }
         if let Some((_, place)) = at.held.iter().find(|(held, _)| held == scalar) {
             let type_ = if at.lanes.is_some() { F32X4 } else { F32 };
             return self.emitter.load(type_, *place, 0);
