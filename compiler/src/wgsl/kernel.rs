@@ -213,7 +213,7 @@ impl Spelling<'_> {
 
     /// The equation as a comment. Four neighbours at once are the processor's way.
     pub fn comment(&self, text: &mut Text, stage: &Loop) {
-        let printed = self.program.print_stage(self.kernel, &Loop { lanes: None, slice: None, ..stage.clone() });
+        let printed = self.program.print_stage(self.kernel, &Loop { lanes: None, slice: None, recurrence: None, ..stage.clone() });
         printed.lines().for_each(|line| text.line(format!("// {}", line.trim_start())));
     }
 
