@@ -43,6 +43,8 @@ pub(super) struct Compiled {
 pub struct Counts {
     /// Pipelines compiled, since the program was.
     pub pipelines: usize,
+    /// Bind groups made by all runs together: a run makes none where its buffers are those of the run before.
+    pub bind_groups: usize,
     /// Bytes of weights on the device.
     pub weights: u64,
     /// Bytes of buffers that runs use.
@@ -175,6 +177,11 @@ impl Executable {
 
     pub(super) fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Lets go of bind groups, and so of buffers that were lent to runs.
+    pub(super) fn forget_groups(&self) {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).forget_groups();
     }
 }
 
