@@ -88,7 +88,10 @@ pub fn device(weights: Storage) -> Option<Device> {
         skipped(&format!("with weights as f16: {} has none", adapter.name));
         return None;
     }
-    Some(pollster::block_on(Device::open(&adapter, weights)).unwrap_or_else(|why| panic!("{why}")))
+    Some(
+        pollster::block_on(Device::open(&adapter, Choice { weights, ..Choice::default() }))
+            .unwrap_or_else(|why| panic!("{why}")),
+    )
 }
 
 /// Shaders on the likeliest adapter, if there is one.
