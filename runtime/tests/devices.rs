@@ -24,9 +24,37 @@ fn an_adapter_is_a_gpus() {
     let (_, error, ok) = call(&["run", EXAMPLE, "--backend", "gpu", "--instructions", "emitted"], false);
     assert!(!ok && error.contains("`--instructions` are the processor's"), "{error}");
     for backend in ["cpu", "interpreter"] {
-        let (_, error, ok) = call(&["run", EXAMPLE, "--backend", backend, "--gpu-weights", "f16"], false);
-        assert!(!ok && error.contains("add `--backend gpu`"), "{error}");
+        for option in ["--gpu-weights", "--cooperative-matrices"] {
+            let (_, error, ok) = call(&["run", EXAMPLE, "--backend", backend, option, "f16"], false);
+            assert!(!ok && error.contains("add `--backend gpu`"), "{error}");
+        }
     }
+}
+
+/// Shaders are printed for what is asked for, on any machine; other stages know nothing of it.
+#[test]
+fn shaders_are_emitted_for_what_is_asked_for() {
+    const LSTM: &str = "../examples/lstm.seq";
+    let sizes = ["--set", "input=12", "--set", "hidden=20"];
+    let emit =
+        |stage: &str, words: &[&str]| call(&[&["emit", LSTM, "--stage", stage][..], &sizes, words].concat(), false);
+    let (usual, error, ok) = emit("wgsl", &[]);
+    assert!(ok && !usual.contains("enable"), "{error}");
+    for (words, wanted) in [
+        (&["--gpu-weights", "f16"][..], &["enable f16;", "array<f16>"][..]),
+        (&["--cooperative-matrices", "f32"], &["enable wgpu_cooperative_matrix;", "coop_mat8x8<f32, A>"]),
+        (&["--cooperative-matrices", "f16"], &["enable f16;", "coop_mat16x16<f16, A>", "coop_mat16x16<f32, C>"]),
+    ] {
+        let (text, error, ok) = emit("wgsl", words);
+        assert!(ok, "{error}");
+        assert!(wanted.iter().all(|wanted| text.contains(wanted)), "{text}");
+        let (_, error, ok) = emit("kernels", words);
+        assert!(!ok && error.contains("add `--stage wgsl`"), "{error}");
+    }
+    let norm = ["emit", "../examples/gpt2.seq", "--checkpoint", "../tests/goldens/gpt2", "--stage", "wgsl"];
+    let (text, error, ok) = call(&[&norm[..], &["--subgroups"]].concat(), false);
+    assert!(ok && text.contains("subgroupAdd"), "{error}");
+    assert!(!call(&norm, false).0.contains("subgroupAdd"));
 }
 
 #[test]
@@ -73,6 +101,18 @@ fn an_adapter_is_listed_and_chosen() {
     let features = listed.contains("\"f16\"");
     assert_eq!(ok, features, "{error}");
     assert!(error.contains(if ok { "weights as f16" } else { "SHADER_F16" }), "{error}");
+    // Cooperative matrices are used where they are, and never quietly left out.
+    let of_f32 =
+        listed.contains("8x8x8 of f32 with sums of f32") || listed.contains("16x16x16 of f32 with sums of f32");
+    for backend in ["gpu", "auto"] {
+        let words = ["run", EXAMPLE, "--backend", backend, "--cooperative-matrices", "f32", "--stats"];
+        let (_, error, ok) = call(&words, false);
+        assert_eq!(ok, of_f32, "{error}");
+        match ok {
+            true => assert!(error.contains("cooperative matrices of f32"), "{error}"),
+            false => assert!(error.contains(&name) && error.contains("leave `--cooperative-matrices` out"), "{error}"),
+        }
+    }
     let (_, error, ok) = call(&["run", EXAMPLE, "--backend", "gpu", "--adapter", "no such thing"], false);
     assert!(!ok && error.contains(&name) && error.contains("seqc devices"), "{error}");
 }

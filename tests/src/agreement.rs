@@ -1,8 +1,9 @@
 //! The one comparison: what backends make of a model, number by number beside what the interpreter says.
 
-use crate::backends::{DAMAGED_TOLERANCE, Tested};
+use crate::backends::Tested;
 use crate::goldens::shown;
 use crate::random::{Random, random_inputs};
+use crate::tolerance::{DAMAGED, loosest};
 use seqwright::session::{Backend, Checked, Request, Runner, check};
 use std::path::Path;
 
@@ -16,7 +17,7 @@ pub fn checked(file: &Path) -> Result<Checked, String> {
 
 /// Runs a model with random weights on a random batch whose sequences have these lengths, with the interpreter and on backends.
 ///
-/// Gives the first error of a backend that is too large, relative beyond one, and where it is. Results that are no numbers, or so large that
+/// Gives the first error of a backend that is larger than the operations before it explain, and where it is. Results that are no numbers, or so large that
 /// float32 says nothing, count only where `strict`.
 ///
 /// # Panics
@@ -36,19 +37,20 @@ pub fn disagreement(
         Err(_) if !strict => return None,
         Err(failure) => panic!("{}", failure.render(false)),
     };
-    for Tested { name, backend, relative, .. } in backends {
+    for Tested { name, backend } in backends {
         let runner = shown(Runner::new(checked, &loaded, *backend));
         let got = shown(runner.run(&batch));
-        for (((output, _), got), wanted) in runner.outputs().iter().zip(&got).zip(&wanted) {
+        for (((output, id), got), wanted) in runner.outputs().iter().zip(&got).zip(&wanted) {
             assert_eq!(got.len(), wanted.len(), "{output}");
+            let operation = loosest(runner.model(), *id);
+            let tolerance = if strict { operation.tolerance() } else { DAMAGED };
             for (place, (got, wanted)) in got.iter().zip(wanted).enumerate() {
                 let error = (got - wanted).abs() / wanted.abs().max(1.0);
                 // A root or logarithm of what cancels to nothing is nothing in one precision and no number in another.
                 let cancelled = got.is_nan() && wanted.abs() < 1e-6;
                 let meaningless = !wanted.is_finite() || wanted.abs() > 1e3 || cancelled;
-                let tolerance = if strict { *relative } else { DAMAGED_TOLERANCE };
                 if !(error <= tolerance || (meaningless && !strict)) {
-                    return Some(format!("{output}[{place}]: {got} instead of {wanted}, {name}"));
+                    return Some(format!("{output}[{place}]: {got} instead of {wanted}, {operation:?}, {name}"));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The backends that are there, and how far from the interpreter's each one's numbers may be.
+//! The backends that are there. How far their numbers may be from the interpreter's is the same for all (`tolerance.rs`).
 //!
 //! Every suite of agreement runs on all of them. Where there is no GPU and no driver that does without, the suites say so in
 //! a line, and pass; with SEQWRIGHT_REQUIRE_GPU set that is a failure.
@@ -16,31 +16,12 @@ pub struct Tested {
     pub name: String,
     /// The backend.
     pub backend: Backend,
-    /// How far golden numbers may be off.
-    pub golden: f32,
-    /// How far other results may be off, relative beyond one.
-    pub relative: f32,
 }
-
-/// The interpreter computes in float64 from float32 weights and gives float32: what is left is the rounding of the
-/// expected numbers themselves, on values of order one.
-const INTERPRETER: f32 = 2e-6;
-/// Float32 sums of up to a few hundred products on values of order one, through a few layers.
-const GOLDEN: f32 = 1e-5;
-/// Weights as f16 have 11 bits: rounded to the nearest, each is off by 2^-12 of itself at most, and so is a product with it.
-/// Sums over up to a few hundred, through a few layers, of values up to about ten.
-pub const HALF: f32 = 1e-2;
-/// Float32 arithmetic of a few operations on numbers of order one.
-const RELATIVE: f32 = 2e-5;
-
-/// Damaged programs may amplify: recurrences whose numbers grow, differences of what nearly cancels. A wrong address or
-/// range is off by the order of the numbers themselves, far more than this.
-pub const DAMAGED_TOLERANCE: f32 = 1e-3;
 
 /// The interpreter.
 pub fn interpreter() -> Tested {
     let name = "interpreter".to_string();
-    Tested { name, backend: Backend::Interpreter, golden: INTERPRETER, relative: RELATIVE }
+    Tested { name, backend: Backend::Interpreter }
 }
 
 /// Machine code with each version of the tiles that this processor has, on one thread and on two.
@@ -49,8 +30,6 @@ pub fn processors() -> Vec<Tested> {
         [1, 2].map(|threads| Tested {
             name: format!("machine code with {} on {threads} thread(s)", instructions.name()),
             backend: Backend::Cpu(instructions, threads),
-            golden: GOLDEN,
-            relative: RELATIVE,
         })
     };
     Instructions::available().into_iter().flat_map(each).collect()
@@ -88,7 +67,10 @@ pub fn device(weights: Storage) -> Option<Device> {
         skipped(&format!("with weights as f16: {} has none", adapter.name));
         return None;
     }
-    Some(pollster::block_on(Device::open(&adapter, weights)).unwrap_or_else(|why| panic!("{why}")))
+    Some(
+        pollster::block_on(Device::open(&adapter, Choice { weights, ..Choice::default() }))
+            .unwrap_or_else(|why| panic!("{why}")),
+    )
 }
 
 /// Shaders on the likeliest adapter, if there is one.
@@ -102,7 +84,7 @@ pub fn device(weights: Storage) -> Option<Device> {
 pub fn gpus() -> Vec<Tested> {
     let Some(adapter) = adapter() else { return Vec::new() };
     let name = format!("shaders on {}", adapter.name);
-    vec![Tested { name, backend: Backend::Gpu(Choice::default()), golden: GOLDEN, relative: RELATIVE }]
+    vec![Tested { name, backend: Backend::Gpu(Choice::default()) }]
 }
 
 /// Shaders are left out of this build.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::sources::repository;
+use crate::tolerance::{Operation, loosest};
 
 /// Golden cases that this version runs.
 pub const CASES: [&str; 25] = [
@@ -146,18 +147,25 @@ impl Case {
 
     /// The largest difference from the expected numbers, over all outputs.
     pub fn largest_error(&self, runner: &Runner, batch: &Batch) -> f32 {
+        self.errors(runner, batch).into_iter().map(|(_, _, error)| error).fold(0.0, f32::max)
+    }
+
+    /// For each output the loosest operation that leads to it, and the largest difference from the expected numbers.
+    pub fn errors(&self, runner: &Runner, batch: &Batch) -> Vec<(String, Operation, f32)> {
         let results = shown(runner.run(batch));
-        let mut largest = 0f32;
+        let mut errors = Vec::new();
         for ((name, id), rows) in runner.outputs().iter().zip(&results) {
             let got = floats(&padded(&runner.model().value(*id).axes, batch, rows));
             let wanted = floats(&self.io.outputs[name]);
             assert_eq!(got.len(), wanted.len(), "{name}");
+            let mut largest = 0f32;
             for (got, wanted) in got.iter().zip(&wanted) {
                 // Not a number is an error of any size.
                 let error = (got - wanted).abs();
                 largest = if error.is_nan() { f32::INFINITY } else { largest.max(error) };
             }
+            errors.push((name.clone(), loosest(runner.model(), *id), largest));
         }
-        largest
+        errors
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::goldens::shown;
 use crate::random::{Random, row};
+use crate::tolerance::{Operation, loosest, loosest_of_all};
 use seqwright::batch::Batch;
 use seqwright::session::{Backend, Checked, Runner, Streamer, lower_chunks};
 use seqwright::stream::{Chunk, State};
@@ -252,16 +253,18 @@ impl Law {
         }
     }
 
-    /// The law on two backends, of which the second runs the whole: bit for bit, or within a tolerance relative beyond one.
+    /// The law on two backends, of which the second runs the whole: bit for bit, or within so many times what the operations
+    /// before a result may be off.
     ///
     /// # Panics
     /// Where it does not hold.
-    pub fn holds_on(&self, backends: [Backend; 2], tolerance: Option<f32>, random: &mut Random) {
+    pub fn holds_on(&self, backends: [Backend; 2], times: Option<f32>, random: &mut Random) {
         let runner = shown(Runner::new(&self.checked, &self.loaded, backends[1]));
         let expected = self.whole(&runner);
         let mut streamers = backends.map(|backend| shown(Streamer::new(&self.checked, &self.loaded, backend)));
         let (_, at_once) = self.in_chunks(&mut streamers[1], &mut Together(|left| left));
-        let same = |got: &[f32], wanted: &[f32], what: &str| self.same(got, wanted, tolerance, what);
+        let most = |operation: Operation| times.map(|times| times * operation.tolerance());
+        let of_states = most(loosest_of_all(&self.checked));
         for turn in 0..7 {
             let streamer = &mut streamers[usize::from(turn % 3 > 0)];
             let (outputs, states) = match turn {
@@ -277,9 +280,10 @@ impl Law {
                     result
                 }
             };
-            for ((own, wanted), (output, _)) in outputs.iter().zip(&expected).zip(&self.checked.outputs) {
+            for ((own, wanted), (output, id)) in outputs.iter().zip(&expected).zip(&self.checked.outputs) {
+                let tolerance = most(loosest(&self.checked.model, *id));
                 for (sequence, (own, wanted)) in own.iter().zip(wanted).enumerate() {
-                    same(own, wanted, &format!("{output} of sequence {sequence}, turn {turn}"));
+                    self.same(own, wanted, tolerance, &format!("{output} of sequence {sequence}, turn {turn}"));
                 }
             }
             for (state, wanted) in states.iter().zip(&at_once) {
@@ -288,7 +292,7 @@ impl Law {
                 for (path, kept) in &state.values {
                     let other = &wanted.values[path];
                     assert_eq!((kept.from, kept.row), (other.from, other.row), "{}, the state's {path}", self.name);
-                    same(&kept.numbers, &other.numbers, &format!("the state's {path}, turn {turn}"));
+                    self.same(&kept.numbers, &other.numbers, of_states, &format!("the state's {path}, turn {turn}"));
                 }
             }
         }

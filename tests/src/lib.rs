@@ -1,5 +1,6 @@
 //! What the tests share: [`sources`], `.seq` texts of the repository; [`goldens`], cases computed by other frameworks;
-//! [`backends`], what runs models; [`agreement`], the comparison with the interpreter; [`models`], random `.seq` texts; [`counting`], operations and addresses one by one; [`published`], models with their published
+//! [`backends`], what runs models; [`agreement`], the comparison with the interpreter; [`tolerance`], how far each operation may be
+//! off; [`models`], random `.seq` texts; [`counting`], operations and addresses one by one; [`published`], models with their published
 //! weights; [`greedy`], continuations token by token; [`law`], what holds of every chunk program; [`gguf`], files to be read;
 //! and [`random`], weights and batches.
 
@@ -14,3 +15,4 @@ pub mod models;
 pub mod published;
 pub mod random;
 pub mod sources;
+pub mod tolerance;

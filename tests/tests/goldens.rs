@@ -1,14 +1,18 @@
 //! Every golden case on every backend: the interpreter, machine code, and shaders.
 
+use seqwright::session::Backend;
 use seqwright_tests::backends::{Tested, gpus, interpreter, processors};
 use seqwright_tests::goldens::{CASES, case};
+use seqwright_tests::tolerance::INTERPRETER;
 
 fn agree(backends: &[Tested]) {
     for name in CASES {
         let case = case(name);
-        for Tested { name: backend, backend: runs, golden, .. } in backends {
-            let error = case.largest_error(&case.runner(*runs), &case.batch());
-            assert!(error <= *golden, "{name}, {backend}: off by {error:e}");
+        for Tested { name: backend, backend: runs } in backends {
+            for (output, operation, error) in case.errors(&case.runner(*runs), &case.batch()) {
+                let tolerance = if *runs == Backend::Interpreter { INTERPRETER } else { operation.tolerance() };
+                assert!(error <= tolerance, "{name}, {output}, {operation:?}, {backend}: off by {error:e}");
+            }
         }
     }
 }

@@ -99,6 +99,27 @@ fn scans_over_many_positions() {
     }
 }
 
+/// Products in tiles by cooperative matrices: of an attention, whose keys, queries and values are one product of f32; of rotary
+/// positions, whose columns are computed in pairs, of f16.
+#[test]
+fn products_by_cooperative_matrices() {
+    use seqwright_compiler::wgsl::{Cooperative, CooperativeSize, Target, emit};
+    for (name, size, half) in [("attention", CooperativeSize::Eight, false), ("llama", CooperativeSize::Sixteen, true)]
+    {
+        let cooperative = Some(Cooperative { size, half, subgroup: 32, spelt_out: false });
+        let target = Target { subgroups: true, workgroup_bytes: 32768, cooperative, ..Target::default() };
+        let program = lower(&checked(name)).program;
+        let all = (0..program.kernels.len()).map(|kernel| emit(&program, kernel, &target).print());
+        let text = all.into_iter().find(|text| text.contains("coopMultiplyAdd")).expect("it has a product");
+        insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../snapshots/wgsl"}, {
+            insta::assert_snapshot!(format!("{name}_cooperative"), text);
+        });
+        // Those of other examples are valid too.
+        let used = shaders(&target).iter().filter(|text| text.contains("coopMultiplyAdd")).count();
+        assert!(used >= 20, "only {used} examples have a product");
+    }
+}
+
 /// The shaders of every example for a target; each that is emitted is parsed and validated by naga.
 fn shaders(target: &seqwright_compiler::wgsl::Target) -> Vec<String> {
     let folder = std::fs::read_dir(seqwright_tests::sources::repository().join("examples"));

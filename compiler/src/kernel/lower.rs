@@ -5,6 +5,7 @@
 //! ([`turns`]). A product's columns are those of all products with its operand, side by side; its
 //! operand is used where it lies if its numbers lie there in order, and gathered first if not.
 
+mod affine;
 mod attention;
 mod memory;
 mod product;
@@ -124,6 +125,8 @@ struct Making {
     is_scan: bool,
     /// The axis along which a scan in blocks can be shared out.
     slices: Option<Axis>,
+    /// How far from a position the one before it is, in a scan in blocks.
+    before: Option<i64>,
 }
 
 impl Making {
@@ -238,6 +241,10 @@ impl Lowering<'_> {
             is_scan: matches!(cluster.kind, ClusterKind::Scan { .. }),
             slices: match &cluster.kind {
                 ClusterKind::Scan { blocks: Some(blocks), .. } => blocks.slices.clone(),
+                ClusterKind::Scan { blocks: None, .. } | ClusterKind::Rows | ClusterKind::Attention => None,
+            },
+            before: match &cluster.kind {
+                ClusterKind::Scan { blocks: Some(_), backward } => Some(if *backward { 1 } else { -1 }),
                 ClusterKind::Scan { blocks: None, .. } | ClusterKind::Rows | ClusterKind::Attention => None,
             },
         };
@@ -387,9 +394,11 @@ impl Lowering<'_> {
                 let domain = domain.iter().map(|condition| context.comparison(condition)).collect();
                 (body, domain)
             });
+            let recurrence = self.recurrence(making, id, &indices, &ranges);
             let name = self.graph.value(id).path.clone();
             let target = target.clone();
-            let mut stage = Loop { name, ranges, results, reduction, domain, body, target, lanes: None, slice };
+            let mut stage =
+                Loop { name, ranges, results, reduction, domain, body, target, lanes: None, slice, recurrence };
             stage.lanes = lanes(&stage, making);
             making.stages.push(Stage::Loop(Box::new(stage)));
         }

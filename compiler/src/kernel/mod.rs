@@ -283,6 +283,20 @@ pub struct Loop {
     pub lanes: Option<usize>,
     /// In a scan whose work is shared out, the index of which a call computes some entries alone.
     pub slice: Option<usize>,
+    /// The parts of the body where it is a recurrence that is affine in its state.
+    pub recurrence: Option<Box<AffineParts>>,
+}
+
+/// `factor * before + addend`: a recurrence that is affine in its state, element by element. Several of its steps together are
+/// one such step again, so that positions need not be walked one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AffineParts {
+    /// What the state's earlier element is multiplied by.
+    pub factor: Scalar,
+    /// What is added.
+    pub addend: Scalar,
+    /// The earlier element: that of the state's own entry, a position before, or after it where the scan goes backward.
+    pub before: Access,
 }
 
 /// `first..end` of a loop index.

@@ -1,5 +1,6 @@
 //! A kernel as a module: bindings, functions, and an entry point for each dispatch.
 
+use super::cooperative::Cooperative;
 use super::functions::{self, Function};
 use super::lookups::Need;
 use super::loops::Share;
@@ -42,6 +43,8 @@ pub fn emit(program: &Program, kernel: usize, target: &Target) -> Shader {
         position: "position",
         lanes,
         subgroups: target.subgroups,
+        cooperative: target.cooperative,
+        extensions: BTreeSet::new(),
         functions: BTreeSet::new(),
         lane_functions: BTreeSet::new(),
         needs: BTreeSet::new(),
@@ -143,6 +146,10 @@ pub(super) struct Spelling<'p> {
     pub lanes: usize,
     /// Whether reductions over lanes use subgroups.
     pub subgroups: bool,
+    /// Matrices that products of many rows are made of.
+    pub cooperative: Option<Cooperative>,
+    /// Extensions that the module needs.
+    pub extensions: BTreeSet<&'static str>,
     pub functions: BTreeSet<Function>,
     /// Reductions over lanes.
     pub lane_functions: BTreeSet<Reduction>,
@@ -213,7 +220,9 @@ impl Spelling<'_> {
 
     /// The equation as a comment. Four neighbours at once are the processor's way.
     pub fn comment(&self, text: &mut Text, stage: &Loop) {
-        let printed = self.program.print_stage(self.kernel, &Loop { lanes: None, slice: None, ..stage.clone() });
+        let printed = self
+            .program
+            .print_stage(self.kernel, &Loop { lanes: None, slice: None, recurrence: None, ..stage.clone() });
         printed.lines().for_each(|line| text.line(format!("// {}", line.trim_start())));
     }
 
@@ -289,6 +298,17 @@ impl Spelling<'_> {
         text.line("");
         text.line(format!("@compute @workgroup_size({lanes})"));
         let ids = "@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) invocation: u32";
+        if inside.lines.contains("own_subgroup") {
+            text.line(format!("fn {name}(\n  {ids},"));
+            text.line(match inside.lines.contains("own_place") {
+                true => "  @builtin(subgroup_id) own_subgroup: u32, @builtin(subgroup_invocation_id) own_place: u32",
+                false => "  @builtin(subgroup_id) own_subgroup: u32",
+            });
+            return text.block(")", |text| {
+                text.line("let lane = i32(invocation);");
+                text.append(&inside);
+            });
+        }
         if !with_subgroups {
             return text.block(format!("fn {name}({ids})"), |text| {
                 text.line("let lane = i32(invocation);");
@@ -335,7 +355,13 @@ impl Spelling<'_> {
         let kernel = self.kernel;
         let mut text = Text::default();
         if self.layouts.iter().any(|layout| layout.half) {
-            text.line("enable f16;\n");
+            self.extensions.insert("f16");
+        }
+        for extension in &self.extensions {
+            text.line(format!("enable {extension};"));
+        }
+        if !self.extensions.is_empty() {
+            text.line("");
         }
         let printed = self.program.print_kernel(number, kernel);
         text.line(format!("// {}", printed.lines().next().unwrap_or_default()));

@@ -14,6 +14,7 @@
 //! | `positions.rs` | scans over many positions at once |
 //! | `loops.rs` | pointwise equations and reductions |
 //! | `product.rs` | products in tiles, of few rows, inside a workgroup |
+//! | `cooperative.rs` | products in tiles, by matrices that subgroups multiply |
 //! | `attention.rs` | attention |
 //! | `numbers.rs` | scalars, conditions, addresses |
 //! | `weights.rs` | weights: 16-bit numbers, several buffers |
@@ -25,6 +26,7 @@
 
 mod attention;
 mod columns;
+mod cooperative;
 mod functions;
 mod kernel;
 mod lookups;
@@ -41,6 +43,7 @@ mod text;
 pub mod validate;
 mod weights;
 
+pub use cooperative::{Cooperative, CooperativeSize};
 pub use kernel::emit;
 pub use shader::{Entry, EntrySteps, Grid, Phase, Shader, Stored, Target, WORKGROUPS};
 pub use weights::{Layout, layouts};

@@ -24,6 +24,7 @@ const TAKEN: &str = "alias break case const const_assert continue continuing def
     inside look_up left right sums sum l r c k own_row own_column own_depth end first share all \
     product_0 product_1 product_2 product_3 leader column_of parameters depth part partial matrix_row finish LANES Lanes exp32 tanh32 sigmoid erf log32 \
     sin32 cos32 power expm1 exp_core two_to sum_of_all highest_of_all lowest_of_all lane_numbers \
+    element_of_product multiply_add store_element store Matrix own_element \
     subgroup subgroups is_first other own_subgroup all_subgroups own_place \
     beside is_own start carried Affine affines one_affine all_so_far";
 

@@ -93,9 +93,9 @@ pub(super) fn plan<'k>(kernel: &'k Kernel, lanes: usize, target: &Target) -> Pla
             let why = "dispatch after dispatch over all rows".to_string();
             Plan { form: Form::Rows, why, steps: None, works, scratch, positions: None }
         }
-        Body::Scan { backward, steps: Steps::Blocks { slices: Some(entries), .. }, stages } if are_sliced(stages) => {
+        Body::Scan { steps: Steps::Blocks { slices: Some(entries), .. }, stages, .. } if are_sliced(stages) => {
             let alone = format!("an invocation for each of {entries} entries and each sequence: none needs another's");
-            let positions = positions(kernel, stages, *backward, *entries, target);
+            let positions = positions(kernel, stages, *entries, target);
             let why = match &positions {
                 None => alone,
                 Some(positions) => format!(

@@ -28,8 +28,8 @@ use super::numbers::At;
 use super::phases::{TURNS, size};
 use super::shader::{Entry, EntrySteps, Grid, Target};
 use super::text::{Expression, Text};
-use crate::kernel::{Access, Kernel, Loop, Offset, Row, SCAN_BLOCK, Scalar, Stage, Table};
-use crate::term::{Binary, Unary};
+use crate::kernel::{AffineParts, Kernel, Loop, SCAN_BLOCK, Scalar, Stage, Table};
+use crate::term::Binary;
 
 /// Positions that are computed at once.
 pub(super) const POSITIONS: usize = SCAN_BLOCK;
@@ -57,12 +57,8 @@ const BYTES: usize = 12;
 pub(super) struct Positions<'k> {
     /// The stage that is the recurrence.
     state: &'k Loop,
-    /// What its earlier element is multiplied by.
-    factor: Scalar,
-    /// What is added.
-    addend: Scalar,
-    /// The earlier element.
-    before: Access,
+    /// Its parts.
+    parts: &'k AffineParts,
     /// Invocations that share the innermost other axis of each stage.
     neighbours: usize,
     /// Entries that a workgroup has beside each other.
@@ -74,11 +70,10 @@ pub(super) struct Positions<'k> {
 }
 
 /// How a scan of stages that are all shared out by entries goes over many positions at once, if it can: it has few entries,
-/// one stage is a recurrence whose parts can be told, and its ranges are known.
+/// and the ranges of its recurrence are known.
 pub(super) fn positions<'k>(
     kernel: &Kernel,
     stages: &'k [Stage],
-    backward: bool,
     entries: usize,
     target: &Target,
 ) -> Option<Positions<'k>> {
@@ -93,35 +88,22 @@ pub(super) fn positions<'k>(
         Stage::Product(_) => None,
     });
     let loops = loops.collect::<Option<Vec<&Loop>>>()?;
-    let of_itself = |stage: &&Loop| depends(&stage.body, &stage.target);
-    let mut states = loops.iter().copied().filter(of_itself);
-    let (Some(state), None) = (states.next(), states.next()) else { return None };
+    let (state, parts) = loops.iter().find_map(|stage| Some((*stage, stage.recurrence.as_deref()?)))?;
     let is_whole = state.ranges.iter().enumerate().all(|(depth, range)| {
         let wanted = if state.slice == Some(depth) { Some(entries) } else { size(range) };
         range.from.iter().all(|bound| bound.position == 0) && size(range).is_some() && size(range) == wanted
     });
-    if state.reduction.is_some() || !is_whole {
+    if !is_whole {
         return None;
     }
-    let before = earlier(state, backward)?;
-    let Parts { factor, addend } = parts(&state.body, &state.target, before)?;
     let widest = room.min(ELEMENTS);
     let widest = if widest.is_power_of_two() { widest } else { widest.next_power_of_two() / 2 };
     let elements = innermost(state).and_then(|depth| size(&state.ranges[depth])).unwrap_or(1);
     let neighbours = largest_power(elements).min(widest);
     let beside = entries.next_power_of_two().min(widest / neighbours);
     let turns = 1 + loops.iter().map(|stage| turns(stage, neighbours, std::ptr::eq(*stage, state))).sum::<usize>();
-    Some(Positions {
-        state,
-        factor: factor?,
-        addend: addend.unwrap_or(Scalar::Number(0.0)),
-        before: before.clone(),
-        neighbours,
-        beside,
-        sequences,
-        each: POSITIONS * (TURNS / turns).max(1),
-    })
-    .filter(|_| turns <= TURNS)
+    Some(Positions { state, parts, neighbours, beside, sequences, each: POSITIONS * (TURNS / turns).max(1) })
+        .filter(|_| turns <= TURNS)
 }
 
 /// The largest power of two that is no more.
@@ -141,114 +123,6 @@ fn turns(stage: &Loop, neighbours: usize, is_state: bool) -> usize {
     };
     let elements: usize = stage.ranges.iter().enumerate().map(turns).product();
     elements * if is_state { 1 + ROUNDS } else { 1 }
-}
-
-/// The state's own element a position before, if that is what its equation reads.
-fn earlier(state: &Loop, backward: bool) -> Option<&Access> {
-    let mut found = None;
-    state.body.walk(&mut |scalar| {
-        if let Scalar::Read(access) = scalar
-            && access.place == state.target.place
-        {
-            found = Some(&**access);
-        }
-    });
-    let step = Offset { position: 1, fixed: if backward { 1 } else { -1 }, ..Offset::default() };
-    found.filter(|access| access.rows == [Row::At(step)] && access.offset == state.target.offset)
-}
-
-/// Whether a scalar reads what a stage computes.
-fn depends(scalar: &Scalar, target: &Access) -> bool {
-    let mut depends = false;
-    scalar.walk(&mut |inner| match inner {
-        Scalar::Read(access) => depends |= access.place == target.place,
-        Scalar::Number(_)
-        | Scalar::Index(_)
-        | Scalar::Position
-        | Scalar::Length(_)
-        | Scalar::Dot
-        | Scalar::Unary(..)
-        | Scalar::Binary(..)
-        | Scalar::Select(..) => {}
-    });
-    depends
-}
-
-/// `factor * before + addend`; none stands for 0.
-#[derive(Default)]
-struct Parts {
-    factor: Option<Scalar>,
-    addend: Option<Scalar>,
-}
-
-/// The parts of a scalar that is affine in an element's earlier position; none where it is not. Passes bring recurrences into
-/// this form before they are lowered (`pass/affine.rs`), and simplify it afterwards.
-fn parts(scalar: &Scalar, target: &Access, before: &Access) -> Option<Parts> {
-    if !depends(scalar, target) {
-        return Some(Parts { factor: None, addend: Some(scalar.clone()) });
-    }
-    let inside = |scalar: &Scalar| parts(scalar, target, before);
-    match scalar {
-        Scalar::Read(access) => {
-            (**access == *before).then_some(Parts { factor: Some(Scalar::Number(1.0)), addend: None })
-        }
-        Scalar::Unary(Unary::Negate, value) => {
-            let negated = |part: Option<Scalar>| part.map(|part| Scalar::Unary(Unary::Negate, Box::new(part)));
-            let Parts { factor, addend } = inside(value)?;
-            Some(Parts { factor: negated(factor), addend: negated(addend) })
-        }
-        Scalar::Binary(operation @ (Binary::Add | Binary::Subtract), left, right) => {
-            let (left, right) = (inside(left)?, inside(right)?);
-            Some(Parts {
-                factor: sum(*operation, left.factor, right.factor),
-                addend: sum(*operation, left.addend, right.addend),
-            })
-        }
-        Scalar::Binary(operation @ (Binary::Multiply | Binary::Divide), left, right) => {
-            let (state, by) = match (depends(left, target), depends(right, target), operation) {
-                (true, false, _) => (left, right),
-                (false, true, Binary::Multiply) => (right, left),
-                _ => return None,
-            };
-            let apply = |part: Option<Scalar>| {
-                part.map(|part| match (part, operation) {
-                    (Scalar::Number(1.0), Binary::Multiply) => (**by).clone(),
-                    (part, operation) => Scalar::Binary(*operation, Box::new(part), by.clone()),
-                })
-            };
-            let Parts { factor, addend } = inside(state)?;
-            Some(Parts { factor: apply(factor), addend: apply(addend) })
-        }
-        Scalar::Select(conditions, left, right) => {
-            if conditions.iter().any(|own| depends(&own.left, target) || depends(&own.right, target)) {
-                return None;
-            }
-            let (left, right) = (inside(left)?, inside(right)?);
-            let zero = |part: Option<Scalar>| Box::new(part.unwrap_or(Scalar::Number(0.0)));
-            let choose = |one: Option<Scalar>, two: Option<Scalar>| match (one, two) {
-                (None, None) => None,
-                (one, two) => Some(Scalar::Select(conditions.clone(), zero(one), zero(two))),
-            };
-            Some(Parts { factor: choose(left.factor, right.factor), addend: choose(left.addend, right.addend) })
-        }
-        Scalar::Number(_)
-        | Scalar::Index(_)
-        | Scalar::Position
-        | Scalar::Length(_)
-        | Scalar::Dot
-        | Scalar::Unary(..)
-        | Scalar::Binary(..) => None,
-    }
-}
-
-fn sum(operation: Binary, one: Option<Scalar>, two: Option<Scalar>) -> Option<Scalar> {
-    match (one, two, operation) {
-        (None, None, _) => None,
-        (Some(one), None, _) => Some(one),
-        (None, Some(two), Binary::Subtract) => Some(Scalar::Unary(Unary::Negate, Box::new(two))),
-        (None, Some(two), _) => Some(two),
-        (Some(one), Some(two), operation) => Some(Scalar::Binary(operation, Box::new(one), Box::new(two))),
-    }
 }
 
 impl Spelling<'_> {
@@ -362,15 +236,12 @@ impl Spelling<'_> {
 
     /// One element of the state.
     fn element_of_positions(&mut self, text: &mut Text, plan: &Positions, at: &At, is_own: &str) {
-        let both = Scalar::Binary(Binary::Add, Box::new(plan.factor.clone()), Box::new(plan.addend.clone()));
+        let AffineParts { factor, addend, before } = plan.parts;
+        let both = Scalar::Binary(Binary::Add, Box::new(factor.clone()), Box::new(addend.clone()));
         let (lines, inner) = self.hold(&both, at);
-        let nothing = || Expression::atom("0.0");
-        let factor = self.number(&plan.factor, &inner);
-        let factor = self.choose(&plan.state.domain, factor, nothing(), at);
-        let addend = self.number(&plan.addend, &inner);
-        let addend = self.choose(&plan.state.domain, addend, nothing(), at);
+        let (factor, addend) = (self.number(factor, &inner), self.number(addend, &inner));
         let usual = std::mem::replace(&mut self.position, "start");
-        let before = self.read(&plan.before, at);
+        let before = self.read(before, at);
         self.position = usual;
         text.line("var own = Affine(1.0, 0.0, 0.0);");
         text.line("var carried = 0.0;");

@@ -2,7 +2,7 @@
 //!
 //! A tile is 64 rows by 64 columns: 256 invocations hold 4 by 4 sums each, and 16 of the depth at a time lie in workgroup
 //! memory; a bundle of columns is among the four of one invocation. With few rows a workgroup reads 64 columns of the weights, four invocations for each column, every fourth row of
-//! the depth. Weights are row-major, as deep as the operand is long, so that neighbouring invocations read neighbours.
+//! the depth. By cooperative matrices the same tiles are computed otherwise (`cooperative.rs`). Weights are row-major, as deep as the operand is long, so that neighbouring invocations read neighbours.
 
 use super::columns::{Columns, Places, columns, places};
 use super::kernel::Spelling;
@@ -12,9 +12,9 @@ use super::text::{Expression, Strength, Text};
 use crate::kernel::{Body, Loop, Place, Product};
 
 /// Depth that a tile takes at a time.
-const DEPTH: usize = 16;
+pub(super) const DEPTH: usize = 16;
 /// Invocations of a tile.
-const INVOCATIONS: usize = 256;
+pub(super) const INVOCATIONS: usize = 256;
 
 impl Spelling<'_> {
     /// A product as a dispatch, with the loops that need a few of its numbers each.
@@ -24,7 +24,10 @@ impl Spelling<'_> {
         if !columns.in_order {
             column_of(text, suffix, &columns);
         }
-        self.tiles(text, suffix, product, &columns);
+        match self.cooperative {
+            Some(own) => self.cooperative_tiles(text, suffix, product, &columns, &own),
+            None => self.tiles(text, suffix, product, &columns),
+        }
         self.few(text, suffix, product, &columns);
         let vectors = product.rows;
         let columns = match (columns.in_order, columns.groups.last()) {
@@ -125,48 +128,69 @@ impl Spelling<'_> {
         });
     }
 
-    fn tiles(&mut self, text: &mut Text, suffix: &str, product: &Product, order: &Columns) {
-        let (depth, columns, parts) = (product.depth, product.columns, order.parts);
+    /// Which rows and columns a workgroup's tile begins with.
+    pub fn tile_lines(&self, text: &mut Text, product: &Product) {
+        let begin = Expression::atom("run.begin").times(product.rows as i64).text;
+        text.line(format!("let first_column = {TILE} * i32(group.x);"));
+        text.line(format!("let first_row = {begin} + {TILE} * i32(group.y);"));
+    }
+
+    /// Brings a tile's part of the depth to workgroup memory: the operand's by row and part, the weights' by part and column,
+    /// as f16 where these are half; zeros past the edges.
+    pub fn stage_tile(
+        &self,
+        text: &mut Text,
+        suffix: &str,
+        product: &Product,
+        order: &Columns,
+        (left, right): &(String, String),
+        half: bool,
+    ) {
+        let (depth, columns) = (product.depth, product.columns);
         let (operand, _) = self.array(product.operand);
         let own = Expression::atom("own_depth").times(columns as i64).plus(&Expression::atom("own_column"));
         let weight = self.argument_element(product.weights, &own).text;
+        let end = Expression::atom("run.end").times(product.rows as i64).text;
+        let by = Expression::whole((DEPTH * TILE) as i64);
+        let store = |text: &mut Text, place: &str, inside: String| {
+            let number = format!("select(0.0, own, {inside})");
+            let number = if half { format!("f16({number})") } else { number };
+            text.line(format!("{place} = {number};"));
+        };
+        text.count("number", "lane", &by, INVOCATIONS, |text| {
+            text.line(format!("let row = number / {DEPTH};\nlet part = number % {DEPTH};"));
+            text.line("let matrix_row = first_row + row;\nlet own_depth = depth + part;");
+            text.line(format!("let own = {operand}[{depth} * matrix_row + own_depth];"));
+            store(text, left, format!("matrix_row < {end} && own_depth < {depth}"));
+        });
+        text.count("number", "lane", &by, INVOCATIONS, |text| {
+            text.line(format!("let part = number / {TILE};\nlet column = number % {TILE};"));
+            text.line("let own_depth = depth + part;");
+            let (own, inside) = own_column(order, suffix, "column", columns);
+            text.line(format!("let own_column = {own};"));
+            text.line(format!("let own = {weight};"));
+            store(text, right, format!("{inside} && own_depth < {depth}"));
+        });
+    }
+
+    fn tiles(&mut self, text: &mut Text, suffix: &str, product: &Product, order: &Columns) {
+        let (depth, columns, parts) = (product.depth, product.columns, order.parts);
         let quads = TILE / 4;
         for side in ["left", "right"] {
-            let line = format!("var<workgroup> {side}: array<vec4f, {}>;", DEPTH * quads);
-            if !self.extra.contains(&line) {
-                self.extra.push(line);
-            }
+            self.declare(format!("var<workgroup> {side}: array<vec4f, {}>;", DEPTH * quads));
         }
         let end = Expression::atom("run.end").times(product.rows as i64).text;
-        let begin = Expression::atom("run.begin").times(product.rows as i64).text;
-        self.entry(text, &format!("product{suffix}"), INVOCATIONS, |text, _| {
-            text.line(format!("let first_column = {TILE} * i32(group.x);"));
-            text.line(format!("let first_row = {begin} + {TILE} * i32(group.y);"));
+        self.entry(text, &format!("product{suffix}"), INVOCATIONS, |text, spelling| {
+            spelling.tile_lines(text, product);
             text.line("// the invocation's own four rows and four columns of the tile");
             text.line(format!("let own_row = lane / {quads};\nlet own_column = lane % {quads};"));
             text.line("var sums: array<vec4f, 4>;");
             text.count("depth", "0", &Expression::whole(depth as i64), DEPTH, |text| {
-                let by = Expression::whole((DEPTH * TILE) as i64);
-                text.count("number", "lane", &by, INVOCATIONS, |text| {
-                    text.line(format!("let row = number / {DEPTH};\nlet part = number % {DEPTH};"));
-                    text.line("let matrix_row = first_row + row;\nlet own_depth = depth + part;");
-                    text.line(format!("let own = {operand}[{depth} * matrix_row + own_depth];"));
-                    text.line(format!(
-                        "left[{quads} * part + row / 4][row % 4] = \
-                         select(0.0, own, matrix_row < {end} && own_depth < {depth});"
-                    ));
-                });
-                text.count("number", "lane", &by, INVOCATIONS, |text| {
-                    text.line(format!("let part = number / {TILE};\nlet column = number % {TILE};"));
-                    text.line("let own_depth = depth + part;");
-                    let (own, inside) = own_column(order, suffix, "column", columns);
-                    text.line(format!("let own_column = {own};"));
-                    text.line(format!("let own = {weight};"));
-                    text.line(format!(
-                        "right[{quads} * part + column / 4][column % 4] = \
-                         select(0.0, own, {inside} && own_depth < {depth});"
-                    ));
-                });
+                let places = (
+                    format!("left[{quads} * part + row / 4][row % 4]"),
+                    format!("right[{quads} * part + column / 4][column % 4]"),
+                );
+                spelling.stage_tile(text, suffix, product, order, &places, false);
                 text.line("workgroupBarrier();");
                 text.count("part", "0", &Expression::whole(DEPTH as i64), 1, |text| {
                     text.line(format!("let l = left[{quads} * part + own_row];"));
@@ -205,10 +229,7 @@ impl Spelling<'_> {
         let own = Expression::atom("k").times(columns as i64).plus(&Expression::atom("own_column"));
         let weight = self.argument_element(product.weights, &own).text;
         let shares = INVOCATIONS / FEW_COLUMNS;
-        let line = format!("var<workgroup> partial: array<f32, {INVOCATIONS}>;");
-        if !self.extra.contains(&line) {
-            self.extra.push(line);
-        }
+        self.declare(format!("var<workgroup> partial: array<f32, {INVOCATIONS}>;"));
         let begin = Expression::atom("run.begin").times(product.rows as i64).text;
         self.entry(text, &format!("product_few{suffix}"), INVOCATIONS, |text, _| {
             text.line(format!("let first_column = {FEW_COLUMNS} * i32(group.x);"));
@@ -286,7 +307,7 @@ fn numbers(parts: usize) -> Vec<String> {
 }
 
 /// How many bundles there are.
-fn leaders(order: &Columns, columns: usize) -> usize {
+pub(super) fn leaders(order: &Columns, columns: usize) -> usize {
     match (order.in_order, order.groups.last()) {
         (false, Some(last)) => last.start + last.places.count(),
         _ => columns,

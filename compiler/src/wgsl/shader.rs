@@ -1,5 +1,6 @@
 //! What emission gives: text, and what a runtime must know to run it.
 
+use super::cooperative::Cooperative;
 use std::fmt;
 
 /// Rows of a product's tile, and columns.
@@ -24,6 +25,8 @@ pub struct Target {
     pub subgroups: bool,
     /// Whether weights are stored as 16-bit numbers.
     pub f16: bool,
+    /// Matrices that products of many rows are made of; none where invocations hold sums of their own.
+    pub cooperative: Option<Cooperative>,
     /// Bytes of the largest buffer that a shader can bind.
     pub largest_binding: usize,
 }
@@ -36,6 +39,7 @@ impl Default for Target {
             buffers: 8,
             subgroups: false,
             f16: false,
+            cooperative: None,
             largest_binding: 128 << 20,
         }
     }

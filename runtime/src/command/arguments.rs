@@ -7,7 +7,7 @@ mod choices;
 mod generate;
 mod profile;
 
-pub use self::choices::{BackendName, InstructionsName, PrecisionName, StreamFormat, WeightsName, When};
+pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
 pub use self::generate::{GenerateArguments, Tokens};
 pub use self::profile::{Length, ProfileArguments};
 
@@ -55,7 +55,11 @@ its file, is checked with them.")]
     #[command(after_help = "Examples:
   seqc emit examples/six_words.seq --stage graph
   seqc emit gru.seq --set input=12 --set hidden=20 --stage kernels
-  seqc emit gpt2.seq --checkpoint gpt2 --stage asm --output logits")]
+  seqc emit gpt2.seq --checkpoint gpt2 --stage asm --output logits
+  seqc emit gpt2.seq --checkpoint gpt2 --stage wgsl --subgroups --gpu-weights f16
+
+Shaders are those for any GPU, but for what is asked for. Cooperative matrices of f32 are 8 by 8, of f16 16 by 16, and
+subgroups have 32 invocations: a run asks its GPU.")]
     Emit(EmitArguments),
     /// Tell what the compiler made of each equation, what it keeps of a sequence, and what that costs
     #[command(after_help = "Examples:
@@ -168,6 +172,24 @@ pub struct EmitArguments {
     /// Ask for this value instead of the model's results (may be repeated)
     #[arg(long, value_name = "NAME")]
     pub output: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub shaders: ShaderArguments,
+    /// Print shaders for a GPU that has subgroups
+    #[arg(long)]
+    pub subgroups: bool,
+}
+
+/// What changes the compute shaders of a model.
+#[derive(Debug, Args)]
+pub struct ShaderArguments {
+    /// Store weights on the GPU as f32, or in half the memory as f16; what is computed is f32 either way
+    #[arg(long, value_enum, value_name = "NUMBERS")]
+    pub gpu_weights: Option<FloatsName>,
+    /// Multiply many rows by the GPU's cooperative matrices (tensor cores), an experiment of its drivers: of f32, or of numbers
+    /// rounded to f16; sums are f32 either way
+    #[arg(long, value_enum, value_name = "NUMBERS")]
+    pub cooperative_matrices: Option<FloatsName>,
 }
 
 /// Arguments of `explain`.
@@ -233,9 +255,9 @@ pub struct BackendArguments {
     /// them, else as f32, where nothing is said
     #[arg(long, value_enum, value_name = "NUMBERS")]
     pub weights: Option<PrecisionName>,
-    /// Store weights on the GPU as f32, or in half the memory as f16; what is computed is f32 either way
-    #[arg(long, value_enum, value_name = "NUMBERS")]
-    pub gpu_weights: Option<WeightsName>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub shaders: ShaderArguments,
     /// Use these instructions instead of the best that the processor has
     #[arg(long, value_enum, hide_short_help = true)]
     pub instructions: Option<InstructionsName>,

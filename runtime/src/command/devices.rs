@@ -1,14 +1,16 @@
 //! `seqc devices`: the GPUs that there are; and the one that `--adapter` means.
 
 use super::Stop;
-use super::arguments::{DevicesArguments, WeightsName};
+#[cfg(feature = "gpu")]
+use super::arguments::FloatsName;
+use super::arguments::{DevicesArguments, ShaderArguments};
 #[cfg(feature = "gpu")]
 use super::json;
 use super::terminal::Terminal;
 use crate::session::{Backend, Failure};
 
 #[cfg(feature = "gpu")]
-use crate::gpu::{Adapter, Choice, GpuError, Storage, adapters, choose as choose_adapter};
+use crate::gpu::{Adapter, Choice, Factors, GpuError, Matrices, Storage, adapters, choose as choose_adapter};
 
 /// Lists adapters.
 #[cfg(feature = "gpu")]
@@ -25,7 +27,7 @@ pub fn devices(arguments: &DevicesArguments, terminal: &mut Terminal) -> Result<
     for (number, adapter) in found.iter().enumerate() {
         text.push_str(&format!(
             "{number}  {} ({}, {}, {})\n   up to {} MiB in one buffer that shaders read, {} buffers in one shader, {} KiB of \
-             workgroup memory, {} invocations\n   {}\n",
+             workgroup memory, {} invocations\n   {}\n{}",
             adapter.name,
             adapter.kind,
             adapter.interface,
@@ -38,9 +40,18 @@ pub fn devices(arguments: &DevicesArguments, terminal: &mut Terminal) -> Result<
                 [] => "no features that kernels use".to_string(),
                 features => format!("has {}", features.join(", ")),
             },
+            match adapter.matrices().as_slice() {
+                [] => String::new(),
+                matrices => format!("   cooperative matrices: {}\n", in_words(matrices).join(", ")),
+            },
         ));
     }
     terminal.print(&text)
+}
+
+#[cfg(feature = "gpu")]
+fn in_words(matrices: &[Matrices]) -> Vec<String> {
+    matrices.iter().map(Matrices::to_string).collect()
 }
 
 #[cfg(feature = "gpu")]
@@ -56,19 +67,24 @@ fn document(adapter: &Adapter) -> serde_json::Value {
         "workgroup_bytes": adapter.workgroup_bytes(),
         "invocations": adapter.invocations(),
         "features": adapter.features(),
+        "cooperative_matrices": in_words(&adapter.matrices()),
     })
 }
 
 /// The adapter that is meant.
 #[cfg(feature = "gpu")]
-pub fn choose(wanted: Option<&str>, weights: WeightsName) -> Result<Backend, Failure> {
-    let weights = match weights {
-        WeightsName::F32 => Storage::F32,
-        WeightsName::F16 => Storage::F16,
+pub fn choose(wanted: Option<&str>, shaders: &ShaderArguments) -> Result<Backend, Failure> {
+    let weights = match shaders.gpu_weights {
+        None | Some(FloatsName::F32) => Storage::F32,
+        Some(FloatsName::F16) => Storage::F16,
     };
+    let cooperative = shaders.cooperative_matrices.map(|factors| match factors {
+        FloatsName::F32 => Factors::F32,
+        FloatsName::F16 => Factors::F16,
+    });
     let found = pollster::block_on(adapters());
     let adapter = choose_adapter(&found, wanted).map_err(|error| failure(&error))?;
-    Ok(Backend::Gpu(Choice { adapter, weights }))
+    Ok(Backend::Gpu(Choice { adapter, weights, cooperative }))
 }
 
 /// An adapter's name.
@@ -79,7 +95,12 @@ pub fn name(choice: Choice) -> String {
         Storage::F32 => "",
         Storage::F16 => ", weights as f16",
     };
-    let named = |adapter: &Adapter| format!("gpu, {} ({}){weights}", adapter.name, adapter.interface);
+    let matrices = match choice.cooperative {
+        None => "",
+        Some(Factors::F32) => ", cooperative matrices of f32",
+        Some(Factors::F16) => ", cooperative matrices of f16",
+    };
+    let named = |adapter: &Adapter| format!("gpu, {} ({}){weights}{matrices}", adapter.name, adapter.interface);
     found.get(choice.adapter).map_or("gpu".to_string(), named)
 }
 
@@ -94,7 +115,7 @@ pub fn devices(_: &DevicesArguments, _: &mut Terminal) -> Result<(), Stop> {
 }
 
 #[cfg(not(feature = "gpu"))]
-pub fn choose(_: Option<&str>, _: WeightsName) -> Result<Backend, Failure> {
+pub fn choose(_: Option<&str>, _: &ShaderArguments) -> Result<Backend, Failure> {
     Err(without())
 }
 

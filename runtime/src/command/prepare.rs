@@ -1,6 +1,6 @@
 //! From arguments to a model that is ready to run, with the time that each step takes.
 
-use super::arguments::{BackendArguments, BackendName, ModelArguments, WeightsName};
+use super::arguments::{BackendArguments, BackendName, ModelArguments};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, devices};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
@@ -123,15 +123,17 @@ pub fn backend(arguments: &BackendArguments, terminal: &mut Terminal) -> Result<
     if let (Some(_), false) = (&arguments.adapter, on_gpu) {
         return Err(Stop::Usage("`--adapter` chooses a GPU: add `--backend gpu`".to_string()));
     }
-    if let (Some(_), false) = (arguments.gpu_weights, on_gpu) {
+    if let (Some(_), false) = (arguments.shaders.gpu_weights, on_gpu) {
         return Err(Stop::Usage("`--gpu-weights` are those on a GPU: add `--backend gpu`".to_string()));
     }
-    let weights = arguments.gpu_weights.unwrap_or(WeightsName::F32);
+    if let (Some(_), false) = (arguments.shaders.cooperative_matrices, on_gpu) {
+        return Err(Stop::Usage("`--cooperative-matrices` are a GPU's: add `--backend gpu`".to_string()));
+    }
     match (arguments.backend, arguments.instructions) {
         (BackendName::Cpu, None) => Ok(Backend::Cpu(Instructions::best(), threads)),
         (BackendName::Cpu, Some(name)) => Ok(Backend::Cpu(name.instructions(), threads)),
-        (BackendName::Gpu, None) => Ok(devices::choose(arguments.adapter.as_deref(), weights)?),
-        (BackendName::Auto, None) => match devices::choose(arguments.adapter.as_deref(), weights) {
+        (BackendName::Gpu, None) => Ok(devices::choose(arguments.adapter.as_deref(), &arguments.shaders)?),
+        (BackendName::Auto, None) => match devices::choose(arguments.adapter.as_deref(), &arguments.shaders) {
             Ok(backend) => {
                 terminal.note(&format!("running on {}", backend_name(backend)));
                 Ok(backend)

@@ -183,6 +183,7 @@ fn document(
                     "bytes_sent": counts.sent,
                     "bytes_read": counts.read,
                     "pipelines": counts.pipelines,
+                    "bind_groups": counts.bind_groups,
                     "bytes_of_weights": counts.weights,
                     "bytes_of_values": counts.buffers,
                 }),
@@ -212,11 +213,12 @@ fn stats(steps: &Steps, batch: &Batch, runner: &Runner, backend: Backend, termin
             many => format!("{many} dispatches"),
         };
         terminal.say(&format!(
-            "gpu      {dispatches} in {}, {} bytes sent, {} read; {}, {} bytes of weights, {} of values\n",
+            "gpu      {dispatches} in {}, {} bytes sent, {} read; {}, {}, {} bytes of weights, {} of values\n",
             words::counted(counts.submissions, "submission"),
             counts.sent,
             counts.read,
             words::counted(counts.pipelines, "pipeline"),
+            words::counted(counts.bind_groups, "bind group"),
             counts.weights,
             counts.buffers,
         ));

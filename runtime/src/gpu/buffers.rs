@@ -1,4 +1,5 @@
-//! The buffers of runs: made when a run first needs them or more of them, and used again by the next.
+//! The buffers of runs: made when a run first needs them or more of them, and used again by the next; and the bind groups
+//! that calls reach them by, which stay as long as their buffers do.
 
 use super::{Device, GpuError};
 use std::collections::HashMap;
@@ -24,6 +25,16 @@ pub(super) enum Use {
 #[derive(Default)]
 pub(super) struct Buffers {
     all: HashMap<Use, wgpu::Buffer>,
+    /// By the calls' numbers.
+    groups: HashMap<usize, Group>,
+    /// Bind groups that were made, all in all.
+    groups_made: usize,
+}
+
+/// A bind group, and the buffers in it.
+struct Group {
+    buffers: Vec<wgpu::Buffer>,
+    group: wgpu::BindGroup,
 }
 
 impl Buffers {
@@ -36,7 +47,10 @@ impl Buffers {
         if self.all.get(&purpose).is_some_and(|buffer| buffer.size() >= bytes) {
             return Ok(());
         }
-        self.all.remove(&purpose);
+        // Groups hold on to their buffers: the old one goes before the new one comes.
+        if self.all.remove(&purpose).is_some() && purpose != Use::Results {
+            self.forget_groups();
+        }
         self.all.insert(purpose, create(device, purpose, bytes, what)?);
         Ok(())
     }
@@ -46,6 +60,32 @@ impl Buffers {
         self.all.get(&purpose).expect("a run makes sure of its buffers first")
     }
 
+    /// The bind group of a call for these buffers: the one that there is, or a new one.
+    pub fn group(
+        &mut self,
+        call: usize,
+        buffers: Vec<wgpu::Buffer>,
+        make: impl FnOnce(&[wgpu::Buffer]) -> wgpu::BindGroup,
+    ) -> wgpu::BindGroup {
+        if let Some(known) = self.groups.get(&call).filter(|known| known.buffers == buffers) {
+            return known.group.clone();
+        }
+        let group = make(&buffers);
+        self.groups_made += 1;
+        self.groups.insert(call, Group { buffers, group: group.clone() });
+        group
+    }
+
+    /// Lets go of bind groups, and so of buffers that nothing else has.
+    pub fn forget_groups(&mut self) {
+        self.groups.clear();
+    }
+
+    /// Bind groups that were made, all in all.
+    pub fn groups_made(&self) -> usize {
+        self.groups_made
+    }
+
     /// Bytes of all of them.
     pub fn bytes(&self) -> u64 {
         self.all.values().map(wgpu::Buffer::size).sum()
@@ -53,6 +93,7 @@ impl Buffers {
 
     /// Lets all of them go.
     pub fn clear(&mut self) {
+        self.forget_groups();
         self.all.clear();
     }
 }

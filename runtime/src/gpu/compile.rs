@@ -43,6 +43,8 @@ pub(super) struct Compiled {
 pub struct Counts {
     /// Pipelines compiled, since the program was.
     pub pipelines: usize,
+    /// Bind groups made by all runs together: a run makes none where its buffers are those of the run before.
+    pub bind_groups: usize,
     /// Bytes of weights on the device.
     pub weights: u64,
     /// Bytes of buffers that runs use.
@@ -104,6 +106,11 @@ impl Executable {
                 },
             };
             let layout = layouts[number];
+            if let Role::Packed(_) = &buffer.role
+                && device.target.cooperative.is_some_and(|own| own.half)
+            {
+                fits_half(&buffer.name, numbers)?;
+            }
             fixed.push(upload(&device, number, &buffer.name, numbers, layout)?);
             counts.weights += (numbers.len() * layout.bytes()) as u64;
         }
@@ -176,6 +183,20 @@ impl Executable {
     pub(super) fn device(&self) -> &Device {
         &self.device
     }
+
+    /// Lets go of bind groups, and so of buffers that were lent to runs.
+    pub(super) fn forget_groups(&self) {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner).forget_groups();
+    }
+}
+
+/// Whether f16 has room for all numbers.
+fn fits_half(name: &str, numbers: &[f32]) -> Result<(), GpuError> {
+    let too_large = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
+    match numbers.iter().find(too_large) {
+        None => Ok(()),
+        Some(number) => Err(GpuError::Range { what: name.to_string(), number: number.to_string() }),
+    }
 }
 
 /// Sends numbers that do not change, in as many parts and as wide as they lie there.
@@ -186,9 +207,8 @@ fn upload(
     numbers: &[f32],
     layout: Layout,
 ) -> Result<Vec<wgpu::Buffer>, GpuError> {
-    let too_large = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
-    if let Some(number) = numbers.iter().find(too_large).filter(|_| layout.half) {
-        return Err(GpuError::Range { what: name.to_string(), number: number.to_string() });
+    if layout.half {
+        fits_half(name, numbers)?;
     }
     let send = |part: &[f32]| {
         let buffer = create(device, Use::Own(number), (part.len() * layout.bytes()) as u64, name)?;

@@ -15,6 +15,15 @@ pub enum Storage {
     F16,
 }
 
+/// What cooperative matrices multiply. Their sums are f32 either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factors {
+    /// Numbers as they are.
+    F32,
+    /// Numbers rounded to 11 bits, those of inputs too; the largest is 65504.
+    F16,
+}
+
 /// An adapter, and how it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -22,6 +31,8 @@ pub struct Choice {
     pub adapter: usize,
     /// How weights are stored.
     pub weights: Storage,
+    /// What products of many rows multiply by cooperative matrices; none where invocations multiply alone.
+    pub cooperative: Option<Factors>,
 }
 
 /// A device.
@@ -44,23 +55,34 @@ struct Mapping {
 }
 
 impl Device {
-    /// Opens an adapter's device, with all that the adapter allows.
+    /// Opens an adapter's device, with all that the adapter allows; of a choice, what is not the adapter's number.
     ///
     /// # Errors
-    /// The adapter gives none, or has no 16-bit numbers where they are asked for.
-    pub async fn open(adapter: &Adapter, weights: Storage) -> Result<Device, GpuError> {
+    /// The adapter gives none, or has no 16-bit numbers or cooperative matrices where they are asked for.
+    pub async fn open(adapter: &Adapter, choice: Choice) -> Result<Device, GpuError> {
         let limits = adapter.inner.limits();
         let has = adapter.inner.features();
         let subgroups = has & wgpu::Features::SUBGROUP;
-        let f16 = match weights {
+        let mut f16 = match choice.weights {
             Storage::F32 => wgpu::Features::empty(),
             Storage::F16 if has.contains(wgpu::Features::SHADER_F16) => wgpu::Features::SHADER_F16,
             Storage::F16 => return Err(GpuError::NoHalf { adapter: adapter.name.clone() }),
         };
+        let cooperative = choice.cooperative.map(|factors| adapter.cooperative(factors)).transpose()?;
+        let stored_f16 = !f16.is_empty();
+        let (mut matrices, mut experiments) = (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled());
+        if let Some(own) = cooperative {
+            matrices = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+            f16.set(wgpu::Features::SHADER_F16, stored_f16 || own.half);
+            // SAFETY: wgpu's experiments may have undefined behaviour where they are used wrongly. They are used where
+            // someone asked for them alone, in shaders that naga validated, whose matrices lie within workgroup memory.
+            experiments = unsafe { wgpu::ExperimentalFeatures::enabled() };
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("seqwright"),
-            required_features: subgroups | f16,
+            required_features: subgroups | f16 | matrices,
             required_limits: limits.clone(),
+            experimental_features: experiments,
             ..wgpu::DeviceDescriptor::default()
         };
         let (device, queue) = adapter
@@ -81,7 +103,8 @@ impl Device {
             invocations: (limits.max_compute_invocations_per_workgroup as usize).min(Target::default().invocations),
             buffers: limits.max_storage_buffers_per_shader_stage as usize,
             subgroups: !subgroups.is_empty(),
-            f16: !f16.is_empty(),
+            f16: stored_f16,
+            cooperative,
             largest_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) as usize,
         };
         Ok(Device { name: adapter.name.clone(), target, device, queue, limits, failed })

@@ -1,5 +1,6 @@
 //! What can be wrong with a GPU: what was needed, what there is, and what to do.
 
+use super::adapter::COOPERATIVE_HELP;
 use crate::execute::RunError;
 use std::fmt;
 
@@ -25,7 +26,25 @@ pub enum GpuError {
         /// The adapter.
         adapter: String,
     },
-    /// A weight is to be stored as f16, and is too large for it.
+    /// Cooperative matrices are to be used, which the adapter does not have, or not of that type.
+    NoCooperative {
+        /// The adapter.
+        adapter: String,
+        /// What they are to multiply.
+        wanted: &'static str,
+        /// Those that it has.
+        found: Vec<String>,
+    },
+    /// Something needs a feature that the adapter does not have.
+    NoFeature {
+        /// The adapter.
+        adapter: String,
+        /// What needs it.
+        what: &'static str,
+        /// The feature, as wgpu calls it.
+        feature: &'static str,
+    },
+    /// A weight is to be stored, or multiplied, as f16, and is too large for it.
     Range {
         /// The weight.
         what: String,
@@ -81,8 +100,19 @@ impl fmt::Display for GpuError {
                     "weights as f16 need the feature `f16` (SHADER_F16), which the adapter {adapter} does not have"
                 )
             }
+            GpuError::NoCooperative { adapter, wanted, found } => {
+                let found = if found.is_empty() { "none".to_string() } else { found.join(", ") };
+                write!(
+                    f,
+                    "cooperative matrices of {wanted} are wanted, 8x8x8 or 16x16x16 with sums of f32; the adapter {adapter} \
+                     has {found}"
+                )
+            }
+            GpuError::NoFeature { adapter, what, feature } => {
+                write!(f, "{what} need the feature {feature}, which the adapter {adapter} does not have")
+            }
             GpuError::Range { what, number } => {
-                write!(f, "`{what}` has the number {number}, and the largest that f16 can store is 65504")
+                write!(f, "`{what}` has the number {number}, and the largest that f16 has is 65504")
             }
             GpuError::Limit { what, needed, most, unit, .. } => {
                 write!(f, "{what} needs {needed} {unit}, the adapter allows {most}")
@@ -107,7 +137,10 @@ impl GpuError {
             GpuError::NoHalf { .. } => {
                 "choose an adapter that has it (`seqc devices` lists features), or leave `--gpu-weights` out"
             }
-            GpuError::Range { .. } => "leave `--gpu-weights` out: weights are f32 then",
+            GpuError::NoCooperative { .. } | GpuError::NoFeature { .. } => COOPERATIVE_HELP,
+            GpuError::Range { .. } => {
+                "leave out what asks for f16, `--gpu-weights` or `--cooperative-matrices`: weights are f32 then"
+            }
             GpuError::Limit { help, .. } => help,
             GpuError::Memory { .. } => "run fewer or shorter sequences at once, or run with `--backend cpu`",
             GpuError::Lost { .. } => {

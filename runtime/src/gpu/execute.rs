@@ -94,12 +94,14 @@ impl Executable {
         let (results, bytes) = {
             let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
             let sent = self.fill(&mut buffers, order, &runs)?;
-            let commands = self.record(&buffers, order, &dispatches);
+            let groups = self.groups(&mut buffers, order);
+            let commands = self.record(&buffers, &groups, order, &dispatches);
             let (results, bytes, commands) = self.read_back(&mut buffers, order, commands)?;
             self.device.queue.submit([commands.finish()]);
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             counts.dispatches = dispatches.len();
             counts.submissions = 1;
+            counts.bind_groups = buffers.groups_made();
             (counts.sent, counts.read, counts.buffers) = (sent, bytes, buffers.bytes());
             (results, bytes)
         };

@@ -40,6 +40,9 @@ impl Keeper {
     /// More than the device allows; nothing has moved then.
     pub fn relocate(&mut self, moves: &[Move]) -> Result<(), RunError> {
         let executable = Rc::clone(&self.executable);
+        if !moves.is_empty() {
+            executable.forget_groups();
+        }
         let mut made = Vec::new();
         for change in moves {
             let name = &executable.program().buffer(change.buffer).name;
@@ -294,5 +297,12 @@ impl Keeper {
     pub fn bytes(&self) -> usize {
         let copied = self.copied.iter().flat_map(|place| place.values()).map(|copied| copied.buffer.size());
         (copied.sum::<u64>() + self.regions.values().map(wgpu::Buffer::size).sum::<u64>()) as usize
+    }
+}
+
+impl Drop for Keeper {
+    /// What was kept goes with its keeper.
+    fn drop(&mut self) {
+        self.executable.forget_groups();
     }
 }

@@ -23,9 +23,9 @@ mod execute;
 mod keeper;
 mod record;
 
-pub use adapter::{Adapter, adapters, choose};
+pub use adapter::{Adapter, Matrices, adapters, choose};
 pub use compile::{Counts, Executable};
-pub use device::{Choice, Device, Storage};
+pub use device::{Choice, Device, Factors, Storage};
 pub use error::GpuError;
 
 pub(crate) use keeper::Keeper;

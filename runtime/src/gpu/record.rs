@@ -1,47 +1,57 @@
 //! A run as commands: dispatches one after the other, what is copied around them, and results on their way back.
 
 use super::buffers::{Buffers, Use};
-use super::compile::{Executable, RUN, parts};
+use super::compile::{Compiled, Executable, RUN, parts};
 use super::execute::{Copy, CopyPlace, Dispatch, Order};
 use crate::execute::{RunError, When};
+use seqwright_compiler::kernel::Call;
 
 impl Executable {
+    /// Each call's bind group for these buffers: that of the run before where they are the same.
+    pub(super) fn groups(&self, buffers: &mut Buffers, order: &Order) -> Vec<wgpu::BindGroup> {
+        let group = |(number, call): (usize, &Call)| {
+            let compiled = &self.kernels[call.kernel];
+            let apart =
+                call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
+            let mut bound = vec![buffers.get(Use::Runs).clone(), buffers.get(Use::Tables).clone()];
+            bound.extend(apart.flat_map(|(_, id)| self.bound(buffers, order, *id)).cloned());
+            bound.extend(self.parameters[number].clone());
+            bound.extend((0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)).clone()));
+            buffers.group(number, bound, |bound| self.bind(compiled, &call.name, bound))
+        };
+        self.program.calls.iter().enumerate().map(group).collect()
+    }
+
+    /// A bind group: a window of the first buffer, which has all runs, and the others whole.
+    fn bind(&self, compiled: &Compiled, name: &str, bound: &[wgpu::Buffer]) -> wgpu::BindGroup {
+        let entry = |binding: usize, resource| wgpu::BindGroupEntry { binding: binding as u32, resource };
+        let mut entries = Vec::new();
+        for (binding, buffer) in bound.iter().enumerate() {
+            let window = wgpu::BufferBinding { buffer, offset: 0, size: std::num::NonZeroU64::new(RUN) };
+            entries.push(entry(
+                binding,
+                match binding {
+                    0 => wgpu::BindingResource::Buffer(window),
+                    _ => buffer.as_entire_binding(),
+                },
+            ));
+        }
+        self.device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(name),
+            layout: &compiled.layout,
+            entries: &entries,
+        })
+    }
+
     /// Records every dispatch.
-    pub(super) fn record(&self, buffers: &Buffers, order: &Order, dispatches: &[Dispatch]) -> wgpu::CommandEncoder {
+    pub(super) fn record(
+        &self,
+        buffers: &Buffers,
+        groups: &[wgpu::BindGroup],
+        order: &Order,
+        dispatches: &[Dispatch],
+    ) -> wgpu::CommandEncoder {
         let device = &self.device.device;
-        let groups: Vec<wgpu::BindGroup> = self
-            .program
-            .calls
-            .iter()
-            .enumerate()
-            .map(|(number, call)| {
-                let compiled = &self.kernels[call.kernel];
-                let runs = wgpu::BufferBinding {
-                    buffer: buffers.get(Use::Runs),
-                    offset: 0,
-                    size: std::num::NonZeroU64::new(RUN),
-                };
-                let mut resources = vec![wgpu::BindingResource::Buffer(runs)];
-                resources.push(buffers.get(Use::Tables).as_entire_binding());
-                let apart =
-                    call.arguments.iter().enumerate().filter(|(place, _)| !compiled.shader.parameters.contains(place));
-                let bound = apart.flat_map(|(_, id)| self.bound(buffers, order, *id));
-                resources.extend(bound.map(wgpu::Buffer::as_entire_binding));
-                resources.extend(self.parameters[number].iter().map(wgpu::Buffer::as_entire_binding));
-                let scratch = (0..compiled.shader.scratch.len()).map(|place| buffers.get(Use::Scratch(place)));
-                resources.extend(scratch.map(wgpu::Buffer::as_entire_binding));
-                let entries: Vec<wgpu::BindGroupEntry> = resources
-                    .into_iter()
-                    .enumerate()
-                    .map(|(binding, resource)| wgpu::BindGroupEntry { binding: binding as u32, resource })
-                    .collect();
-                device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some(&call.name),
-                    layout: &compiled.layout,
-                    entries: &entries,
-                })
-            })
-            .collect();
         let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
         order.first.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
         // Dispatches go on in one pass until something is copied. What was kept goes in front of a call's new rows even where
@@ -50,16 +60,16 @@ impl Executable {
         for call in 0..self.program.calls.len() {
             let [before, after] = [When::Before, When::After].map(|when| self.copies_of(order, call, when));
             if !before.is_empty() {
-                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
+                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting));
                 before.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
             }
             waiting += rest[waiting..].iter().take_while(|dispatch| dispatch.call == call).count();
             if !after.is_empty() {
-                self.pass(&mut commands, &groups, &mut rest, std::mem::take(&mut waiting));
+                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting));
                 after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
             }
         }
-        self.pass(&mut commands, &groups, &mut rest, waiting);
+        self.pass(&mut commands, groups, &mut rest, waiting);
         order.after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
         commands
     }

@@ -80,7 +80,7 @@ pub(super) fn executable(
 pub(super) fn open(choice: gpu::Choice) -> Result<gpu::Device, RunError> {
     let adapters = pollster::block_on(gpu::adapters());
     let number = gpu::choose(&adapters, Some(&choice.adapter.to_string()))?;
-    Ok(pollster::block_on(gpu::Device::open(&adapters[number], choice.weights))?)
+    Ok(pollster::block_on(gpu::Device::open(&adapters[number], choice))?)
 }
 
 #[cfg(feature = "gpu")]

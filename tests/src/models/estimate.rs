@@ -10,7 +10,7 @@ pub(super) struct Estimate {
     pub(super) error: f64,
 }
 
-/// A step is not taken if its result may be further off, usually: a dozenth of what the comparison allows, as the largest of
+/// A step is not taken if its result may be further off, usually: a fifth of what the comparison allows (`tolerance.rs`), as the largest of
 /// some ten thousand errors is several times the usual one.
 pub(super) const MOST_ERROR: f64 = 30.0;
 

@@ -102,8 +102,18 @@ impl Lowering<'_> {
         let name = self.graph.value(id).path.clone();
         let body = Scalar::Read(Box::new(source));
         let results = ranges.len();
-        let mut stage =
-            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
+        let mut stage = Loop {
+            name,
+            ranges,
+            results,
+            reduction: None,
+            domain: Vec::new(),
+            body,
+            target,
+            lanes: None,
+            slice: None,
+            recurrence: None,
+        };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(Box::new(stage)));
     }
@@ -150,8 +160,18 @@ impl Lowering<'_> {
         };
         let target = Access { place, rows: Vec::new(), offset, outside: None };
         let results = ranges.len();
-        let mut stage =
-            Loop { name, ranges, results, reduction: None, domain: Vec::new(), body, target, lanes: None, slice: None };
+        let mut stage = Loop {
+            name,
+            ranges,
+            results,
+            reduction: None,
+            domain: Vec::new(),
+            body,
+            target,
+            lanes: None,
+            slice: None,
+            recurrence: None,
+        };
         stage.lanes = lanes(&stage, making);
         making.stages.push(Stage::Loop(Box::new(stage)));
         place

@@ -63,9 +63,9 @@ impl PrecisionName {
     }
 }
 
-/// How weights are stored on a GPU.
+/// Floats on a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum WeightsName {
+pub enum FloatsName {
     /// 32 bits each.
     #[value(help = None)]
     F32,
