@@ -296,7 +296,8 @@ impl Executable {
                     words[context::SHARED] = shared;
                     words[context::MEMBER] = member;
                     words[context::MEMBERS] = members;
-                    words[context::BARRIER] = &raw const barrier as usize;
+                    let place = barrier.place(member);
+                    words[context::BARRIER] = &raw const place as usize;
                     enter(function, &words, &arguments, range);
                 };
                 if member == 0 { run(shared as *mut f32) } else { with_scratch(floats, run) }

@@ -190,27 +190,44 @@ fn wait_until(mut holds: impl FnMut() -> bool) {
 }
 
 /// Where the threads of a team wait for each other inside a kernel.
+///
+/// Each says in a cache line of its own how often it has come, and reads those of all others: a wait is one line's way from a
+/// processor to another, where a count that all add to makes two or three.
 pub(crate) struct Barrier {
-    members: usize,
-    /// Threads that have come.
-    come: AtomicUsize,
-    /// How often all had come.
-    rounds: AtomicUsize,
+    come: Box<[Line]>,
 }
+
+/// A count in a cache line of its own, and in the pair of lines that processors fetch together.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line(AtomicUsize);
 
 impl Barrier {
     pub fn new(members: usize) -> Barrier {
-        Barrier { members, come: AtomicUsize::new(0), rounds: AtomicUsize::new(0) }
+        Barrier { come: (0..members).map(|_| Line::default()).collect() }
     }
 
+    /// A member's place at it.
+    pub fn place(&self, member: usize) -> BarrierPlace<'_> {
+        BarrierPlace { barrier: self, member }
+    }
+}
+
+/// A member's place at a barrier.
+pub(crate) struct BarrierPlace<'b> {
+    barrier: &'b Barrier,
+    member: usize,
+}
+
+impl BarrierPlace<'_> {
     /// Returns when all have come.
     pub fn wait(&self) {
-        let round = self.rounds.load(Ordering::Relaxed);
-        if self.come.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
-            self.come.store(0, Ordering::Relaxed);
-            self.rounds.fetch_add(1, Ordering::Release);
-        } else {
-            wait_until(|| self.rounds.load(Ordering::Acquire) != round);
+        let own = &self.barrier.come[self.member].0;
+        let round = own.load(Ordering::Relaxed).wrapping_add(1);
+        own.store(round, Ordering::Release);
+        for other in &self.barrier.come {
+            // Another may have come once more already.
+            wait_until(|| other.0.load(Ordering::Acquire).wrapping_sub(round) <= 1);
         }
     }
 }
@@ -218,11 +235,11 @@ impl Barrier {
 /// [`Tile::Barrier`](seqwright_compiler::tile::Tile::Barrier).
 ///
 /// # Safety
-/// `barrier` is null, or points to a barrier of which every member waits as often.
-pub(crate) unsafe extern "C" fn barrier(barrier: *const Barrier) {
+/// `place` is null, or points to a member's place at a barrier of which every member waits as often.
+pub(crate) unsafe extern "C" fn barrier(place: *const BarrierPlace) {
     // SAFETY: the caller's promise.
-    if let Some(barrier) = unsafe { barrier.as_ref() } {
-        barrier.wait();
+    if let Some(place) = unsafe { place.as_ref() } {
+        place.wait();
     }
 }
 
@@ -261,12 +278,13 @@ mod tests {
         let team = Team::new(3).unwrap();
         let barrier = Barrier::new(3);
         let come = AtomicUsize::new(0);
-        team.run(&|_| {
+        team.run(&|member| {
+            let place = barrier.place(member);
             for round in 1..=2000 {
                 come.fetch_add(1, Ordering::Relaxed);
-                barrier.wait();
+                place.wait();
                 assert!(come.load(Ordering::Relaxed) >= 3 * round);
-                barrier.wait();
+                place.wait();
                 assert!(come.load(Ordering::Relaxed) <= 3 * (round + 1));
             }
         });

@@ -14,10 +14,12 @@ mod print;
 mod scalar;
 mod share;
 mod tables;
+mod track;
 
 pub use lower::lower;
 pub use share::{Cut, Shared, Sharing, Split, sharing};
 pub use tables::{Table, Tables};
+pub use track::{COPIED, Space, Track, TrackId};
 
 use crate::source::Span;
 pub use crate::stream::{Keep, Part};
@@ -31,37 +33,6 @@ pub const KEY_BLOCK: usize = 64;
 
 /// Positions in a block of a scan in blocks: enough to call functions seldom, few enough to stay in the cache.
 pub const SCAN_BLOCK: usize = 32;
-
-/// So many earlier positions at most are copied before each chunk and after it; more stay where they are.
-pub const COPIED: usize = 32;
-
-/// Positions of a time axis for which there are rows. A program for whole sequences has one track for each axis, of all its
-/// positions; a chunk program has those of new positions, which kernels run over, and those that reach back to earlier ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Track {
-    /// The axis.
-    pub time: TimeId,
-    /// How many positions later than the inputs.
-    pub lag: usize,
-    /// Which earlier positions have rows before those of the new ones.
-    pub keep: Keep,
-    /// In how many rows the positions take turns, a power of two: that of number `n` among those above lies in row `n % turns`
-    /// of its sequence. None where each has a row of its own.
-    pub turns: Option<usize>,
-}
-
-/// A track, by number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TrackId(pub u32);
-
-/// The tracks that tell a buffer's rows.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Space {
-    /// One row, whatever the batch: weights and constants.
-    Global,
-    /// A row for each sequence (no tracks), for each position (one), or for each pair of positions (two).
-    Tracks(Vec<TrackId>),
-}
 
 /// A whole program.
 #[derive(Clone, Debug)]
@@ -472,32 +443,6 @@ pub struct Comparison {
     pub comparator: Comparator,
     /// The right side.
     pub right: Scalar,
-}
-
-impl Track {
-    /// The new positions of an axis, each with a row of its own: what kernels run over.
-    pub fn new_positions(time: TimeId, lag: usize) -> Track {
-        Track { time, lag, keep: Keep::New, turns: None }
-    }
-
-    /// How many rows a sequence has with so many positions.
-    pub fn rows(self, positions: usize) -> usize {
-        self.turns.map_or(positions, |turns| positions.min(turns))
-    }
-
-    /// In which of them a position lies, counted from the first that has a row.
-    pub fn row(self, place: usize) -> usize {
-        self.turns.map_or(place, |turns| place % turns)
-    }
-
-    /// Whether its rows stay in one place from chunk to chunk.
-    pub fn stays(self) -> bool {
-        match self.keep {
-            Keep::New => false,
-            Keep::Last(count) => count > COPIED,
-            Keep::All => true,
-        }
-    }
 }
 
 impl Program {

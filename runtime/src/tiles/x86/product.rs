@@ -195,6 +195,12 @@ macro_rules! product_tile {
         ) {
             let accumulate = accumulate != 0;
             if m <= 3 {
+                // Another thread may have just computed it: its lines come together, not one after the other.
+                for row in 0..m {
+                    for line in 0..k.div_ceil(16).min(MOST_DEPTH / 4) {
+                        _mm_prefetch::<_MM_HINT_T0>(a.wrapping_add(row * lda + 16 * line).cast());
+                    }
+                }
                 // SAFETY: the caller's promises.
                 unsafe {
                     match m {
