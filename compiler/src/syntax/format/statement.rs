@@ -36,11 +36,14 @@ fn word(tokens: &mut Tokens, parts: &mut Vec<Doc>, pair: Pair<Rule>) {
 
 /// Takes a list, broken where the line is full.
 fn items<'p>(tokens: &mut Tokens, pairs: impl IntoIterator<Item = Pair<'p, Rule>>) -> Doc {
-    Doc::Nest(2 * STEP, vec![Doc::Fill(list(tokens, pairs, |tokens, pair| match pair.as_rule() {
-        Rule::path => path(tokens, pair),
-        Rule::use_name => pair.into_inner().next().map_or(Vec::new(), |target| token(tokens, target)),
-        _ => token(tokens, pair),
-    }))])
+    Doc::Nest(
+        2 * STEP,
+        vec![Doc::Fill(list(tokens, pairs, |tokens, pair| match pair.as_rule() {
+            Rule::path => path(tokens, pair),
+            Rule::use_name => pair.into_inner().next().map_or(Vec::new(), |target| token(tokens, target)),
+            _ => token(tokens, pair),
+        }))],
+    )
 }
 
 /// Takes `=` and what follows it.
@@ -302,7 +305,9 @@ fn source(tokens: &mut Tokens, pair: Pair<Rule>, parts: &mut Vec<Doc>) {
 fn rows(tokens: &mut Tokens, pair: Pair<Rule>, parts: &mut Vec<Doc>) {
     tokens.sign(parts, "[");
     let mut inner = pair.into_inner();
-    if !tokens.is_next("..") && let Some(from) = inner.next() {
+    if !tokens.is_next("..")
+        && let Some(from) = inner.next()
+    {
         parts.extend(expression(tokens, from));
         parts.push(Doc::Space(1));
     }
@@ -331,9 +336,7 @@ fn words(tokens: &mut Tokens, pair: Pair<Rule>) -> Statement {
                 | Rule::ignore_word
         )
     };
-    while let Some(part) =
-        inner.next_if(|part| is_word(part.as_rule()) || (is_axis && part.as_rule() == Rule::name))
-    {
+    while let Some(part) = inner.next_if(|part| is_word(part.as_rule()) || (is_axis && part.as_rule() == Rule::name)) {
         word(tokens, &mut right, part);
     }
     let mut listed = Vec::new();
