@@ -62,6 +62,10 @@ pub struct Row {
 
 /// Takes the comment behind the last token out, if there is one.
 pub fn take_last_comment(parts: &mut Vec<Doc>) -> Option<String> {
+    // A list of nothing has no token: the last one stands before it.
+    while matches!(parts.last(), Some(Doc::Nest(_, inside) | Doc::Fill(inside)) if inside.is_empty()) {
+        parts.pop();
+    }
     match parts.last_mut()? {
         Doc::Comment { own: false, .. } => match parts.pop() {
             Some(Doc::Comment { text, .. }) => Some(text),
