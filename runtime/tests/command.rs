@@ -459,3 +459,20 @@ fn what_cannot_be_explained_is_told() {
     let document = seqc(&["explain", "examples/lstm.seq", "--json"]).ends(1, "").json();
     assert_eq!((&document["ok"], &document["errors"][0]["code"]), (&Value::from(false), &Value::from("E0406")));
 }
+
+#[test]
+fn fmt_writes_files_in_the_one_style() {
+    let case = Case::new("model M(x:[T,n];n=3){ // sizes\n y=x*2 }\n");
+    let file = case.folder.path().join("m.seq").display().to_string();
+    let wanted = "model M(x: [T, n]; n = 3) {  // sizes\n  y = x * 2\n}\n";
+    let shown = seqc(&["fmt", "--check", &file]).ends(1, "");
+    assert!(shown.output.contains("+model M(x: [T, n]; n = 3) {"), "{}", shown.output);
+    seqc(&["fmt", &file]).ends(0, "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), wanted);
+    seqc(&["fmt", "--check", &file]).ends(0, "");
+    let wrong = "model M( {\n";
+    fs::write(&file, wrong).unwrap();
+    seqc(&["fmt", &file]).ends(1, "E0101");
+    assert_eq!(fs::read_to_string(&file).unwrap(), wrong);
+    seqc(&["fmt", &file, "-"]).ends(2, "standard input");
+}

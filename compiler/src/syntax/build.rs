@@ -450,7 +450,14 @@ fn alternative(at: Place, pair: Pair<Rule>) -> Alternative {
     match pair.as_rule() {
         Rule::text => Alternative::Text(at.text(pair).text),
         Rule::number_signed => Alternative::Number(number(pair.as_str())),
-        _ => Alternative::Word(at.name(pair)),
+        // A path's text has the comment behind it, its names have not.
+        _ => {
+            let span = at.span(&pair);
+            let names = at.names(pair);
+            let span = names.iter().map(|name| name.span).reduce(Span::to).unwrap_or(span);
+            let text = names.iter().map(|name| name.text.as_str()).collect::<Vec<_>>().join(".");
+            Alternative::Word(Name { text, span })
+        }
     }
 }
 

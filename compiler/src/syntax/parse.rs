@@ -6,6 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span};
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
+use pest::iterators::Pairs;
 use pest_derive::Parser;
 
 /// The parser that pest derives from the grammar.
@@ -32,6 +33,18 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         }
         Err(_) => item_by_item(file, text),
     }
+}
+
+/// A file's pairs as the grammar gives them, of a file without a mistake.
+///
+/// # Errors
+/// Every item's first mistake.
+pub(super) fn pairs(file: FileId, text: &str) -> Result<Pairs<'_, Rule>, Vec<Diagnostic>> {
+    let (_, diagnostics) = parse(file, text);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    SeqParser::parse(Rule::file, text).map_err(|error| vec![syntax_error(file, text, 0, error)])
 }
 
 /// Parses one item after the other, and after a mistake goes on where the next line begins with an item's keyword.

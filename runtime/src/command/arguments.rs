@@ -51,6 +51,15 @@ pub enum Command {
 Every definition is checked on its own. A model whose parameters all have values, from --set or from
 its file, is checked with them.")]
     Check(CheckArguments),
+    /// Write files in the one style, their comments kept
+    #[command(after_help = "Examples:
+  seqc fmt model.seq other.seq
+  seqc fmt --check model.seq
+  seqc fmt - < model.seq
+
+Only blanks and line ends change. With --check nothing is written: the lines that would change are shown, and the exit
+code is 1 where there are some. Without a file, or with `-`, standard input is formatted to standard output.")]
+    Fmt(FmtArguments),
     /// Print what a model becomes on its way to machine code
     #[command(after_help = "Examples:
   seqc emit examples/six_words.seq --stage graph
@@ -141,6 +150,17 @@ pub struct CheckArguments {
     /// Print one JSON document on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArguments {
+    /// The files to format; `-` or none is standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Write nothing: show which lines would change, and fail where there are some
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Which model is meant, and with which sizes and weights.

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `emit`, `explain`, `run`, `profile`, `generate`, `verify` and
+//! The command line `seqc`: `check`, `fmt`, `emit`, `explain`, `run`, `profile`, `generate`, `verify` and
 //! `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
@@ -11,7 +11,7 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
+//! | `check.rs`, `fmt.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -21,14 +21,17 @@
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
+//! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
 
 pub mod arguments;
 mod check;
 mod continuations;
 mod devices;
+mod difference;
 mod emit;
 pub mod explain;
+mod fmt;
 mod generate;
 mod greedy;
 mod heat;
@@ -112,6 +115,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let mut terminal = Terminal::new(arguments.color);
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
+        Command::Fmt(fmt) => ("fmt", false, fmt::fmt(fmt, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),

@@ -59,7 +59,7 @@ pub fn read(file: &Path) -> Result<(Sources, Files, Vec<Diagnostic>), Failure> {
 /// The largest .seq file that is read, in bytes.
 const LARGEST_FILE: u64 = 16 << 20;
 
-fn read_text(file: &Path) -> Result<String, String> {
+pub(crate) fn read_text(file: &Path) -> Result<String, String> {
     let shown = file.display();
     let bytes = std::fs::metadata(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
     if bytes.is_dir() {

@@ -18,6 +18,7 @@ mod runner;
 mod stages;
 mod streamer;
 
+pub(crate) use checked::read_text;
 pub use checked::{Checked, Request, check, print_syntax, read};
 pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;

@@ -109,6 +109,8 @@ fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .open(&partial)
         .and_then(|mut file| file.write_all(bytes))
+        // Who may read and write the old file may the new one.
+        .and_then(|()| fs::metadata(path).map_or(Ok(()), |old| fs::set_permissions(&partial, old.permissions())))
         .and_then(|()| fs::rename(&partial, path));
     if result.is_err() {
         // Best effort: the error that led here says more than one about the clean-up.
