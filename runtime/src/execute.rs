@@ -160,10 +160,10 @@ impl Executable {
         });
         let mut kept = Kept::default();
         let mut fixed = Vec::new();
-        for (buffer, slot) in program.buffers.iter().zip(slots) {
+        for ((number, buffer), slot) in (0..).zip(&program.buffers).zip(slots) {
             let made = slot.into_inner().expect("every slot was filled")?;
             if let Some(Fixed::Packed(matrix)) = &made {
-                kept.add(&buffer.name, buffer.row, matrix);
+                kept.add(BufferId(number), &buffer.name, buffer.row, matrix);
             }
             fixed.push(made);
         }

@@ -82,9 +82,10 @@ def gpt2(folder, length, step):
 
     def token():
         with torch.inference_mode():
+            found = model(tokens[:, -1:], past_key_values=first.past_key_values, use_cache=True).logits
             # What is kept is cut back to the prompt, so that every step is the same.
-            first.past_key_values.crop(length)
-            return model(tokens[:, -1:], past_key_values=first.past_key_values, use_cache=True).logits
+            first.past_key_values.crop(-1)
+            return found
 
     more = ["--step"] if step else []
     return {"file": "examples/gpt2.seq", "profile": more, "peers": {"PyTorch": token if step else prompt}}

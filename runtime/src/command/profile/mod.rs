@@ -21,11 +21,13 @@ use super::terminal::Terminal;
 use super::{Stop, explain::look, json};
 use crate::batch::Batch;
 use crate::machine::Machine;
+use crate::matrix::Kept;
 use crate::session::{self, Backend, Failure, Runner, Streamer};
 use crate::weights::Loaded;
 use roofline::{Bound, Run};
 use runs::Runs;
 use seqwright_compiler::explain::{self, Call, Stages};
+use seqwright_compiler::kernel::{BufferId, Program};
 
 /// A kernel, or a call of one, with its time.
 pub struct Row {
@@ -91,11 +93,12 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
     if let Some(why) = &machine.unkept {
         terminal.note(&format!("what the machine can do is measured anew each time: {why}"));
     }
-    let (costs, runs, run) = match arguments.step {
+    let (costs, fewer, runs, run) = match arguments.step {
         false => {
             let runner = Runner::new(checked, &prepared.loaded, backend)?;
             let runs = runs::whole(&runner, &batch, stages.program.calls.len(), arguments.repeat)?;
-            (explain::calls(&stages.model, &stages.fused, &stages.program), runs, Run::Whole(&batch))
+            let fewer = fewer_bytes(&stages.program, runner.kept());
+            (explain::calls(&stages.model, &stages.fused, &stages.program), fewer, runs, Run::Whole(&batch))
         }
         true => {
             let chunks = match &stages.chunks {
@@ -104,10 +107,12 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
             };
             let mut streamer = Streamer::along(chunks.time, checked, &prepared.loaded, backend)?;
             let runs = runs::steps(&mut streamer, &batch, chunks.program.calls.len(), arguments.repeat)?;
-            (explain::calls(&stages.model, &chunks.fused, &chunks.program), runs, Run::Step(&batch, chunks.time))
+            let fewer = fewer_bytes(&chunks.program, streamer.kept());
+            let costs = explain::calls(&stages.model, &chunks.fused, &chunks.program);
+            (costs, fewer, runs, Run::Step(&batch, chunks.time))
         }
     };
-    let calls = rows(&costs, run, &runs, &machine);
+    let calls = rows(&costs, &fewer, run, &runs, &machine);
     let profile = Profile {
         model: checked.model.name.clone(),
         what: what(&stages.model.times, &batch, arguments.step),
@@ -133,9 +138,15 @@ fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> 
     Ok(given.batch(&prepared.checked)?)
 }
 
+/// For each call of a program, how many bytes fewer its weights take than 32-bit floats.
+fn fewer_bytes(program: &Program, kept: Option<&Kept>) -> Vec<f64> {
+    let of = |id: &BufferId| kept.and_then(|kept| kept.fewer.get(&id.0)).map_or(0.0, |bytes| *bytes as f64);
+    program.calls.iter().map(|call| call.arguments.iter().map(of).sum()).collect()
+}
+
 /// Each call with its cost and time.
-fn rows(costs: &[Call], run: Run, runs: &Runs, machine: &Machine) -> Vec<Row> {
-    let own: Vec<_> = costs.iter().map(|call| roofline::cost(call, run)).collect();
+fn rows(costs: &[Call], fewer: &[f64], run: Run, runs: &Runs, machine: &Machine) -> Vec<Row> {
+    let own: Vec<_> = costs.iter().zip(fewer).map(|(call, fewer)| roofline::cost(call, *fewer, run)).collect();
     let all: f64 = own.iter().map(|cost| cost.distinct + cost.others).sum();
     let row = |(place, (call, cost)): (usize, (&Call, &roofline::Cost))| {
         let (limit, bound) = cost.limit(all, machine);

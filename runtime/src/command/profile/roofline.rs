@@ -53,8 +53,8 @@ pub enum Run<'b> {
     Step(&'b Batch, TimeId),
 }
 
-/// What a call costs.
-pub fn cost(call: &Call, run: Run) -> Cost {
+/// What a call costs, whose weights take so many bytes fewer than 32-bit floats.
+pub fn cost(call: &Call, fewer: f64, run: Run) -> Cost {
     let bytes = BYTES as f64;
     let again = matches!(call.kind, "scan" | "backward scan");
     match run {
@@ -64,7 +64,7 @@ pub fn cost(call: &Call, run: Run) -> Cost {
                     |sequence: usize| formula.evaluate(&|time| batch.lengths[time.0 as usize][sequence] as u64) as f64;
                 (0..batch.sequences).map(of).sum()
             };
-            let distinct = bytes * call.moved.shared.evaluate(&|_| 0) as f64;
+            let distinct = (bytes * call.moved.shared.evaluate(&|_| 0) as f64 - fewer).max(0.0);
             let steps = call.time.and_then(|time| batch.lengths[time.0 as usize].iter().max()).copied().unwrap_or(1);
             Cost {
                 operations: all(&call.operations),
@@ -89,7 +89,7 @@ pub fn cost(call: &Call, run: Run) -> Cost {
                 let of = |sequence: usize| polynomial.evaluate(&|time| position(time, sequence)) as f64;
                 (0..batch.sequences).map(of).sum()
             };
-            let distinct = bytes * call.moved.shared.evaluate(&|_| 0) as f64;
+            let distinct = (bytes * call.moved.shared.evaluate(&|_| 0) as f64 - fewer).max(0.0);
             let (operations, distinct, others) = match call.part {
                 Part::Once => (0.0, 0.0, 0.0),
                 Part::SoFar => {

@@ -195,37 +195,3 @@ fn blocks_are_the_nearest() {
         assert!(Block::nearest(form, &[0.0; 32]).codes.iter().all(|code| *code == 0));
     }
 }
-
-/// Speed beside f32's, for whoever changes a tile: `cargo test --release -p seqwright --lib speed_of -- --ignored --nocapture`.
-/// Nothing is asserted.
-#[test]
-#[ignore = "it measures"]
-fn speed_of_products_with_kept_weights() {
-    with_every_choice(|callable| {
-        let mut random = Random(16);
-        for [m, n, k] in [[1, 1536, 576], [1, 8192, 4096], [8, 1536, 576], [128, 1536, 576]] {
-            let (a, b) = (random.numbers(m * k), random.numbers(n * k));
-            let mut full = 0.0;
-            for form in FORMS {
-                let weights = callable.packed(form, n, k, &b);
-                let best = (0..15)
-                    .map(|_| {
-                        let start = std::time::Instant::now();
-                        std::hint::black_box(callable.multiply(m, 0, [n, k], &a, k, &weights));
-                        start.elapsed().as_secs_f64()
-                    })
-                    .fold(f64::MAX, f64::min);
-                full = if form == Form::F32 { best } else { full };
-                println!(
-                    "{:8} {m:3} x {n} x {k} {:25} {:9.1} us {:6.1} GFLOP/s {:6.1} GB/s {:5.2} of f32's speed",
-                    callable.name(),
-                    form.name(),
-                    best * 1e6,
-                    2e-9 * (m * n * k) as f64 / best,
-                    1e-9 * weights.bytes() as f64 / best,
-                    full / best
-                );
-            }
-        }
-    });
-}
