@@ -60,7 +60,7 @@ fn given(model: &Model, row: Row) -> (Loaded, Batch) {
     let numbers = |count: usize| (0..count).map(|place| (place % 23) as f32 / 230.0 - 0.05).collect::<Vec<_>>();
     let size = |axes: &[Axis]| axes.iter().filter_map(Axis::size).product::<usize>();
     let mut loaded = Loaded::default();
-    loaded.values.extend(model.weights().map(|(id, value)| (id, numbers(size(&value.axes)))));
+    loaded.values.extend(model.weights().map(|(id, value)| (id, numbers(size(&value.axes)).into())));
     let lengths = model.times.iter().map(|_| vec![row.length; row.sequences]).collect();
     let mut batch = Batch { sequences: row.sequences, lengths, inputs: BTreeMap::new() };
     let inputs: Vec<_> = (model.inputs())

@@ -8,7 +8,7 @@ use crate::memory::{Memory, Spare};
 use crate::rows::{Rows, Step};
 use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
-use crate::weights::Given;
+use crate::weights::{Given, Numbers};
 use seqwright_compiler::clif::context;
 use seqwright_compiler::kernel::{Body, Buffer, BufferId, Kernel, Part, Program, Role, Steps, TrackId, sharing};
 use seqwright_compiler::model::{Model, ValueKind};
@@ -39,6 +39,8 @@ pub struct Executable {
 enum Fixed {
     /// As kernels read them.
     Numbers(AlignedFloats),
+    /// The same, in the file that they came from.
+    Mapped(Numbers),
     /// As products take them.
     Packed(PackedWeights),
 }
@@ -136,10 +138,13 @@ impl Executable {
         let made = |buffer: &Buffer| -> Result<Option<Fixed>, String> {
             Ok(match &buffer.role {
                 Role::Input(_) | Role::Computed { .. } | Role::Kept => None,
-                Role::Weight(id) => Some(Fixed::Numbers(match weight(id)? {
-                    Given::Numbers(numbers) => aligned(numbers),
-                    Given::Blocks(blocks) => aligned(&blocks.expand()),
-                })),
+                Role::Weight(id) => Some(match weight(id)? {
+                    Given::Numbers(numbers) if numbers.is_mapped() && !numbers.is_empty() => {
+                        Fixed::Mapped(numbers.clone())
+                    }
+                    Given::Numbers(numbers) => Fixed::Numbers(aligned(numbers)),
+                    Given::Blocks(blocks) => Fixed::Numbers(aligned(&blocks.expand())),
+                }),
                 Role::Packed(parts) => {
                     let given = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
                     Some(Fixed::Packed(packed(parts, &given, precision, tiles, product)))
@@ -377,6 +382,7 @@ impl Executable {
         match &self.fixed[id.0 as usize] {
             // Kernels never write what does not change.
             Some(Fixed::Numbers(numbers)) => numbers.as_ptr().cast_mut(),
+            Some(Fixed::Mapped(numbers)) => numbers.as_ptr().cast_mut(),
             Some(Fixed::Packed(weights)) => weights.head().cast_mut().cast(),
             None => memory.address(id),
         }
@@ -387,6 +393,7 @@ impl Executable {
         let buffer = self.program.buffer(id);
         let all: &[f32] = match &self.fixed[id.0 as usize] {
             Some(Fixed::Numbers(numbers)) => numbers,
+            Some(Fixed::Mapped(numbers)) => numbers,
             Some(Fixed::Packed(_)) => unreachable!("a packed matrix is no value"),
             None => memory.numbers(id),
         };

@@ -5,6 +5,7 @@
 use half::f16;
 use seqwright::gpu::{Choice, Storage};
 use seqwright::session::{Backend, Checked, Request, Runner, check};
+use seqwright::weights::Numbers;
 use seqwright_compiler::term::ValueId;
 use seqwright_compiler::wgsl::layouts;
 use seqwright_tests::backends::{device, gpus};
@@ -40,7 +41,11 @@ fn what_is_computed_with_weights_of_16_bits_is_f32() {
     for name in CASES {
         let case = case(name);
         let mut loaded = case.loaded();
-        loaded.values.values_mut().flatten().for_each(|number| *number = f16::from_f32(*number).to_f32());
+        loaded
+            .values
+            .values_mut()
+            .flat_map(Numbers::to_mut)
+            .for_each(|number| *number = f16::from_f32(*number).to_f32());
         let Some(tested) = gpus().pop() else { return };
         let Some(device) = device(Storage::F16) else { return };
         let full = shown(shown(Runner::new(&case.checked, &loaded, tested.backend)).run(&case.batch()));
@@ -77,7 +82,7 @@ fn a_weight_that_f16_has_no_number_for_is_refused() {
     let checked = checked("lstm", &[("input", 12.0), ("hidden", 20.0)]);
     let (mut loaded, _) = random_inputs(&checked, &[2], &mut Random(3));
     let largest = loaded.values.values_mut().max_by_key(|numbers| numbers.len()).expect("there are weights");
-    largest[7] = 70000.0;
+    largest.to_mut()[7] = 70000.0;
     let failure = Runner::on_device(&checked, &loaded, device).err().expect("it is refused");
     let text = format!("{failure:?}");
     assert!(text.contains("70000") && text.contains("65504") && text.contains("--gpu-weights"), "{text}");
@@ -116,7 +121,7 @@ fn tables_and_results_in_several_buffers_are_read_as_they_are() {
     let Some(tested) = gpus().pop() else { return };
     let whole = shown(shown(Runner::new(&checked, &loaded, tested.backend)).run(&batch));
     // A result that is a weight is given for each sequence.
-    let twice = [loaded.values[&id].as_slice(); 2].concat();
+    let twice = [&*loaded.values[&id]; 2].concat();
     assert_eq!(whole.last(), Some(&twice));
     let in_parts = |bytes: usize| {
         let mut device = device(Storage::F32).expect("there is an adapter");

@@ -169,7 +169,7 @@ fn blocks_of_a_file_are_kept_and_are_its_numbers() {
         assert_eq!(kept.blocks.len(), 2 + 2 * 7, "{formats:?}");
         assert!(expanded.blocks.is_empty());
         for (id, blocks) in &kept.blocks {
-            assert_eq!(blocks.expand(), expanded.values[id], "{}", checked.model.value(*id).path);
+            assert_eq!(blocks.expand(), *expanded.values[id], "{}", checked.model.value(*id).path);
         }
         assert_eq!(kept.expanded().values, expanded.values);
         for instructions in Instructions::available() {

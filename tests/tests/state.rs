@@ -270,7 +270,7 @@ fn a_state_of_another_model_is_an_error() {
     for (id, numbers) in &loaded.values {
         for place in [0, numbers.len() / 3, numbers.len() - 1] {
             let mut changed = loaded.clone();
-            changed.values.get_mut(id).unwrap()[place] += 0.25;
+            changed.values.get_mut(id).unwrap().to_mut()[place] += 0.25;
             assert_eq!(said(&mut compiled(checked(), &changed, processor())), other);
         }
     }

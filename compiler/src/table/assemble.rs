@@ -8,6 +8,7 @@ use super::{Binding, Table, TensorRows};
 use crate::model::Model;
 use crate::term::ValueId;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 /// A tensor made of weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,10 +25,10 @@ pub struct Assembled {
 ///
 /// # Errors
 /// A sentence for each weight that has no value or the wrong number of elements.
-pub fn assemble(
+pub fn assemble<N: Deref<Target = [f32]>>(
     table: &Table,
     model: &Model,
-    values: &BTreeMap<ValueId, Vec<f32>>,
+    values: &BTreeMap<ValueId, N>,
     like: Option<&Shapes>,
 ) -> Result<BTreeMap<String, Assembled>, Vec<String>> {
     let faults = faults(model, values);
@@ -64,7 +65,7 @@ pub fn assemble(
     Ok(tensors)
 }
 
-fn faults(model: &Model, values: &BTreeMap<ValueId, Vec<f32>>) -> Vec<String> {
+fn faults<N: Deref<Target = [f32]>>(model: &Model, values: &BTreeMap<ValueId, N>) -> Vec<String> {
     let fault = |(id, value): (ValueId, &crate::model::Value)| {
         let wanted = value.axes.iter().fold(1_usize, |count, axis| count.saturating_mul(axis.size().unwrap_or(1)));
         match values.get(&id) {

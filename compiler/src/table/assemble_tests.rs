@@ -19,7 +19,7 @@ fn made(text: &str, like: Option<&Shapes>) -> BTreeMap<String, Assembled> {
         .weights()
         .map(|(id, value)| {
             let count = value.axes.iter().map(|axis| axis.size().unwrap()).product();
-            (id, std::iter::repeat_with(&mut number).take(count).collect())
+            (id, std::iter::repeat_with(&mut number).take(count).collect::<Vec<f32>>())
         })
         .collect();
     assemble(&table, &model, &values, like).unwrap()

@@ -5,7 +5,7 @@ use super::{Device, GpuError};
 use crate::execute::{RunError, fingerprint};
 use crate::matrix::packed_elements;
 use crate::tiles::Precision;
-use crate::weights::Given;
+use crate::weights::{Given, Numbers};
 use half::f16;
 use seqwright_compiler::kernel::{BufferId, Kernel, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
@@ -71,9 +71,9 @@ impl Executable {
         device: Device,
         program: Program,
         model: &Model,
-        weights: &BTreeMap<ValueId, &[f32]>,
+        weights: &BTreeMap<ValueId, &Numbers>,
     ) -> Result<Executable, RunError> {
-        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers))).collect();
+        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(*numbers))).collect();
         let mut counts = Counts::default();
         let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let weight = |id: &ValueId| {
@@ -91,7 +91,8 @@ impl Executable {
                 }
                 Role::Weight(id) => weight(id)?,
                 Role::Packed(parts) => {
-                    let sources = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
+                    let sources = parts.iter().map(|part| Ok(&**weight(&part.weight)?));
+                    let sources = sources.collect::<Result<Vec<&[f32]>, RunError>>()?;
                     let (columns, depth, element) = packed_elements(parts, &sources);
                     let places = (0..depth).flat_map(|row| (0..columns).map(move |column| (column, row)));
                     made = places.map(|(column, row)| element(column, row)).collect::<Vec<f32>>();

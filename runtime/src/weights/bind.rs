@@ -8,27 +8,29 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 
 use seqwright_compiler::diagnostic::Diagnostic;
-use seqwright_compiler::model::Model;
-use seqwright_compiler::table::{Assembled, Fit, Setting, Shapes, Table, assemble, fit};
+use seqwright_compiler::model::{Model, Value};
+use seqwright_compiler::table::{Assembled, Fit, Read, Setting, Shapes, Table, assemble, fit};
 use seqwright_compiler::term::ValueId;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::checkpoint::Checkpoint;
 use super::error::{WeightError, quoted};
 use super::format::BlockFormat;
 use super::io::write_safetensors;
 use super::kept::{Blocks, Given, has_whole_blocks, keep, kept_format};
-use super::tensor::{Tensor, Values};
+use super::numbers::Numbers;
+use super::tensor::{Tensor, TensorView, Values};
 use crate::tiles::Precision;
 
 /// The weights of a model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {
     /// The numbers of each weight, row-major in the order of its axes, but of those that are in `blocks`.
-    pub values: BTreeMap<ValueId, Vec<f32>>,
+    pub values: BTreeMap<ValueId, Numbers>,
     /// Weights whose blocks are kept as they lie in the file.
     pub blocks: BTreeMap<ValueId, Blocks>,
     /// How products keep the weights that they multiply with.
@@ -44,7 +46,7 @@ impl Loaded {
             return Cow::Borrowed(self);
         }
         let mut values = self.values.clone();
-        values.extend(self.blocks.iter().map(|(id, blocks)| (*id, blocks.expand())));
+        values.extend(self.blocks.iter().map(|(id, blocks)| (*id, blocks.expand().into())));
         Cow::Owned(Loaded { values, notes: self.notes.clone(), ..Loaded::default() })
     }
 
@@ -109,20 +111,20 @@ pub fn config_setting(checkpoint: &Checkpoint, path: &[&str]) -> Setting {
     let mut found = checkpoint.config();
     for name in path {
         found = match found {
-            Some(Value::Array(list)) if *name == "length" => return Setting::Number(list.len() as f64),
-            Some(Value::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
-            Some(Value::Object(object)) => object.get(*name),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => None,
+            Some(Json::Array(list)) if *name == "length" => return Setting::Number(list.len() as f64),
+            Some(Json::Array(list)) => name.parse().ok().and_then(|place: usize| list.get(place)),
+            Some(Json::Object(object)) => object.get(*name),
+            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
         };
     }
     match found {
         None => Setting::Missing,
-        Some(Value::Null) => Setting::Null,
-        Some(Value::Bool(value)) => Setting::Bool(*value),
-        Some(Value::Number(number)) => number.as_f64().map_or(Setting::Other, Setting::Number),
-        Some(Value::String(text)) => Setting::Text(text.clone()),
-        Some(Value::Array(list)) => Setting::Several(list.len()),
-        Some(Value::Object(object)) => Setting::Several(object.len()),
+        Some(Json::Null) => Setting::Null,
+        Some(Json::Bool(value)) => Setting::Bool(*value),
+        Some(Json::Number(number)) => number.as_f64().map_or(Setting::Other, Setting::Number),
+        Some(Json::String(text)) => Setting::Text(text.clone()),
+        Some(Json::Array(list)) => Setting::Several(list.len()),
+        Some(Json::Object(object)) => Setting::Several(object.len()),
     }
 }
 
@@ -173,7 +175,11 @@ pub fn load_as(
             Some(_) | None => expanded.push((tensor, view, reads)),
         }
     }
-    let mut values = room(model, &blocks)?;
+    let mut values = BTreeMap::new();
+    for (_, view, reads) in &expanded {
+        values.extend(reads.iter().flat_map(|read| mapped(model, table, read, view)));
+    }
+    let mut copied = room(model, |id| blocks.contains_key(&id) || values.contains_key(&id))?;
     for (tensor, view, reads) in expanded {
         let numbers = match view.numbers() {
             Ok(numbers) => numbers,
@@ -187,7 +193,7 @@ pub fn load_as(
             let matrix = &table.bindings[read.binding].matrix;
             let part = &numbers[read.elements.clone()];
             for region in &matrix.regions {
-                if let Some(weight) = values.get_mut(&region.weight) {
+                if let Some(weight) = copied.get_mut(&region.weight) {
                     // The weights begin as zeros, so that the sum's order does not matter for one
                     // tensor; -0 is kept by copying.
                     let sum = table.bindings[read.binding].sources.len() > 1;
@@ -196,6 +202,7 @@ pub fn load_as(
             }
         }
     }
+    values.extend(copied.into_iter().map(|(id, numbers)| (id, Numbers::from(numbers))));
     if errors.is_empty() {
         Ok(Loaded { values, blocks, precision, notes: odd.note().into_iter().collect() })
     } else {
@@ -209,10 +216,10 @@ pub fn load_as(
 /// # Errors
 ///
 /// When a weight has no numbers or the wrong count of them, and when the file cannot be written.
-pub fn export(
+pub fn export<N: Deref<Target = [f32]>>(
     model: &Model,
     table: &Table,
-    values: &BTreeMap<ValueId, Vec<f32>>,
+    values: &BTreeMap<ValueId, N>,
     like: Option<&Checkpoint>,
     path: &Path,
 ) -> Result<(), Vec<BindError>> {
@@ -235,10 +242,34 @@ fn shapes_of(checkpoint: &Checkpoint) -> Shapes {
     checkpoint.names().filter_map(named).collect()
 }
 
-/// Zeros for every weight that is not in blocks.
-fn room(model: &Model, blocks: &BTreeMap<ValueId, Blocks>) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
-    let zeros = |(id, value): (ValueId, &seqwright_compiler::model::Value)| {
-        let count = value.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?));
+/// The weights of a read that are a stretch of its tensor as they are, where that can be read in the file.
+fn mapped<'r>(
+    model: &'r Model,
+    table: &'r Table,
+    read: &'r Read,
+    view: &'r TensorView,
+) -> impl Iterator<Item = (ValueId, Numbers)> + use<'r> {
+    let binding = &table.bindings[read.binding];
+    let alone = binding.sources.len() == 1;
+    binding.matrix.regions.iter().filter(move |_| alone).filter_map(move |region| {
+        let mut runs = region.runs(binding.matrix.columns())?;
+        let (from, 0, length) = runs.next()? else { return None };
+        let whole = runs.next().is_none() && size_of(model.value(region.weight)) == Some(length);
+        let first = read.elements.start + from;
+        let numbers = view.mapped(first..first + length).filter(|_| whole)?;
+        Some((region.weight, numbers))
+    })
+}
+
+/// How many numbers a weight has, if a number can say.
+fn size_of(value: &Value) -> Option<usize> {
+    value.axes.iter().try_fold(1_usize, |count, axis| count.checked_mul(axis.size()?))
+}
+
+/// Zeros for every weight that has no numbers yet.
+fn room(model: &Model, has: impl Fn(ValueId) -> bool) -> Result<BTreeMap<ValueId, Vec<f32>>, Vec<BindError>> {
+    let zeros = |(id, value): (ValueId, &Value)| {
+        let count = size_of(value);
         let mut numbers = Vec::new();
         let fits = count.is_some_and(|count| numbers.try_reserve_exact(count).is_ok());
         if fits {
@@ -249,12 +280,12 @@ fn room(model: &Model, blocks: &BTreeMap<ValueId, Blocks>) -> Result<BTreeMap<Va
             Err(vec![BindError::Numbers(message)])
         }
     };
-    model.weights().filter(|(id, _)| !blocks.contains_key(id)).map(zeros).collect()
+    model.weights().filter(|(id, _)| !has(*id)).map(zeros).collect()
 }
 
 /// The reads of each tensor together, so that it is converted once. The sources of one binding keep
 /// their order only as far as their tensors' names do; a sum of two is the same either way.
-fn in_order_of_tensors(fitted: &Fit) -> BTreeMap<&str, Vec<&seqwright_compiler::table::Read>> {
+fn in_order_of_tensors(fitted: &Fit) -> BTreeMap<&str, Vec<&Read>> {
     let mut by_tensor: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for read in &fitted.reads {
         by_tensor.entry(&read.tensor).or_default().push(read);

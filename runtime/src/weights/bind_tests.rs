@@ -238,7 +238,7 @@ fn tensors_that_cannot_be_read_or_made_are_told() {
     assert!(matches!(errors.as_slice(), [BindError::File(_)]), "{errors:?}");
     assert!(errors[0].help().is_some());
     let path = folder.path().join("out.safetensors");
-    let errors = export(&model, &table, &BTreeMap::new(), None, &path).unwrap_err();
+    let errors = export(&model, &table, &BTreeMap::<_, Vec<f32>>::new(), None, &path).unwrap_err();
     assert_eq!(errors[0].to_string(), "the weight `a` has no value");
 }
 

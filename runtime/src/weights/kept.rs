@@ -10,6 +10,7 @@ use seqwright_compiler::table::{Region, Table};
 use seqwright_compiler::term::ValueId;
 
 use super::format::{BlockFormat, Format};
+use super::numbers::Numbers;
 use super::tensor::TensorView;
 use crate::tiles::{Form, Precision};
 
@@ -51,7 +52,7 @@ impl Blocks {
 #[derive(Debug, Clone, Copy)]
 pub enum Given<'l> {
     /// Row-major in the order of its axes.
-    Numbers(&'l [f32]),
+    Numbers(&'l Numbers),
     /// The same in blocks.
     Blocks(&'l Blocks),
 }

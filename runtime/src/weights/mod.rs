@@ -21,6 +21,7 @@
 //! | `shards.rs` | the index of a checkpoint split over several files |
 //! | `checkpoint.rs` | a model folder: configuration, tensors, tokenizer |
 //! | `io.rs` | io files, and writing tensors |
+//! | `numbers.rs` | a weight's numbers, its own or in a mapped file |
 //! | `kept.rs` | weights whose blocks stay as they are |
 //! | `bind.rs` | a model's weights by its checkpoint table, both ways |
 
@@ -35,6 +36,7 @@ mod io;
 mod kept;
 mod npy;
 mod npz;
+mod numbers;
 mod safetensors;
 mod shards;
 mod tensor;
@@ -50,6 +52,7 @@ pub(crate) use self::io::write_file;
 pub use self::io::{Io, write_safetensors};
 pub use self::kept::{Blocks, Given};
 pub use self::npz::NpzFile;
+pub use self::numbers::Numbers;
 pub use self::safetensors::SafetensorsFile;
 pub(crate) use self::shards::read_json;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};

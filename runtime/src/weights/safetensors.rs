@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
@@ -31,7 +32,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 #[derive(Debug)]
 pub struct SafetensorsFile {
     path: PathBuf,
-    map: Mmap,
+    map: Arc<Mmap>,
     places: BTreeMap<String, Place>,
 }
 
@@ -57,7 +58,7 @@ impl SafetensorsFile {
             let help = hint_from_content(&map).unwrap_or(DOWNLOAD_AGAIN);
             WeightError::reading(path, problem).with_help(help)
         })?;
-        Ok(SafetensorsFile { path: path.to_path_buf(), map, places })
+        Ok(SafetensorsFile { path: path.to_path_buf(), map: Arc::new(map), places })
     }
 
     /// The path that the file was opened by.
@@ -73,7 +74,7 @@ impl SafetensorsFile {
     /// The tensor called `name`, or `None` where the file has none.
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
         let (name, place) = self.places.get_key_value(name)?;
-        Some(TensorView::new(&self.path, name, place, &self.map))
+        Some(TensorView::new(&self.path, name, place, &self.map).in_map(&self.map))
     }
 }
 

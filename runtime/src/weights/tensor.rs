@@ -10,12 +10,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use half::{bf16, f16};
+use memmap2::Mmap;
 use safetensors::Dtype;
 
 use super::error::{WeightError, quoted};
 use super::format::{BlockFormat, Format, LARGEST_BLOCK};
+use super::numbers::Numbers;
 
 /// Where one tensor lies in a file's bytes, or in those that were made of it, known to fit them.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct TensorView<'file> {
     format: Format,
     shape: &'file [usize],
     bytes: &'file [u8],
+    /// The mapped file that the bytes lie in, and where.
+    map: Option<(&'file Arc<Mmap>, usize)>,
 }
 
 impl<'file> TensorView<'file> {
@@ -48,7 +53,20 @@ impl<'file> TensorView<'file> {
     ) -> TensorView<'file> {
         let (format, bytes) = (place.format, &bytes[place.bytes.clone()]);
         debug_assert_eq!(format.bits_of(place.shape.iter().product()), Some(bytes.len() * 8));
-        TensorView { file, name, format, shape: &place.shape, bytes }
+        TensorView { file, name, format, shape: &place.shape, bytes, map: None }
+    }
+
+    /// The same, where the bytes are those of a mapped file.
+    pub(super) fn in_map(self, map: &'file Arc<Mmap>) -> TensorView<'file> {
+        let start = self.bytes.as_ptr().addr() - map.as_ptr().addr();
+        TensorView { map: Some((map, start)), ..self }
+    }
+
+    /// Some of its elements where they lie, if they are floats of a mapped file that can be read there.
+    pub(super) fn mapped(&self, elements: Range<usize>) -> Option<Numbers> {
+        let (map, start) = self.map.filter(|_| self.format == Format::Plain(Dtype::F32))?;
+        let place = |element: usize| element.checked_mul(4)?.checked_add(start);
+        Numbers::mapped(map, place(elements.start)?..place(elements.end)?)
     }
 
     /// The tensor's name in its file.

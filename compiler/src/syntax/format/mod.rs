@@ -2,7 +2,7 @@
 //!
 //! In: the text of a file without a syntax mistake. Out: its text with an equation to each line, two blanks for each `{` around
 //! it, one blank around operators but none in `h[t-1]`, and one blank line at most where there were some. Lines longer than
-//! [`WIDTH`](document::WIDTH) are broken in front of operators and inside brackets. The `=` of neighbouring equations stand
+//! `WIDTH` are broken in front of operators and inside brackets. The `=` of neighbouring equations stand
 //! below each other where their left sides are about as long (`align.rs`), and so do comments behind neighbouring lines.
 //!
 //! What the writer of a file decides: blank lines, whether a body of one equation stands on one line, whether the rows of a

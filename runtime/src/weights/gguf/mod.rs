@@ -24,6 +24,7 @@ mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 use serde_json::Value as Json;
@@ -45,7 +46,7 @@ const USUAL_ALIGNMENT: u64 = 32;
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
-    map: Mmap,
+    map: Arc<Mmap>,
     metadata: BTreeMap<String, Value>,
     places: BTreeMap<String, Place>,
     config: Json,
@@ -74,7 +75,7 @@ impl GgufFile {
             WeightError::reading(path, text).with_help(help)
         })?;
         let config = config::config(&map, &metadata);
-        Ok(GgufFile { path: path.to_path_buf(), map, metadata, places, config })
+        Ok(GgufFile { path: path.to_path_buf(), map: Arc::new(map), metadata, places, config })
     }
 
     /// The path that the file was opened by.
@@ -90,7 +91,7 @@ impl GgufFile {
     /// The tensor called `name`, or `None` where the file has none.
     pub fn tensor(&self, name: &str) -> Option<TensorView<'_>> {
         let (name, place) = self.places.get_key_value(name)?;
-        Some(TensorView::new(&self.path, name, place, &self.map))
+        Some(TensorView::new(&self.path, name, place, &self.map).in_map(&self.map))
     }
 
     /// The metadata as JSON, nested by the dots of their keys: `llama.block_count` stands in the
