@@ -73,7 +73,7 @@ impl Executable {
         model: &Model,
         weights: &BTreeMap<ValueId, &Numbers>,
     ) -> Result<Executable, RunError> {
-        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(*numbers))).collect();
+        let given = weights.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers))).collect();
         let mut counts = Counts::default();
         let memory = device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let weight = |id: &ValueId| {

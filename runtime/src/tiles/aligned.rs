@@ -1,8 +1,10 @@
 //! A buffer of `f32` that starts on a cache line, for packed weights and for kernels' memory.
 //!
-//! It comes zeroed from the allocator, so that pages of a large one are only touched when they are written.
+//! It comes zeroed from the allocator, so that pages of a large one are only touched when they are written. Those are asked to
+//! be large ones: packing a model's weights into pages of 4 KiB takes as long to get the pages as to pack, and each page that is
+//! read needs its address looked up.
 
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
@@ -15,6 +17,9 @@ const ALIGNMENT: usize = 64;
 pub struct AlignedFloats {
     start: NonNull<f32>,
     length: usize,
+    /// What was allocated, if anything: room for the numbers wherever the first multiple of 64 lies. An allocator that is asked
+    /// for such an address itself has no zeroed memory at it, and writes all of it.
+    allocated: Option<NonNull<u8>>,
 }
 
 impl AlignedFloats {
@@ -24,34 +29,40 @@ impl AlignedFloats {
     ///
     /// If they would be larger than the address space.
     pub fn zeroed(length: usize) -> AlignedFloats {
-        let layout = layout(length);
         if length == 0 {
-            return AlignedFloats { start: NonNull::<Line>::dangling().cast(), length };
+            return AlignedFloats { start: NonNull::<Line>::dangling().cast(), length, allocated: None };
         }
+        let layout = layout(length);
         // SAFETY: the layout's size is not zero. All bits zero are the number 0.0, so the memory is initialised.
-        let start = unsafe { alloc_zeroed(layout) };
-        match NonNull::new(start.cast::<f32>()) {
-            Some(start) => AlignedFloats { start, length },
-            None => handle_alloc_error(layout),
-        }
+        let Some(allocated) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
+        let start: NonNull<f32> = allocated.cast();
+        // SAFETY: the layout has room for the numbers from the next multiple of 64 on.
+        let start = unsafe { start.byte_add(allocated.align_offset(ALIGNMENT)) };
+        want_large_pages(start, length);
+        AlignedFloats { start, length, allocated: Some(allocated) }
     }
 
     /// A copy of some numbers.
     pub fn copied(numbers: &[f32]) -> AlignedFloats {
-        let length = numbers.len();
-        if length == 0 {
-            return AlignedFloats::zeroed(0);
-        }
-        let layout = layout(length);
-        // SAFETY: the layout's size is not zero; all of the memory is written before anything reads it.
+        let mut copy = AlignedFloats::zeroed(numbers.len());
+        copy.copy_from_slice(numbers);
+        copy
+    }
+}
+
+/// Bytes of a large page.
+const LARGE_PAGE: usize = 1 << 21;
+
+/// Asks for large pages where some fit in whole. The system may have none; nothing else changes.
+fn want_large_pages(start: NonNull<f32>, length: usize) {
+    let first = start.as_ptr().addr().next_multiple_of(LARGE_PAGE);
+    let end = (start.as_ptr().addr() + 4 * length) / LARGE_PAGE * LARGE_PAGE;
+    if end > first {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the pages lie inside memory that was just allocated; advice changes none of it.
         unsafe {
-            match NonNull::new(alloc(layout).cast::<f32>()) {
-                Some(start) => {
-                    start.as_ptr().copy_from_nonoverlapping(numbers.as_ptr(), length);
-                    AlignedFloats { start, length }
-                }
-                None => handle_alloc_error(layout),
-            }
+            let pages = start.as_ptr().with_addr(first);
+            libc::madvise(pages.cast(), end - first, libc::MADV_HUGEPAGE);
         }
     }
 }
@@ -60,17 +71,17 @@ impl AlignedFloats {
 #[repr(align(64))]
 struct Line;
 
+/// Room for so many numbers from a multiple of 64 on, wherever the memory begins.
 fn layout(length: usize) -> Layout {
-    Layout::array::<f32>(length)
-        .and_then(|layout| layout.align_to(ALIGNMENT))
-        .expect("a buffer larger than the address space")
+    let room = length.checked_add((ALIGNMENT - align_of::<f32>()) / size_of::<f32>());
+    room.and_then(|room| Layout::array::<f32>(room).ok()).expect("a buffer larger than the address space")
 }
 
 impl Drop for AlignedFloats {
     fn drop(&mut self) {
-        if self.length > 0 {
+        if let Some(allocated) = self.allocated {
             // SAFETY: it was allocated in `zeroed` with the same layout.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout(self.length)) }
+            unsafe { dealloc(allocated.as_ptr(), layout(self.length)) }
         }
     }
 }

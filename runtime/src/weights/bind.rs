@@ -181,6 +181,7 @@ pub fn load_as(
     }
     let mut copied = room(model, |id| blocks.contains_key(&id) || values.contains_key(&id))?;
     for (tensor, view, reads) in expanded {
+        view.fetch();
         let numbers = match view.numbers() {
             Ok(numbers) => numbers,
             Err(error) => {
@@ -302,9 +303,10 @@ struct NotFinite {
 
 impl NotFinite {
     fn count(&mut self, tensor: &str, numbers: &[f32]) {
-        let count = numbers.iter().filter(|number| !number.is_finite()).count();
-        if count > 0 {
-            self.count += count;
+        // Without a branch for each number, so that several are looked at at once: this is as long as reading a file takes.
+        let is_odd = |number: &f32| number.to_bits() & f32::INFINITY.to_bits() == f32::INFINITY.to_bits();
+        if numbers.chunks(4096).any(|some| some.iter().fold(false, |odd, number| odd | is_odd(number))) {
+            self.count += numbers.iter().filter(|number| is_odd(number)).count();
             self.first.get_or_insert_with(|| quoted(tensor));
         }
     }
