@@ -38,26 +38,35 @@ fn blocks(markdown: &str) -> Vec<Block> {
 
 #[test]
 fn every_block_does_what_the_text_says() {
-    let errors = check_blocks("grammar/reference.md", 60);
+    let errors = check_blocks("grammar/reference.md", 60, Missing::Invent);
     assert!(errors >= 15, "found {errors} blocks with errors");
 }
 
 #[test]
-fn the_readmes_blocks_are_programs() {
-    check_blocks("README.md", 3);
+fn every_kind_of_mistake_is_shown_and_mended() {
+    let errors = check_blocks("grammar/mistakes.md", 50, Missing::Refuse);
+    // What a checkpoint's files have wrong can't stand in a block.
+    let of_checkpoints = [Code::Config, Code::Checkpoint];
+    assert_eq!(errors, Code::ALL.len() - of_checkpoints.len());
 }
 
-/// Checks every block of a file, of which there are at least so many; gives the number of those that are errors.
-fn check_blocks(file: &str, least: usize) -> usize {
+#[test]
+fn the_readmes_blocks_are_programs() {
+    check_blocks("README.md", 3, Missing::Invent);
+}
+
+/// Checks every block of a file, of which there are at least so many, with parameters that have no value invented or refused;
+/// gives the number of those that are errors.
+fn check_blocks(file: &str, least: usize, missing: Missing) -> usize {
     let markdown = std::fs::read_to_string(repository().join(file)).expect("the file is there");
     let blocks = blocks(&markdown);
     assert!(blocks.len() >= least, "found {} blocks", blocks.len());
     let mut wrong = Vec::new();
     for block in &blocks {
         let name = format!("{file}:{}", block.line);
-        let (sources, mut diagnostics) = diagnose(&name, &block.text, Missing::Invent);
+        let (sources, mut diagnostics) = diagnose(&name, &block.text, missing);
         if diagnostics.is_empty() && block.error.as_deref() == Some(Code::NoStep.number()) {
-            diagnostics.extend(step_refusal(&name, &block.text, Missing::Invent));
+            diagnostics.extend(step_refusal(&name, &block.text, missing));
         }
         let mut found: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.code.number()).collect();
         found.dedup();

@@ -4,6 +4,7 @@
 //! source lines.
 
 mod code;
+mod mistakes;
 mod render;
 
 pub use code::Code;

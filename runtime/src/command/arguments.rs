@@ -13,6 +13,7 @@ pub use self::profile::{Length, ProfileArguments};
 
 use crate::tiles::{Instructions, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -75,8 +76,10 @@ subgroups have 32 invocations: a run asks its GPU.")]
   seqc explain examples/lstm.seq --checkpoint tests/goldens/lstm
   seqc explain gpt2.seq --checkpoint gpt2 --layer 3
   seqc explain gpt2.seq --checkpoint gpt2 --why layer.0.attention.out layer.0.norm2
+  seqc explain E0203
 
-Layers that are alike are told once. Costs are formulas in the lengths of time axes.")]
+Layers that are alike are told once. Costs are formulas in the lengths of time axes. The number of a diagnostic in place of
+a file tells what that kind of mistake is.")]
     Explain(ExplainArguments),
     /// Run a model and show its results
     #[command(after_help = "Examples:
@@ -125,6 +128,32 @@ how unlikely each token is after those before it in its window: less is better."
     Perplexity(PerplexityArguments),
     /// List the GPUs that there are, their limits and features
     Devices(DevicesArguments),
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = "Examples:
+  seqc completions bash > ~/.local/share/bash-completion/completions/seqc
+  seqc completions zsh > ~/.zfunc/_seqc
+  seqc completions fish > ~/.config/fish/completions/seqc.fish")]
+    Completions(CompletionsArguments),
+    /// Write manual pages, one for each command
+    #[command(after_help = "Examples:
+  seqc man ~/.local/share/man/man1")]
+    Man(ManArguments),
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// The folder that they are written to; it is made where there is none
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// Arguments of `devices`.
@@ -450,10 +479,11 @@ fn version() -> &'static str {
         let instructions: Vec<&str> = Instructions::available().into_iter().map(Instructions::name).collect();
         let tokenizers = if cfg!(feature = "tokenizers") { "yes" } else { "no" };
         format!(
-            "{}\nbackends: cpu, {}interpreter\ninstructions: {}\ntokenizers: {tokenizers}",
+            "{}\nbackends: cpu, {}interpreter\ninstructions: {}\nmachine code: Cranelift {}\ntokenizers: {tokenizers}",
             env!("CARGO_PKG_VERSION"),
             if cfg!(feature = "gpu") { "gpu, " } else { "" },
-            instructions.join(", ")
+            instructions.join(", "),
+            cranelift_codegen::VERSION
         )
     });
     &TEXT

@@ -21,6 +21,7 @@
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
+//! | `documents.rs` | completions for shells, manual pages |
 //! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
 
@@ -29,6 +30,7 @@ mod check;
 mod continuations;
 mod devices;
 mod difference;
+mod documents;
 mod emit;
 pub mod explain;
 mod fmt;
@@ -122,10 +124,12 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
+        Command::Completions(shell) => ("completions", false, documents::completions(shell, &mut terminal)),
+        Command::Man(man) => ("man", false, documents::man(man, &mut terminal)),
         Command::Perplexity(text) => ("perplexity", text.json, perplexity::perplexity(text, &mut terminal)),
         Command::Verify(verify) => ("verify", verify.json, verify::verify(verify, &mut terminal)),
     };
-    match done {
+    let code = match done {
         Ok(()) => OK,
         Err(Stop::Said) => FAILED,
         Err(Stop::Interrupted) => INTERRUPTED,
@@ -141,7 +145,9 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
             }
             FAILED
         }
-    }
+    };
+    terminal.more_about_mistakes();
+    code
 }
 
 /// The `--color` of arguments that are not parsed yet: their help and their errors have colours too.

@@ -9,6 +9,7 @@ use crate::session::Failure;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+use seqwright_compiler::diagnostic::Code;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::mpsc;
 use std::thread;
@@ -38,6 +39,8 @@ pub struct Terminal {
     depth: Depth,
     width: Option<usize>,
     closed: bool,
+    /// The first kind of mistake that was told of.
+    mistake: Option<Code>,
 }
 
 impl Terminal {
@@ -64,6 +67,7 @@ impl Terminal {
             depth,
             width,
             closed: false,
+            mistake: None,
         }
     }
 
@@ -145,6 +149,14 @@ impl Terminal {
     pub fn failure(&mut self, failure: &Failure) {
         let text = failure.render(self.colored_errors);
         self.say(&text);
+        self.mistake = self.mistake.or_else(|| failure.code());
+    }
+
+    /// Where more is said of the first kind of mistake that was told of, once all are.
+    pub fn more_about_mistakes(&mut self) {
+        if let Some(code) = self.mistake.take() {
+            self.say(&format!("\nFor more about this kind of mistake, try `seqc explain {}`.\n", code.number()));
+        }
     }
 
     /// A mistake in the call.

@@ -4,7 +4,7 @@ use crate::batch::InputError;
 use crate::execute::RunError;
 use crate::weights::{BindError, WeightError};
 use anstyle::{AnsiColor, Style};
-use seqwright_compiler::diagnostic::{Diagnostic, render};
+use seqwright_compiler::diagnostic::{Code, Diagnostic, render};
 use seqwright_compiler::kernel;
 use seqwright_compiler::model::Model;
 use seqwright_compiler::source::{Sources, Span};
@@ -68,6 +68,17 @@ impl Failure {
             Failure::File(error) => plain(&error.to_string(), error.help()),
             Failure::Device { message, help } => plain(message, Some(help)),
             Failure::Other(message) => plain(message, None),
+        }
+    }
+}
+
+impl Failure {
+    /// The kind of the first mistake in a program, where there is one.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Failure::Mistakes(all, _) => all.first().map(|diagnostic| diagnostic.code),
+            Failure::Weights(all, _) => all.iter().find_map(|error| Some(error.diagnostic()?.code)),
+            Failure::Inputs(..) | Failure::File(_) | Failure::Device { .. } | Failure::Other(_) => None,
         }
     }
 }

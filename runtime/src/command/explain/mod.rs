@@ -1,9 +1,12 @@
 //! `seqc explain`: what the compiler made of a model, or why two of its equations are not one kernel.
 //!
+//! With a diagnostic's number instead of a file, what that kind of mistake is (`mistake.rs`).
+//!
 //! The explanation is a value that the compiler makes; here it becomes text for people (`text.rs`, with the words in
 //! `words.rs`) or one JSON document (`json.rs`).
 
 mod json;
+mod mistake;
 pub(super) mod table;
 mod text;
 pub(super) mod words;
@@ -25,6 +28,9 @@ const WIDEST: usize = 100;
 
 /// Explains a model.
 pub(super) fn explain(arguments: &ExplainArguments, terminal: &mut Terminal) -> Result<(), Stop> {
+    if mistake::is_number(&arguments.model.file) {
+        return mistake::explain(&arguments.model.file.to_string_lossy(), terminal);
+    }
     let request = prepare::request(&arguments.model, &arguments.output)?;
     let checkpoint = prepare::open(arguments.checkpoint.as_deref())?;
     let checked = session::check(&request, checkpoint.as_ref())?;
