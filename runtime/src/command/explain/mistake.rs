@@ -23,7 +23,7 @@ pub(super) fn explain(number: &str, terminal: &mut Terminal) -> Result<(), Stop>
 
 /// The section as text for a terminal: blocks say what they are, and are set in.
 fn text(code: Code) -> String {
-    let mut text = format!("{}: {}\n", code.number(), code.explanation().trim());
+    let mut text = format!("{}: {}\n\n", code.number(), code.explanation().trim());
     let mut inside = false;
     for line in code.section().lines() {
         match line.strip_prefix("```") {

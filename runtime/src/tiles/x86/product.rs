@@ -18,6 +18,9 @@
 /// `b` consists of, and `load_row` loads a row of a panel as two vectors of floats.
 macro_rules! product_tile {
     ($features:tt, $($rows:literal)*) => {
+        /// Cache lines of a row that are fetched before few rows are multiplied: 4 KiB of the nearest cache.
+        const LINES_AT_ONCE: usize = 64;
+
         /// How far ahead of a single row's product its panels are prefetched, in numbers.
         const PREFETCH_DISTANCE: usize = 24 * PANEL_WIDTH;
 
@@ -197,7 +200,7 @@ macro_rules! product_tile {
             if m <= 3 {
                 // Another thread may have just computed it: its lines come together, not one after the other.
                 for row in 0..m {
-                    for line in 0..k.div_ceil(16).min(MOST_DEPTH / 4) {
+                    for line in 0..k.div_ceil(16).min(LINES_AT_ONCE) {
                         _mm_prefetch::<_MM_HINT_T0>(a.wrapping_add(row * lda + 16 * line).cast());
                     }
                 }
