@@ -2,6 +2,7 @@
 //! thread or several.
 
 use crate::batch::Batch;
+use crate::fingerprint::fingerprint;
 use crate::link::{KernelFunction, Linked};
 use crate::matrix::{Kept, packed};
 use crate::memory::{Memory, Spare};
@@ -15,7 +16,6 @@ use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -472,31 +472,6 @@ impl SharedArguments<'_> {
     fn get(&self) -> &[*mut f32] {
         self.0
     }
-}
-
-/// Numbers of each weight that its fingerprint looks at.
-const LOOKED_AT: usize = 64;
-
-/// A hash of a program's text, of numbers of each weight, and of how products keep them.
-pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>, precision: Precision) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    program.print().hash(&mut hasher);
-    if precision != Precision::F32 {
-        precision.hash(&mut hasher);
-    }
-    for given in weights.values() {
-        match given {
-            Given::Numbers(numbers) => {
-                let step = (numbers.len() / LOOKED_AT).max(1);
-                numbers.iter().step_by(step).for_each(|number| number.to_bits().hash(&mut hasher));
-            }
-            Given::Blocks(blocks) => {
-                let step = (blocks.bytes.len() / LOOKED_AT).max(1);
-                blocks.bytes.iter().step_by(step).for_each(|byte| byte.hash(&mut hasher));
-            }
-        }
-    }
-    hasher.finish()
 }
 
 pub(crate) fn aligned(numbers: &[f32]) -> AlignedFloats {

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod command;
 pub mod execute;
+mod fingerprint;
 pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -2,7 +2,8 @@
 
 use super::buffers::{Buffers, Use, create};
 use super::{Device, GpuError};
-use crate::execute::{RunError, fingerprint};
+use crate::execute::RunError;
+use crate::fingerprint::fingerprint;
 use crate::matrix::packed_elements;
 use crate::tiles::Precision;
 use crate::weights::{Given, Numbers};
