@@ -7,18 +7,31 @@ const MOST_DIFFERENCE: usize = 6;
 /// Blanks between a line and the comment behind it, at least.
 const BEFORE_COMMENT: usize = 2;
 
-/// For left sides of neighbouring lines, the width that each is filled up to.
-pub fn left_sides(widths: &[usize]) -> Vec<usize> {
-    let mut filled = Vec::with_capacity(widths.len());
-    let mut start = 0;
-    for end in 1..=widths.len() {
-        let goes_on = end < widths.len() && widths[end].abs_diff(widths[end - 1]) <= MOST_DIFFERENCE;
-        if !goes_on {
-            let widest = widths[start..end].iter().copied().max().unwrap_or(0);
-            filled.resize(end, widest);
-            start = end;
+/// The left side of a line.
+#[derive(Clone, Copy)]
+pub struct Side {
+    /// Its width.
+    pub width: usize,
+    /// How wide it may become before its line, which had room, has none.
+    pub most: usize,
+}
+
+/// For left sides of neighbouring lines, the width that each is filled up to: as wide as the widest of those that go on alike,
+/// as far as that breaks no line.
+pub fn left_sides(sides: &[Side]) -> Vec<usize> {
+    let mut filled = Vec::with_capacity(sides.len());
+    // The widest of those that are aligned so far, and the most that all of them allow.
+    let (mut widest, mut most) = (0, usize::MAX);
+    for (place, side) in sides.iter().enumerate() {
+        let is_alike = place > 0 && side.width.abs_diff(sides[place - 1].width) <= MOST_DIFFERENCE;
+        if is_alike && widest.max(side.width) <= most.min(side.most) {
+            (widest, most) = (widest.max(side.width), most.min(side.most));
+        } else {
+            filled.resize(place, widest);
+            (widest, most) = (side.width, side.most);
         }
     }
+    filled.resize(sides.len(), widest);
     filled
 }
 

@@ -1,6 +1,6 @@
 //! Statements one below the other, and the bodies of those that have one.
 
-use super::align;
+use super::align::{self, Side};
 use super::document::{self, Doc, Row, STEP, WIDTH, flat_width, group, take_last_comment};
 use super::statement;
 use super::tokens::Tokens;
@@ -101,21 +101,25 @@ pub fn lay_out(entries: &[Entry], indent: usize, rows: &mut Vec<Row>) {
 
 /// How wide the left side of each equation is made.
 fn filled(entries: &[Entry], indent: usize) -> Vec<usize> {
-    let width = |entry: &Entry| match &entry.kind {
+    let side = |entry: &Entry| match &entry.kind {
         EntryKind::Statement(statement) if !statement.left.is_empty() && !statement.right.is_empty() => {
-            flat_width(&statement.left).filter(|width| indent + width < WIDTH)
+            let width = flat_width(&statement.left).filter(|width| indent + width < WIDTH)?;
+            let room = flat_width(&statement.right).and_then(|right| WIDTH.checked_sub(indent + right));
+            // A line that is broken in any case is no reason.
+            let most = room.filter(|room| width <= *room).unwrap_or(usize::MAX);
+            Some(Side { width, most })
         }
         EntryKind::Statement(_) | EntryKind::Comment(_) => None,
     };
     let mut filled = Vec::with_capacity(entries.len());
-    let mut run: Vec<usize> = Vec::new();
+    let mut run: Vec<Side> = Vec::new();
     for entry in entries {
-        let width = width(entry);
-        if entry.blank_before || width.is_none() {
+        let side = side(entry);
+        if entry.blank_before || side.is_none() {
             filled.extend(align::left_sides(&std::mem::take(&mut run)));
         }
-        match width {
-            Some(width) => run.push(width),
+        match side {
+            Some(side) => run.push(side),
             None => filled.push(0),
         }
     }
