@@ -90,3 +90,50 @@ fn a_length_of_no_axis_is_refused() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(said.contains("no axis of positions `S`") && said.contains("it has T"), "{said}");
 }
+
+/// On a GPU the same kernels are timed by its own clock, and held against what it can do.
+#[test]
+#[cfg(feature = "gpu")]
+fn kernels_of_a_gpu_are_timed_by_its_own_clock() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let devices = seqc(cache.path(), &["devices", "--json"]);
+    if !devices.status.success() {
+        assert!(std::env::var_os("SEQWRIGHT_REQUIRE_GPU").is_none(), "there is no adapter");
+        eprintln!("SKIPPED: there is no adapter");
+        return;
+    }
+    let devices = document(devices);
+    let features = devices["devices"][0]["features"].as_array().expect("it is listed with features");
+    let has_clock = features.contains(&Value::from("timestamps"));
+    let file = example("lstm");
+    let file = file.to_str().expect("a path");
+    let sizes = ["--set", "input=12", "--set", "hidden=20", "--length", "9"];
+    for more in [&["--repeat", "3"][..], &["--repeat", "3", "--step"]] {
+        let call = |backend: &str| {
+            let words = ["profile", file, "--json", "--threads", "1", "--backend", backend];
+            document(seqc(cache.path(), &[&words[..], &sizes, more].concat()))
+        };
+        let [cpu, gpu] = ["cpu", "gpu"].map(call);
+        assert_eq!(operations(&gpu["kernels"]), operations(&cpu["kernels"]));
+        assert_eq!(gpu["calls"].as_array().map(Vec::len), cpu["calls"].as_array().map(Vec::len));
+        for row in gpu["calls"].as_array().expect("calls are listed") {
+            assert_eq!(row["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), has_clock, "{row}");
+            assert!(row["limit_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{row}");
+        }
+        assert!(gpu["seconds"]["median"].as_f64().is_some_and(|seconds| seconds > 0.0));
+        assert!(gpu["machine"]["gflops"].as_f64().is_some_and(|speed| speed > 0.0));
+        assert!(gpu["machine"]["gigabytes_read"]["memory"].as_f64().is_some_and(|speed| speed > 0.0));
+    }
+    // Weights of half the size are half the bytes.
+    if features.contains(&Value::from("f16")) {
+        let bytes = |weights: &str| {
+            let words = ["profile", file, "--json", "--backend", "gpu", "--repeat", "1", "--gpu-weights", weights];
+            let found = document(seqc(cache.path(), &[&words[..], &sizes].concat()));
+            found["kernels"].as_array().unwrap().iter().filter_map(|row| row["bytes"].as_f64()).sum::<f64>()
+        };
+        assert!(bytes("f16") < 0.75 * bytes("f32"), "{} {}", bytes("f16"), bytes("f32"));
+    }
+    let interpreter = seqc(cache.path(), &["profile", file, "--backend", "interpreter"]);
+    let said = String::from_utf8_lossy(&interpreter.stderr).to_string();
+    assert!(!interpreter.status.success() && said.contains("no kernels to time"), "{said}");
+}

@@ -15,6 +15,8 @@ use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::repository;
 use seqwright_tests::tolerance::loosest_of_all;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn checked(name: &str, sizes: &[(&str, f64)]) -> Checked {
     let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
@@ -208,4 +210,27 @@ fn a_state_of_one_backend_goes_on_on_another() {
             assert_eq!(first.feed(fork, HANDED_OVER, LENGTH), wanted, "{name}: a fork of {from:?}");
         }
     }
+}
+
+/// Calls that are timed run one by one, which changes neither results nor submissions, and each is told of once a run.
+#[test]
+fn calls_that_are_timed_compute_the_same() {
+    let checked = checked("gru", &[("input", 6.0), ("hidden", 8.0)]);
+    let Some(tested) = gpus().pop() else { return };
+    let (loaded, batch) = random_inputs(&checked, &[9, 4], &mut Random(3));
+    let plain = shown(shown(Runner::new(&checked, &loaded, tested.backend)).run(&batch));
+    let runner = shown(Runner::new(&checked, &loaded, tested.backend));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let has_clock =
+        runner.observe(Box::new(move |call, took| told.lock().expect("nobody panicked").push((call, took))));
+    assert_eq!(shown(runner.run(&batch)), plain);
+    assert_eq!(shown(runner.run(&batch)), plain);
+    let executable = runner.gpu().expect("the runner is one on a GPU");
+    assert_eq!(executable.counts().submissions, 1);
+    let calls = executable.program().calls.len();
+    let seen: Vec<(usize, Duration)> = seen.lock().expect("nobody panicked").clone();
+    let wanted: Vec<usize> = if has_clock { (0..calls).chain(0..calls).collect() } else { Vec::new() };
+    assert_eq!(seen.iter().map(|(call, _)| *call).collect::<Vec<_>>(), wanted);
+    assert!(seen.iter().any(|(_, took)| *took > Duration::ZERO) || !has_clock, "{seen:?}");
 }

@@ -37,7 +37,7 @@ const MOST_VALUES: usize = 200_000;
 /// A value has no more time axes than this: one for each position, or one for each pair of positions.
 const MOST_TIMES: usize = 2;
 /// A value with more numbers at a position than this is refused: no machine holds it, and addresses stay whole numbers.
-const MOST_NUMBERS: usize = 1 << 40;
+const MOST_NUMBERS: u64 = 1 << 40;
 /// Definitions inside definitions deeper than this are refused.
 const DEEPEST_INSTANCE: usize = 64;
 
@@ -210,7 +210,7 @@ fn too_large(model: &Model) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for value in &model.values {
         let sizes = value.axes.iter().filter_map(crate::term::Axis::size);
-        let numbers = sizes.fold(1usize, |all, size| all.saturating_mul(size));
+        let numbers = sizes.fold(1u64, |all, size| all.saturating_mul(size as u64));
         if numbers > MOST_NUMBERS && !diagnostics.iter().any(|known| known.primary.span == value.span) {
             let shown = crate::model::print_axes(&value.axes, &model.times);
             diagnostics.push(

@@ -105,7 +105,7 @@ pub fn name(choice: Choice) -> String {
 }
 
 #[cfg(feature = "gpu")]
-fn failure(error: &GpuError) -> Failure {
+pub fn failure(error: &GpuError) -> Failure {
     Failure::Device { message: error.to_string(), help: error.help().to_string() }
 }
 

@@ -1,8 +1,9 @@
 //! A program for a device: pipelines and weights are made once, and stay as they are.
 
 use super::buffers::{Buffers, Use, create};
+use super::clock::Clock;
 use super::{Device, GpuError};
-use crate::execute::RunError;
+use crate::execute::{Observer, RunError};
 use crate::fingerprint::fingerprint;
 use crate::matrix::packed_elements;
 use crate::tiles::Precision;
@@ -13,7 +14,7 @@ use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use seqwright_compiler::wgsl::{self, Layout, Shader};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A program ready to run.
 pub struct Executable {
@@ -28,6 +29,7 @@ pub struct Executable {
     pub(super) parameters: Vec<Option<wgpu::Buffer>>,
     pub(super) buffers: Mutex<Buffers>,
     pub(super) counts: Mutex<Counts>,
+    pub(super) clock: OnceLock<Clock>,
     fingerprint: u64,
 }
 
@@ -159,12 +161,31 @@ impl Executable {
             parameters,
             buffers: Mutex::new(Buffers::default()),
             counts: Mutex::new(counts),
+            clock: OnceLock::new(),
         })
     }
 
     /// The program.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// Has every call of a kernel observed from now on, each in a pass of its own; false where the device has no clock. There
+    /// is one observer at most: a later one is not told anything.
+    pub fn observe(&self, observer: Observer) -> bool {
+        match Clock::new(&self.device, self.program.calls.len(), observer) {
+            Some(clock) => {
+                let _ = self.clock.set(clock);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// By the number of a buffer, how many bytes fewer its weights take than in 32-bit floats.
+    pub fn fewer_bytes(&self) -> BTreeMap<u32, usize> {
+        let halves = self.layouts.iter().enumerate().filter(|(_, layout)| layout.half);
+        halves.map(|(number, _)| (number as u32, 2 * self.program.buffers[number].row)).collect()
     }
 
     /// The adapter's name.

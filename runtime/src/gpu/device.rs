@@ -41,8 +41,10 @@ pub struct Device {
     pub name: String,
     /// What shaders are emitted for: all that the device has, unless someone makes do with less.
     pub target: Target,
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    /// Whether it has a clock of its own.
+    pub(super) has_timestamps: bool,
     pub(super) limits: wgpu::Limits,
     failed: Arc<Mutex<Option<String>>>,
 }
@@ -63,6 +65,7 @@ impl Device {
         let limits = adapter.inner.limits();
         let has = adapter.inner.features();
         let subgroups = has & wgpu::Features::SUBGROUP;
+        let timestamps = has & wgpu::Features::TIMESTAMP_QUERY;
         let mut f16 = match choice.weights {
             Storage::F32 => wgpu::Features::empty(),
             Storage::F16 if has.contains(wgpu::Features::SHADER_F16) => wgpu::Features::SHADER_F16,
@@ -80,7 +83,7 @@ impl Device {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("seqwright"),
-            required_features: subgroups | f16 | matrices,
+            required_features: subgroups | timestamps | f16 | matrices,
             required_limits: limits.clone(),
             experimental_features: experiments,
             ..wgpu::DeviceDescriptor::default()
@@ -107,25 +110,44 @@ impl Device {
             cooperative,
             largest_binding: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) as usize,
         };
-        Ok(Device { name: adapter.name.clone(), target, device, queue, limits, failed })
+        let (name, has_timestamps) = (adapter.name.clone(), !timestamps.is_empty());
+        Ok(Device { name, target, device, queue, has_timestamps, limits, failed })
     }
 
     /// What went wrong since the device was opened.
     ///
     /// # Errors
     /// The device is lost, or refused something.
-    pub(super) fn check(&self) -> Result<(), GpuError> {
+    pub(crate) fn check(&self) -> Result<(), GpuError> {
         match &*self.failed.lock().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
             Some(why) => Err(GpuError::Lost { adapter: self.name.clone(), why: why.clone() }),
         }
     }
 
-    /// A buffer's bytes, once all that was submitted is done.
+    /// Waits until all that was submitted is done. In a browser this does nothing: futures are woken there.
     ///
     /// # Errors
     /// The device is lost.
-    pub(super) async fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<f32>, GpuError> {
+    pub(crate) fn wait(&self) -> Result<(), GpuError> {
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        self.check()?;
+        polled.map_err(|why| self.lost(&why)).map(|_| ())
+    }
+
+    fn lost(&self, why: &dyn std::fmt::Display) -> GpuError {
+        GpuError::Lost { adapter: self.name.clone(), why: why.to_string() }
+    }
+
+    /// The numbers in a buffer's first bytes, once all that was submitted is done.
+    ///
+    /// # Errors
+    /// The device is lost.
+    pub(super) async fn read<N: bytemuck::AnyBitPattern>(
+        &self,
+        buffer: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Result<Vec<N>, GpuError> {
         let mapping = Arc::new(Mutex::new(Mapping::default()));
         let of_callback = Arc::clone(&mapping);
         buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| {
@@ -135,11 +157,7 @@ impl Device {
                 waker.wake();
             }
         });
-        let lost = |why: String| GpuError::Lost { adapter: self.name.clone(), why };
-        // In a browser this does nothing, and the callback comes by itself.
-        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check()?;
-        polled.map_err(|why| lost(why.to_string()))?;
+        self.wait()?;
         std::future::poll_fn(|context| {
             let mut mapping = mapping.lock().unwrap_or_else(PoisonError::into_inner);
             match mapping.done.take() {
@@ -151,10 +169,9 @@ impl Device {
             }
         })
         .await
-        .map_err(|why| lost(why.to_string()))?;
-        let view = buffer.get_mapped_range(..bytes).map_err(|why| lost(why.to_string()))?;
-        let numbers = view.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-        let numbers = numbers.collect();
+        .map_err(|why| self.lost(&why))?;
+        let view = buffer.get_mapped_range(..bytes).map_err(|why| self.lost(&why))?;
+        let numbers = view.chunks_exact(size_of::<N>()).map(bytemuck::pod_read_unaligned).collect();
         drop(view);
         buffer.unmap();
         Ok(numbers)

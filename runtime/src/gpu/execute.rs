@@ -91,11 +91,11 @@ impl Executable {
         let rows = order.rows;
         let (dispatches, runs) = self.dispatches(rows, &order.fresh)?;
         let memory = self.device.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let (results, bytes) = {
+        let (results, bytes, timed) = {
             let mut buffers = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
             let sent = self.fill(&mut buffers, order, &runs)?;
             let groups = self.groups(&mut buffers, order);
-            let commands = self.record(&buffers, &groups, order, &dispatches);
+            let (commands, timed) = self.record(&buffers, &groups, order, &dispatches);
             let (results, bytes, commands) = self.read_back(&mut buffers, order, commands)?;
             self.device.queue.submit([commands.finish()]);
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl Executable {
             counts.submissions = 1;
             counts.bind_groups = buffers.groups_made();
             (counts.sent, counts.read, counts.buffers) = (sent, bytes, buffers.bytes());
-            (results, bytes)
+            (results, bytes, timed)
         };
         if memory.pop().await.is_some() {
             self.buffers.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -111,7 +111,10 @@ impl Executable {
             let needed = counts.weights + counts.buffers;
             return Err(GpuError::Memory { needed, adapter: self.device.name.clone() }.into());
         }
-        let numbers = self.device.read(&results, bytes.max(4)).await?;
+        let numbers: Vec<f32> = self.device.read(&results, bytes.max(4)).await?;
+        if let Some(clock) = self.clock.get() {
+            clock.tell(&self.device, &timed).await?;
+        }
         let mut next = 0;
         let mut outputs = Vec::new();
         for output in &self.program.outputs {

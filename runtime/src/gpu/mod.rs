@@ -8,6 +8,7 @@
 //! | `execute.rs` | its runs: what is dispatched, in one submission |
 //! | `record.rs` | a run as commands |
 //! | `keeper.rs` | sequences that come chunk by chunk: their states stay on the device |
+//! | `clock.rs` | how long calls take, by the device's own clock |
 //! | `buffers.rs` | memory of runs, kept from one to the next |
 //! | `error.rs` | what can be wrong with all that, and what to do |
 //!
@@ -16,6 +17,7 @@
 
 mod adapter;
 mod buffers;
+mod clock;
 mod compile;
 mod device;
 mod error;
@@ -28,4 +30,5 @@ pub use compile::{Counts, Executable};
 pub use device::{Choice, Device, Factors, Storage};
 pub use error::GpuError;
 
+pub(crate) use clock::Clock;
 pub(crate) use keeper::Keeper;

@@ -43,35 +43,44 @@ impl Executable {
         })
     }
 
-    /// Records every dispatch.
+    /// Records every dispatch. Where calls are timed, each is a pass of its own: whose passes there are then, in order.
     pub(super) fn record(
         &self,
         buffers: &Buffers,
         groups: &[wgpu::BindGroup],
         order: &Order,
         dispatches: &[Dispatch],
-    ) -> wgpu::CommandEncoder {
+    ) -> (wgpu::CommandEncoder, Vec<usize>) {
         let device = &self.device.device;
         let mut commands = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("run") });
         order.first.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
         // Dispatches go on in one pass until something is copied. What was kept goes in front of a call's new rows even where
         // it has none: others may read it.
         let (mut rest, mut waiting) = (dispatches, 0);
+        let (clock, mut timed) = (self.clock.get(), Vec::new());
         for call in 0..self.program.calls.len() {
             let [before, after] = [When::Before, When::After].map(|when| self.copies_of(order, call, when));
             if !before.is_empty() {
-                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting));
+                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting), None);
                 before.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
             }
             waiting += rest[waiting..].iter().take_while(|dispatch| dispatch.call == call).count();
+            if let (Some(clock), true) = (clock, waiting > 0) {
+                let around = clock.around(timed.len());
+                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting), Some(around));
+                timed.push(call);
+            }
             if !after.is_empty() {
-                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting));
+                self.pass(&mut commands, groups, &mut rest, std::mem::take(&mut waiting), None);
                 after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
             }
         }
-        self.pass(&mut commands, groups, &mut rest, waiting);
+        self.pass(&mut commands, groups, &mut rest, waiting, None);
         order.after.iter().for_each(|copy| self.copy(&mut commands, buffers, order, copy));
-        commands
+        if let Some(clock) = clock {
+            clock.resolve(&mut commands, timed.len());
+        }
+        (commands, timed)
     }
 
     /// Records the first of some dispatches, and leaves the others.
@@ -81,13 +90,14 @@ impl Executable {
         groups: &[wgpu::BindGroup],
         rest: &mut &[Dispatch],
         count: usize,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites>,
     ) {
         let (own, others) = rest.split_at(count);
         *rest = others;
         if own.is_empty() {
             return;
         }
-        let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        let mut pass = commands.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
         for dispatch in own {
             let kernel = self.program.calls[dispatch.call].kernel;
             pass.set_pipeline(&self.kernels[kernel].pipelines[dispatch.phase][dispatch.entry]);

@@ -1,32 +1,4 @@
-//! The sizes of a processor's caches, and which of them has room for what.
-
-/// A level of memory, nearest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// A core's first cache.
-    L1,
-    /// Its second.
-    L2,
-    /// The third, which cores share.
-    L3,
-    /// No cache.
-    Memory,
-}
-
-impl Level {
-    /// All of them, nearest first.
-    pub const ALL: [Level; 4] = [Level::L1, Level::L2, Level::L3, Level::Memory];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::L1 => "L1",
-            Level::L2 => "L2",
-            Level::L3 => "L3",
-            Level::Memory => "memory",
-        }
-    }
-}
+//! The sizes of a processor's caches, and what each has room for.
 
 /// Sizes of caches in bytes: the first and second of a core, the third of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,21 +45,15 @@ impl Caches {
         caches
     }
 
-    /// The size of a level's share for each of so many threads.
-    pub fn share(&self, level: Level, threads: usize) -> usize {
-        match level {
-            Level::L1 => self.first,
-            Level::L2 => self.second,
-            Level::L3 => self.third / threads.max(1),
-            Level::Memory => usize::MAX,
-        }
+    /// By name, nearest first: the bytes of each cache that are one's own where so many threads work.
+    pub fn shares(&self, threads: usize) -> [(&'static str, usize); 3] {
+        [("L1", self.first), ("L2", self.second), ("L3", self.third / threads.max(1))]
     }
 
-    /// The nearest level that has room for so many bytes, shared out over threads.
-    pub fn level_of(&self, bytes: f64, threads: usize) -> Level {
-        let each = bytes / threads.max(1) as f64;
-        let fits = |level: &Level| each <= FILLED * self.share(*level, threads) as f64;
-        Level::ALL.into_iter().find(fits).unwrap_or(Level::Memory)
+    /// By name, nearest first: the bytes that so many threads find room for together. Memory has room for all.
+    pub fn rooms(&self, threads: usize) -> Vec<(String, f64)> {
+        let room = |(name, share): (&str, usize)| (name.to_string(), FILLED * (share * threads.max(1)) as f64);
+        self.shares(threads).into_iter().map(room).chain([("memory".to_string(), f64::INFINITY)]).collect()
     }
 }
 
@@ -118,15 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_shared_out() {
+    fn caches_of_several_threads_have_room_for_more() {
         let caches = Caches { first: 32 << 10, second: 1 << 20, third: 16 << 20 };
-        assert_eq!(caches.level_of(16e3, 1), Level::L1);
-        assert_eq!(caches.level_of(40e3, 1), Level::L2);
-        assert_eq!(caches.level_of(40e3, 2), Level::L1);
-        assert_eq!(caches.level_of(1.5e6, 1), Level::L3);
-        assert_eq!(caches.level_of(1.5e6, 2), Level::L2);
+        let of = |bytes: f64, threads: usize| {
+            let rooms = caches.rooms(threads);
+            rooms.into_iter().find(|(_, room)| bytes <= *room).map(|(name, _)| name).unwrap()
+        };
+        assert_eq!(of(16e3, 1), "L1");
+        assert_eq!(of(40e3, 1), "L2");
+        assert_eq!(of(40e3, 2), "L1");
+        assert_eq!(of(1.5e6, 1), "L3");
+        assert_eq!(of(1.5e6, 2), "L2");
         // The third cache is all threads' together.
-        assert_eq!(caches.level_of(14e6, 2), Level::L3);
-        assert_eq!(caches.level_of(17e6, 2), Level::Memory);
+        assert_eq!(of(14e6, 2), "L3");
+        assert_eq!(of(17e6, 2), "memory");
     }
 }

@@ -21,12 +21,10 @@ const MOST: usize = 512 << 20;
 /// Measures all limits.
 pub(super) fn limits(caches: &Caches, threads: usize) -> Limits {
     let arithmetic = best(threads, || (), &|()| multiply_adds() as f64);
-    let reads = Level::ALL.map(|level| {
-        let bytes = match level {
-            // Half of a cache: all of it would be there only if nothing else ran.
-            Level::L1 | Level::L2 | Level::L3 => caches.share(level, threads) / 2,
-            Level::Memory => (caches.third.saturating_mul(BEYOND) / threads).min(MOST / threads),
-        };
+    // Half of a cache: all of it would be there only if nothing else ran.
+    let halves = caches.shares(threads).map(|(_, share)| share / 2);
+    let beyond = (caches.third.saturating_mul(BEYOND) / threads).min(MOST / threads);
+    let reads = halves.into_iter().chain([beyond]).map(|bytes| {
         let filled = || {
             let mut numbers = AlignedFloats::zeroed((bytes / 4).max(CHUNK).next_multiple_of(CHUNK));
             // Pages that were never written are all the same one.
@@ -38,7 +36,8 @@ pub(super) fn limits(caches: &Caches, threads: usize) -> Limits {
             4.0 * numbers.len() as f64
         })
     });
-    Limits { arithmetic, reads }
+    let level = |((name, room), reads): ((String, f64), f64)| Level { name, room, reads };
+    Limits { arithmetic, levels: caches.rooms(threads).into_iter().zip(reads).map(level).collect() }
 }
 
 /// In 10⁹ a second, the most that all threads did together in a trial. `work` says how much it did.

@@ -1,36 +1,49 @@
-//! What this machine can do at best: its arithmetic peak, and how fast it reads from each level of its memory.
+//! What a machine can do at best: its arithmetic peak, and how fast it reads from each level of its memory.
 //!
-//! In: how many threads. Out: [`Limits`], measured once and then read from a file in the user's cache folder, which has them by
-//! the machine's name. They are what a kernel's time is held against (the roofline of Williams, Waterman and Patterson 2009).
-//! What others do at the same time on the machine lowers them: each is the best of several short measurements, and can be
-//! measured anew.
+//! In: how many threads of the processor, or an adapter. Out: [`Limits`], measured once and then read from a file in the user's
+//! cache folder, which has them by the machine's name. They are what a kernel's time is held against (the roofline of Williams,
+//! Waterman and Patterson 2009). What others do at the same time on the machine lowers them: each is the best of several short
+//! measurements, and can be measured anew.
 
+#[cfg(feature = "gpu")]
+mod adapter;
 mod caches;
 mod measure;
 
-pub use caches::{Caches, Level};
+pub use caches::Caches;
 
+#[cfg(feature = "gpu")]
+use crate::gpu::{self, GpuError};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// What so many threads can do at best.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A level of memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Its name: `L2`.
+    pub name: String,
+    /// How many bytes it has room for.
+    pub room: f64,
+    /// How fast it is read, in 10⁹ bytes a second.
+    pub reads: f64,
+}
+
+/// What a machine can do at best.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// 32-bit multiply-adds in registers, in 10⁹ operations a second; a multiply-add is two.
     pub arithmetic: f64,
-    /// Reads from each level, nearest first, in 10⁹ bytes a second.
-    pub reads: [f64; 4],
+    /// Its memory, nearest first. The last level has room for everything.
+    pub levels: Vec<Level>,
 }
 
 /// A machine with what is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// The processor and the host, for people and for the file.
+    /// The processor and the host, or the adapter and its driver: for people and for the file.
     pub name: String,
-    /// Its caches.
-    pub caches: Caches,
-    /// How many threads the limits are for.
-    pub threads: usize,
+    /// How many threads the limits are for, where the machine is a processor.
+    pub threads: Option<usize>,
     /// The limits.
     pub limits: Limits,
     /// Why they could not be kept, where they were measured and could not.
@@ -38,35 +51,66 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, with its limits as the file has them; measured where it has none, or `anew`.
-    pub fn this(threads: usize, anew: bool) -> Machine {
+    /// This machine's processor, with its limits as the file has them; measured where it has none, or `anew`.
+    pub fn processor(threads: usize, anew: bool) -> Machine {
         let (name, caches) = (name(), Caches::of_this_machine());
-        let mut kept = read();
-        let known = kept.get(&name).and_then(|known| Limits::of(known.get(threads.to_string())?));
-        if let (Some(limits), false) = (known, anew) {
-            return Machine { name, caches, threads, limits, unkept: None };
-        }
-        let limits = measure::limits(&caches, threads);
-        // By machine, by threads.
-        kept[name.as_str()][threads.to_string()] = limits.document();
-        let unkept = write(&kept).err();
-        Machine { name, caches, threads, limits, unkept }
+        let (key, rooms) = (threads.to_string(), caches.rooms(threads));
+        let known = if anew { None } else { kept_limits(&name, &key, &rooms) };
+        let (limits, unkept) = match known {
+            Some(limits) => (limits, None),
+            None => keep(&name, &key, measure::limits(&caches, threads)),
+        };
+        Machine { name, threads: Some(threads), limits, unkept }
     }
 
-    /// The nearest level that has room for so many bytes, shared out over the threads.
-    pub fn level_of(&self, bytes: f64) -> Level {
-        self.caches.level_of(bytes, self.threads)
+    /// A GPU, likewise.
+    ///
+    /// # Errors
+    /// It could not be measured.
+    #[cfg(feature = "gpu")]
+    pub fn adapter(choice: gpu::Choice, anew: bool) -> Result<Machine, GpuError> {
+        let adapters = pollster::block_on(gpu::adapters());
+        let missing = || GpuError::NoAdapter { wanted: Some(choice.adapter.to_string()), found: Vec::new() };
+        let adapter = adapters.get(choice.adapter).ok_or_else(missing)?;
+        let (name, key) = (format!("{}, {}", adapter.name, adapter.driver), adapter.interface.as_str());
+        let known = if anew { None } else { kept_limits(&name, key, &adapter::rooms(adapter)) };
+        let (limits, unkept) = match known {
+            Some(limits) => (limits, None),
+            None => keep(&name, key, pollster::block_on(adapter::limits(adapter))?),
+        };
+        Ok(Machine { name, threads: None, limits, unkept })
     }
 
-    /// How long reading so many bytes from a level takes at least, in seconds.
-    pub fn reading(&self, bytes: f64, level: Level) -> f64 {
-        bytes / (self.limits.reads[level as usize] * 1e9)
+    /// The nearest level that has room for so many bytes.
+    pub fn level_of(&self, bytes: f64) -> &Level {
+        let levels = &self.limits.levels;
+        levels.iter().find(|level| bytes <= level.room).or(levels.last()).expect("there is memory")
     }
 
     /// How long so many operations take at least, in seconds.
     pub fn computing(&self, operations: f64) -> f64 {
         operations / (self.limits.arithmetic * 1e9)
     }
+}
+
+impl Level {
+    /// How long reading so many bytes from here takes at least, in seconds.
+    pub fn reading(&self, bytes: f64) -> f64 {
+        bytes / (self.reads * 1e9)
+    }
+}
+
+/// The limits that the file has for a machine's part, if it has all of them.
+fn kept_limits(name: &str, part: &str, rooms: &[(String, f64)]) -> Option<Limits> {
+    Limits::of(read().get(name)?.get(part)?, rooms)
+}
+
+/// Puts limits into the file, beside those of other machines and parts; why that failed.
+fn keep(name: &str, part: &str, limits: Limits) -> (Limits, Option<String>) {
+    let mut kept = read();
+    kept[name][part] = limits.document();
+    let unkept = write(&kept).err();
+    (limits, unkept)
 }
 
 /// The processor's name and the host's.
@@ -114,17 +158,21 @@ fn write(kept: &Value) -> Result<(), String> {
 impl Limits {
     /// The limits as JSON.
     pub fn document(&self) -> Value {
-        let reads = Level::ALL.iter().zip(self.reads).map(|(level, speed)| (level.name().to_string(), json!(speed)));
+        let reads = self.levels.iter().map(|level| (level.name.clone(), json!(level.reads)));
         json!({ "gflops": self.arithmetic, "gigabytes_read": serde_json::Map::from_iter(reads) })
     }
 
-    fn of(document: &Value) -> Option<Limits> {
-        let mut reads = [0.0; 4];
-        for level in Level::ALL {
-            reads[level as usize] = document["gigabytes_read"][level.name()].as_f64()?;
-        }
-        let arithmetic = document["gflops"].as_f64()?;
-        reads.iter().chain([&arithmetic]).all(|speed| *speed > 0.0).then_some(Limits { arithmetic, reads })
+    /// Limits of a document, for levels of these names with room for so many bytes.
+    fn of(document: &Value, rooms: &[(String, f64)]) -> Option<Limits> {
+        let speed = |value: &Value| value.as_f64().filter(|speed| *speed > 0.0);
+        let level = |(name, room): &(String, f64)| {
+            let reads = speed(&document["gigabytes_read"][name.as_str()])?;
+            Some(Level { name: name.clone(), room: *room, reads })
+        };
+        Some(Limits {
+            arithmetic: speed(&document["gflops"])?,
+            levels: rooms.iter().map(level).collect::<Option<Vec<Level>>>()?,
+        })
     }
 }
 
@@ -134,8 +182,14 @@ mod tests {
 
     #[test]
     fn limits_are_read_as_they_were_written() {
-        let limits = Limits { arithmetic: 81.5, reads: [200.0, 90.25, 30.0, 12.0] };
-        assert_eq!(Limits::of(&limits.document()), Some(limits));
-        assert_eq!(Limits::of(&json!({ "gflops": 80.0 })), None);
+        let rooms = Caches { first: 32 << 10, second: 1 << 20, third: 16 << 20 }.rooms(1);
+        let levels = rooms.iter().zip([200.0, 90.25, 30.0, 12.0]);
+        let levels = levels.map(|((name, room), reads)| Level { name: name.clone(), room: *room, reads }).collect();
+        let limits = Limits { arithmetic: 81.5, levels };
+        assert_eq!(Limits::of(&limits.document(), &rooms), Some(limits.clone()));
+        assert_eq!(Limits::of(&json!({ "gflops": 80.0 }), &rooms), None);
+        // A level that was not measured is missing.
+        let more = [&rooms[..], &[("tape".to_string(), f64::INFINITY)]].concat();
+        assert_eq!(Limits::of(&limits.document(), &more), None);
     }
 }

@@ -90,7 +90,7 @@ impl Runner {
         &self.outputs
     }
 
-    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    /// Has every call of a kernel observed: false where nothing can be, by the interpreter or a GPU without a clock.
     pub fn observe(&self, observer: Observer) -> bool {
         match &self.way {
             Way::Cpu(executable) => {
@@ -98,7 +98,7 @@ impl Runner {
                 true
             }
             #[cfg(feature = "gpu")]
-            Way::Gpu(_) => false,
+            Way::Gpu(executable) => executable.observe(observer),
             Way::Interpreter { .. } => false,
         }
     }
@@ -110,6 +110,16 @@ impl Runner {
             #[cfg(feature = "gpu")]
             Way::Gpu(_) => None,
             Way::Interpreter { .. } => None,
+        }
+    }
+
+    /// By the number of a program's buffer, how many bytes fewer its weights take than in 32-bit floats.
+    pub fn fewer_bytes(&self) -> BTreeMap<u32, usize> {
+        match &self.way {
+            Way::Cpu(executable) => executable.kept().fewer.clone(),
+            #[cfg(feature = "gpu")]
+            Way::Gpu(executable) => executable.fewer_bytes(),
+            Way::Interpreter { .. } => BTreeMap::new(),
         }
     }
 

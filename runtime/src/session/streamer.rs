@@ -16,6 +16,7 @@ use seqwright_compiler::model::Model;
 use seqwright_compiler::source::Sources;
 use seqwright_compiler::term::{TimeId, ValueId};
 use seqwright_compiler::{graph, kernel};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A model whose sequences come chunk by chunk.
@@ -89,7 +90,7 @@ impl Streamer {
         &mut self.stream
     }
 
-    /// Has every call of a kernel observed, if the processor runs the model: false where something else does.
+    /// Has every call of a kernel observed: false where nothing can be, by the interpreter or a GPU without a clock.
     pub fn observe(&self, observer: Observer) -> bool {
         match self.stream.engine() {
             Engine::Cpu(executable) => {
@@ -97,7 +98,7 @@ impl Streamer {
                 true
             }
             #[cfg(feature = "gpu")]
-            Engine::Gpu(_) => false,
+            Engine::Gpu(executable) => executable.observe(observer),
         }
     }
 
@@ -107,6 +108,15 @@ impl Streamer {
             Engine::Cpu(executable) => Some(executable.kept()),
             #[cfg(feature = "gpu")]
             Engine::Gpu(_) => None,
+        }
+    }
+
+    /// By the number of a program's buffer, how many bytes fewer its weights take than in 32-bit floats.
+    pub fn fewer_bytes(&self) -> BTreeMap<u32, usize> {
+        match self.stream.engine() {
+            Engine::Cpu(executable) => executable.kept().fewer.clone(),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(executable) => executable.fewer_bytes(),
         }
     }
 

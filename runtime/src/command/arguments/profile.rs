@@ -9,6 +9,7 @@ pub const HELP: &str = "Examples:
   seqc profile examples/lstm.seq --set input=256 --set hidden=256 --length 128 --threads 1
   seqc profile minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.'
   seqc profile gpt2.seq --checkpoint gpt2 --length 128 --step
+  seqc profile gpt2.seq --checkpoint gpt2 --length 128 --backend gpu
 
 Inputs that are not given are random numbers, in --sequences sequences of --length positions; without
 a checkpoint so are the weights. With --step the time of one position more is taken, after --length.
@@ -18,7 +19,11 @@ a multiply-add is two operations, a function one; what a kernel reads counts onc
 recurrence once a step. The limit is the time that the machine needs at least for these operations, at
 its arithmetic peak, or for these bytes, from the nearest level of memory with room for them, whichever
 is longer. What the machine can do is measured once and kept in the user's cache folder: measure anew
-(--measure) when nothing else runs.";
+(--measure) when nothing else runs.
+
+With --backend gpu times are those of the GPU's own clock, each kernel in a pass of its own; \"between
+them\" is what passes until results are back. Nobody says how large a GPU's caches are: reads are
+measured for buffers of several sizes. Without a clock (seqc devices: timestamps) whole runs are timed.";
 
 /// Arguments of `profile`.
 #[derive(Debug, Args)]

@@ -15,19 +15,21 @@ mod runs;
 mod show;
 
 use super::arguments::ProfileArguments;
+#[cfg(feature = "gpu")]
+use super::devices;
 use super::inputs::Given;
 use super::prepare::{self, Prepared, Steps};
 use super::terminal::Terminal;
 use super::{Stop, explain::look, json};
 use crate::batch::Batch;
 use crate::machine::Machine;
-use crate::matrix::Kept;
 use crate::session::{self, Backend, Failure, Runner, Streamer};
 use crate::weights::Loaded;
 use roofline::{Bound, Run};
 use runs::Runs;
 use seqwright_compiler::explain::{self, Call, Stages};
 use seqwright_compiler::kernel::{BufferId, Program};
+use std::collections::BTreeMap;
 
 /// A kernel, or a call of one, with its time.
 pub struct Row {
@@ -39,8 +41,8 @@ pub struct Row {
     equations: Vec<String>,
     /// How often it is called.
     calls: usize,
-    /// Its time in a run, the median of all runs, in seconds.
-    seconds: f64,
+    /// Its time in a run, the median of all runs, in seconds; none where only whole runs could be timed.
+    seconds: Option<f64>,
     /// Floating-point operations.
     operations: f64,
     /// Bytes moved.
@@ -73,9 +75,10 @@ pub struct Profile {
 pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &arguments.output)?;
     let backend = prepare::backend(&arguments.backend, terminal)?;
-    let Backend::Cpu(_, threads) = backend else {
-        return Err(Stop::Usage("only the processor's kernels are timed one by one: use `--backend cpu`".to_string()));
-    };
+    let machine = machine(backend, arguments.measure)?;
+    if let Some(why) = &machine.unkept {
+        terminal.note(&format!("what the machine can do is measured anew each time: {why}"));
+    }
     let precision = arguments.backend.precision();
     let mut steps = Steps::default();
     let prepared = match &arguments.checkpoint {
@@ -89,15 +92,11 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
     let checked = &prepared.checked;
     let stages = Stages::new(&checked.model, &checked.outputs);
     let batch = batch(arguments, &prepared, &stages)?;
-    let machine = Machine::this(threads, arguments.measure);
-    if let Some(why) = &machine.unkept {
-        terminal.note(&format!("what the machine can do is measured anew each time: {why}"));
-    }
     let (costs, fewer, runs, run) = match arguments.step {
         false => {
             let runner = Runner::new(checked, &prepared.loaded, backend)?;
             let runs = runs::whole(&runner, &batch, stages.program.calls.len(), arguments.repeat)?;
-            let fewer = fewer_bytes(&stages.program, runner.kept());
+            let fewer = fewer_bytes(&stages.program, &runner.fewer_bytes());
             (explain::calls(&stages.model, &stages.fused, &stages.program), fewer, runs, Run::Whole(&batch))
         }
         true => {
@@ -107,11 +106,14 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
             };
             let mut streamer = Streamer::along(chunks.time, checked, &prepared.loaded, backend)?;
             let runs = runs::steps(&mut streamer, &batch, chunks.program.calls.len(), arguments.repeat)?;
-            let fewer = fewer_bytes(&chunks.program, streamer.kept());
+            let fewer = fewer_bytes(&chunks.program, &streamer.fewer_bytes());
             let costs = explain::calls(&stages.model, &chunks.fused, &chunks.program);
             (costs, fewer, runs, Run::Step(&batch, chunks.time))
         }
     };
+    if runs.calls.is_empty() {
+        terminal.note("only whole runs are timed: this adapter has no timestamps (`seqc devices` says which have)");
+    }
     let calls = rows(&costs, &fewer, run, &runs, &machine);
     let profile = Profile {
         model: checked.model.name.clone(),
@@ -128,6 +130,20 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
     }
 }
 
+/// The machine that a backend runs on.
+fn machine(backend: Backend, anew: bool) -> Result<Machine, Stop> {
+    match backend {
+        Backend::Cpu(_, threads) => Ok(Machine::processor(threads, anew)),
+        #[cfg(feature = "gpu")]
+        Backend::Gpu(choice) => Machine::adapter(choice, anew).map_err(|error| devices::failure(&error).into()),
+        Backend::Interpreter => {
+            let why =
+                "the interpreter computes equations and has no kernels to time: use `--backend cpu`, `gpu` or `auto`";
+            Err(Stop::Usage(why.to_string()))
+        }
+    }
+}
+
 /// What is run: as given, random where nothing is.
 fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> Result<Batch, Stop> {
     if arguments.io.is_none() && arguments.input.is_empty() && arguments.text.is_empty() {
@@ -139,8 +155,8 @@ fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> 
 }
 
 /// For each call of a program, how many bytes fewer its weights take than 32-bit floats.
-fn fewer_bytes(program: &Program, kept: Option<&Kept>) -> Vec<f64> {
-    let of = |id: &BufferId| kept.and_then(|kept| kept.fewer.get(&id.0)).map_or(0.0, |bytes| *bytes as f64);
+fn fewer_bytes(program: &Program, fewer: &BTreeMap<u32, usize>) -> Vec<f64> {
+    let of = |id: &BufferId| fewer.get(&id.0).map_or(0.0, |bytes| *bytes as f64);
     program.calls.iter().map(|call| call.arguments.iter().map(of).sum()).collect()
 }
 
@@ -183,11 +199,13 @@ fn kernels(calls: &[Row], runs: &Runs) -> Vec<Row> {
             operations: own().map(|call| call.operations).sum(),
             bytes: own().map(|call| call.bytes).sum(),
             limit: own().map(|call| call.limit).sum(),
-            bound: longest.bound,
+            bound: longest.bound.clone(),
         }
     };
     let mut kernels: Vec<Row> = numbers.into_iter().map(of).collect();
-    kernels.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    // Where only whole runs were timed, those that need the longest at least come first.
+    let length = |row: &Row| row.seconds.unwrap_or(row.limit);
+    kernels.sort_by(|one, other| length(other).total_cmp(&length(one)));
     kernels
 }
 

@@ -5,26 +5,26 @@
 //! from where it fits alone.
 
 use crate::batch::Batch;
-use crate::machine::{Level, Machine};
+use crate::machine::Machine;
 use seqwright_compiler::explain::{BYTES, Call, Formula};
 use seqwright_compiler::stream::Part;
 use seqwright_compiler::term::TimeId;
 
 /// What bounds a kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// Its operations.
     Arithmetic,
-    /// What it reads, mostly from here.
-    Reading(Level),
+    /// What it reads, mostly from the level of memory of this name.
+    Reading(String),
 }
 
 impl Bound {
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Bound::Arithmetic => "arithmetic",
-            Bound::Reading(level) => level.name(),
+            Bound::Reading(level) => level,
         }
     }
 }
@@ -117,27 +117,25 @@ impl Cost {
         let computing = machine.computing(self.operations);
         let weights = machine.level_of(if self.again { self.distinct } else { all });
         let others = machine.level_of(self.others);
-        let (long, short) = (machine.reading(self.weights, weights), machine.reading(self.others, others));
+        let (long, short) = (weights.reading(self.weights), others.reading(self.others));
         if computing >= long + short {
             return (computing, Bound::Arithmetic);
         }
-        (long + short, Bound::Reading(if long >= short { weights } else { others }))
+        (long + short, Bound::Reading(if long >= short { weights } else { others }.name.clone()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Caches, Limits};
+    use crate::machine::{Caches, Level, Limits};
 
     fn machine() -> Machine {
-        Machine {
-            name: "a test".to_string(),
-            caches: Caches { first: 32 << 10, second: 1 << 20, third: 16 << 20 },
-            threads: 1,
-            limits: Limits { arithmetic: 100.0, reads: [200.0, 100.0, 25.0, 10.0] },
-            unkept: None,
-        }
+        let rooms = Caches { first: 32 << 10, second: 1 << 20, third: 16 << 20 }.rooms(1);
+        let levels = rooms.into_iter().zip([200.0, 100.0, 25.0, 10.0]);
+        let levels = levels.map(|((name, room), reads)| Level { name, room, reads }).collect();
+        let limits = Limits { arithmetic: 100.0, levels };
+        Machine { name: "a test".to_string(), threads: Some(1), limits, unkept: None }
     }
 
     #[test]
@@ -146,13 +144,13 @@ mod tests {
         assert_eq!(product.limit(100e6, &machine()), (0.02, Bound::Arithmetic));
         let vector = Cost { operations: 2e6, weights: 4e6, others: 8e3, again: false, distinct: 4e6 };
         let (seconds, bound) = vector.limit(100e6, &machine());
-        assert_eq!(bound, Bound::Reading(Level::Memory));
+        assert_eq!(bound, Bound::Reading("memory".to_string()));
         assert!((seconds - (4e6 / 10e9 + 8e3 / 200e9)).abs() < 1e-9);
     }
 
     #[test]
     fn weights_of_a_recurrence_come_from_where_they_fit() {
         let scan = Cost { operations: 1e6, weights: 128.0 * 0.5e6, others: 8e3, again: true, distinct: 0.5e6 };
-        assert_eq!(scan.limit(100e6, &machine()).1, Bound::Reading(Level::L2));
+        assert_eq!(scan.limit(100e6, &machine()).1, Bound::Reading("L2".to_string()));
     }
 }

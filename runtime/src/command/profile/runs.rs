@@ -1,4 +1,4 @@
-//! Runs of a model with every call of a kernel timed: of whole sequences, or of one position more at a time.
+//! Runs of a model with every call of a kernel timed, where that can be: of whole sequences, or of one position more at a time.
 
 use crate::batch::Batch;
 use crate::command::Stop;
@@ -21,7 +21,7 @@ const MOST: usize = 1000;
 pub struct Runs {
     /// Each run, from the batch to its results.
     pub whole: Vec<f64>,
-    /// In each run, each call of a kernel.
+    /// In each run, each call of a kernel; no run where calls can't be timed.
     pub calls: Vec<Vec<f64>>,
     /// Each run, in the processor's time of all threads: less than a run took by what others took of the machine. Empty where
     /// the system does not say.
@@ -42,9 +42,10 @@ fn processor_time() -> Option<f64> {
 }
 
 impl Runs {
-    /// The median over the runs of what some calls took together.
-    pub fn median(&self, places: &[usize]) -> f64 {
-        median(self.calls.iter().map(|run| places.iter().map(|place| run[*place]).sum()).collect())
+    /// The median over the runs of what some calls took together; none where calls can't be timed.
+    pub fn median(&self, places: &[usize]) -> Option<f64> {
+        let sums = self.calls.iter().map(|run| places.iter().map(|place| run[*place]).sum());
+        (!self.calls.is_empty()).then(|| median(sums.collect()))
     }
 
     /// The median of what whole runs took.
@@ -88,8 +89,8 @@ fn observer(times: &Times) -> crate::execute::Observer {
 /// What a run refuses.
 pub fn whole(runner: &Runner, batch: &Batch, calls: usize, repeat: Option<u32>) -> Result<Runs, Stop> {
     let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
-    runner.observe(observer(&times));
-    again(&times, repeat, MOST, || runner.run(batch).map(|_| ()))
+    let observed = runner.observe(observer(&times));
+    again(observed.then_some(&times), repeat, MOST, || runner.run(batch).map(|_| ()))
 }
 
 /// Runs one position more of each sequence, so many times after the first, when those of the batch came.
@@ -129,13 +130,13 @@ pub fn steps(streamer: &mut Streamer, batch: &Batch, calls: usize, repeat: Optio
     more[time.0 as usize] = vec![1; batch.sequences];
     streamer.run(&first)?;
     let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
-    streamer.observe(observer(&times));
+    let observed = streamer.observe(observer(&times));
     let step = Chunk { places, lengths: more, inputs, last: false };
-    again(&times, repeat, MOST.min(room), || streamer.run(&step).map(|_| ()))
+    again(observed.then_some(&times), repeat, MOST.min(room), || streamer.run(&step).map(|_| ()))
 }
 
 fn again(
-    times: &Times,
+    times: Option<&Times>,
     repeat: Option<u32>,
     most: usize,
     mut run: impl FnMut() -> Result<(), Failure>,
@@ -148,14 +149,14 @@ fn again(
         None => count >= most || (count >= FEWEST && begin.elapsed() > LONG_ENOUGH),
     };
     while !enough(runs.whole.len()) {
-        if let Ok(mut times) = times.lock() {
+        if let Some(Ok(mut times)) = times.map(|times| times.lock()) {
             times.fill(0.0);
         }
         let (start, before) = (Instant::now(), processor_time());
         run()?;
         runs.whole.push(start.elapsed().as_secs_f64());
         runs.processor.extend(processor_time().zip(before).map(|(after, before)| after - before));
-        runs.calls.push(times.lock().map(|times| times.clone()).unwrap_or_default());
+        runs.calls.extend(times.and_then(|times| times.lock().map(|times| times.clone()).ok()));
     }
     Ok(runs)
 }
@@ -174,8 +175,9 @@ mod tests {
             processor: Vec::new(),
         };
         // The sums are 6, 6 and 12.
-        assert_eq!(runs.median(&[0, 1]), 6.0);
-        assert_eq!(runs.median(&[0]), 2.0);
+        assert_eq!(runs.median(&[0, 1]), Some(6.0));
+        assert_eq!(runs.median(&[0]), Some(2.0));
+        assert_eq!(Runs::default().median(&[0]), None);
         assert_eq!((runs.typical(), runs.shortest()), (9.0, 8.0));
     }
 }

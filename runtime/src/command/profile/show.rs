@@ -5,7 +5,6 @@ use super::{Profile, Row};
 use crate::command::explain::Look;
 use crate::command::explain::table::{Column, line, titles, widths, wrapped};
 use crate::command::explain::words;
-use crate::machine::Level;
 use serde_json::{Value, json};
 
 const COLUMNS: [Column; 10] = [
@@ -25,8 +24,7 @@ const COLUMNS: [Column; 10] = [
 pub fn text(profile: &Profile, calls: bool, look: &Look) -> String {
     let Look { heading, dim, .. } = look;
     let machine = &profile.machine;
-    let reads =
-        Level::ALL.iter().zip(machine.limits.reads).map(|(level, speed)| format!("{} {speed:.0}", level.name()));
+    let reads = machine.limits.levels.iter().map(|level| format!("{} {:.0}", level.name, level.reads));
     let mut text = format!("{heading}{}{heading:#}\n", profile.model);
     let runs = profile.runs.whole.len();
     let head = [
@@ -43,8 +41,9 @@ pub fn text(profile: &Profile, calls: bool, look: &Look) -> String {
     let whole = profile.runs.typical();
     let shown = if calls { &profile.calls } else { &profile.kernels };
     let mut lines: Vec<Vec<String>> = shown.iter().map(|row| cells(row, whole)).collect();
-    let inside: f64 = profile.kernels.iter().map(|row| row.seconds).sum();
-    lines.push(outside((whole - inside).max(0.0), whole));
+    if let Some(inside) = profile.kernels.iter().map(|row| row.seconds).sum::<Option<f64>>() {
+        lines.push(outside((whole - inside).max(0.0), whole));
+    }
     lines.push(total(profile, whole));
     let widths = widths(&COLUMNS, &lines);
     text.push_str(&titles(&COLUMNS, &widths, 2, *dim));
@@ -63,7 +62,11 @@ pub fn text(profile: &Profile, calls: bool, look: &Look) -> String {
 }
 
 fn cells(row: &Row, whole: f64) -> Vec<String> {
-    let bound = format!("{:3.0} %, {}", 100.0 * share(row.limit, row.seconds), row.bound.name());
+    // Without a time, there is at least the limit itself.
+    let bound = match row.seconds {
+        Some(seconds) => format!("{:3.0} %, {}", 100.0 * share(row.limit, seconds), row.bound.name()),
+        None => format!("{:.3} ms, {}", row.limit * 1e3, row.bound.name()),
+    };
     let mut cells = vec![row.kernel.to_string(), row.calls.to_string(), row.kind.to_string()];
     cells.extend(numbers(row.seconds, whole, row.operations, row.bytes));
     cells.push(bound);
@@ -73,7 +76,7 @@ fn cells(row: &Row, whole: f64) -> Vec<String> {
 /// What a run takes beside its kernels.
 fn outside(seconds: f64, whole: f64) -> Vec<String> {
     let mut cells = vec![String::new(), String::new(), "between them".to_string()];
-    cells.extend(numbers(seconds, whole, 0.0, 0.0));
+    cells.extend(numbers(Some(seconds), whole, 0.0, 0.0));
     cells[5..].iter_mut().for_each(String::clear);
     cells.push(String::new());
     cells
@@ -83,19 +86,20 @@ fn total(profile: &Profile, whole: f64) -> Vec<String> {
     let sum = |of: fn(&Row) -> f64| profile.kernels.iter().map(of).sum::<f64>();
     let calls: usize = profile.kernels.iter().map(|row| row.calls).sum();
     let mut cells = vec![String::new(), calls.to_string(), "all".to_string()];
-    cells.extend(numbers(whole, whole, sum(|row| row.operations), sum(|row| row.bytes)));
+    cells.extend(numbers(Some(whole), whole, sum(|row| row.operations), sum(|row| row.bytes)));
     cells.push(format!("{:3.0} %", 100.0 * share(sum(|row| row.limit), whole)));
     cells
 }
 
-fn numbers(seconds: f64, whole: f64, operations: f64, bytes: f64) -> [String; 6] {
+fn numbers(seconds: Option<f64>, whole: f64, operations: f64, bytes: f64) -> [String; 6] {
+    let timed = |of: &dyn Fn(f64) -> String| seconds.map_or("-".to_string(), of);
     [
-        format!("{:.3}", seconds * 1e3),
-        format!("{:.1} %", 100.0 * share(seconds, whole)),
+        timed(&|seconds| format!("{:.3}", seconds * 1e3)),
+        timed(&|seconds| format!("{:.1} %", 100.0 * share(seconds, whole))),
         format!("{:.2}", operations / 1e6),
         format!("{:.2}", bytes / 1e6),
-        format!("{:.1}", share(operations / 1e9, seconds)),
-        format!("{:.1}", share(bytes / 1e9, seconds)),
+        timed(&|seconds| format!("{:.1}", share(operations / 1e9, seconds))),
+        timed(&|seconds| format!("{:.1}", share(bytes / 1e9, seconds))),
     ]
 }
 
@@ -116,7 +120,7 @@ pub fn parts<'a>(profile: &Profile) -> Vec<(&'a str, Value)> {
             "operations": row.operations,
             "bytes": row.bytes,
             "limit_seconds": row.limit,
-            "of_the_limit": share(row.limit, row.seconds),
+            "of_the_limit": row.seconds.map(|seconds| share(row.limit, seconds)),
             "bound": row.bound.name(),
         })
     };
