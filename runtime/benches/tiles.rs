@@ -18,7 +18,7 @@ fn main() {
 }
 
 type FunctionTile = unsafe extern "C" fn(*mut f32, usize);
-type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize);
+type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize, usize);
 type PackTile = unsafe extern "C" fn(usize, usize, *const f32, usize, usize, *mut f32);
 
 /// Rows, columns and depth: a step of a cell of width 256, and of 1024; a prompt of MiniLM, of GPT-2; a batch.
@@ -134,6 +134,7 @@ fn function(bencher: Bencher, case: Case<Tile>) {
 #[divan::bench(args = [false, true])]
 fn soften(bencher: Bencher, half: bool) {
     const ROWS: usize = 64;
+    const SCALE: f32 = 0.125;
     let all = tiles(Instructions::best());
     // SAFETY: every version of the tile has this signature.
     let soften = unsafe { transmute::<*const u8, SoftenTile>(address(&all, Tile::Soften)) };
@@ -148,7 +149,9 @@ fn soften(bencher: Bencher, half: bool) {
         scores.copy_from_slice(&from);
         let (highest, total) = (highest.as_mut_ptr(), total.as_mut_ptr());
         // SAFETY: there are so many rows of scores, of both numbers, and of the mix.
-        unsafe { soften(ROWS, scores.as_mut_ptr(), KEY_BLOCK, highest, total, mix.as_mut_ptr(), 64) }
+        unsafe {
+            soften(ROWS, scores.as_mut_ptr(), KEY_BLOCK, highest, total, mix.as_mut_ptr(), 64, SCALE.to_bits() as usize)
+        }
     });
     black_box(&mix);
 }

@@ -6,59 +6,48 @@
 //! Blocks of keys begin at multiples of their size from the sequence's start and are worked on whole, keys out of reach
 //! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
 
-use super::context::{AttentionScratch, QUERIES_AT_ONCE, QUERY_BLOCK, SCORE_ROW, attention_scratch};
+use super::context::{
+    AttentionScratch, QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE, QUERY_BLOCK, SCORE_ROW, attention_scratch,
+};
 use super::kernel::{Here, Spelling};
-use super::loops::runs;
 use super::numbers::At;
-use crate::kernel::{Access, Attention, KEY_BLOCK, Scalar};
+use super::scores::LOWEST;
+use crate::kernel::{Access, Attention, KEY_BLOCK};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
-
-/// What stands for the score of a key that is not seen.
-const LOWEST: f32 = f32::MIN;
-
-/// Vectors of scores in a turn of a loop, whose own work would take as long as theirs. A block of keys has whole turns.
-const AT_ONCE: usize = 4;
-const _: () = assert!(KEY_BLOCK.is_multiple_of(4 * AT_ONCE));
+use cranelift_codegen::ir::{InstBuilder, Value};
 
 /// The kernel's whole body.
 pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention: &Attention) {
     let places = attention_scratch(attention);
-    let (head, inside, after) =
-        (spelling.emitter.block(&[spelling.emitter.pointer]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
-    let arguments = super::emitter::arguments(&[begin]);
-    spelling.emitter.ins().jump(head, &arguments);
-    spelling.emitter.enter(head);
-    let first = spelling.emitter.parameters(head)[0];
-    let more = spelling.is_less(first, end);
-    spelling.emitter.ins().brif(more, inside, &[], after, &[]);
-    spelling.emitter.enter(inside);
-    // A block of queries of one sequence.
-    let zero = spelling.emitter.size(0);
-    let here = spelling.here_of_row(zero, first);
-    let own = here.extent(spelling.kernel.rows.expect("an attention runs over positions"));
-    let last = spelling.emitter.ins().iadd(own.first, own.count);
-    let block = spelling.emitter.add_size(first, QUERY_BLOCK);
-    let next = spelling.least(block, last);
-    let next = spelling.least(next, end);
-    let count = spelling.emitter.ins().isub(next, first);
-    let mut making = Making { spelling, attention, places, here, first, count };
-    making.heads(Vec::new());
-    let arguments = super::emitter::arguments(&[next]);
-    spelling.emitter.ins().jump(head, &arguments);
-    spelling.emitter.enter(after);
+    spelling.count_in_parts(begin, end, |spelling, first| {
+        // A block of queries of one sequence.
+        let zero = spelling.emitter.size(0);
+        let here = spelling.here_of_row(zero, first);
+        let own = here.extent(spelling.kernel.rows.expect("an attention runs over positions"));
+        let last = spelling.emitter.ins().iadd(own.first, own.count);
+        let block = spelling.emitter.add_size(first, QUERY_BLOCK);
+        let next = spelling.least(block, last);
+        let next = spelling.least(next, end);
+        let count = spelling.emitter.ins().isub(next, first);
+        let mut making = Making { spelling, attention, places, here, first, count };
+        making.heads(Vec::new());
+        count
+    });
 }
 
-struct Making<'m, 'f, 'p> {
-    spelling: &'m mut Spelling<'f, 'p>,
-    attention: &'m Attention,
-    places: AttentionScratch,
-    /// The block's first query.
-    here: Here,
-    first: Value,
-    count: Value,
+/// What is made for some queries of one sequence.
+pub(super) struct Making<'m, 'f, 'p> {
+    pub spelling: &'m mut Spelling<'f, 'p>,
+    pub attention: &'m Attention,
+    pub places: AttentionScratch,
+    /// The first query.
+    pub here: Here,
+    /// Its row.
+    pub first: Value,
+    /// How many there are.
+    pub count: Value,
 }
 
 impl Making<'_, '_, '_> {
@@ -123,9 +112,10 @@ impl Making<'_, '_, '_> {
         let count = self.count;
         let width = self.spelling.emitter.size(attention.width);
         let mixed = self.spelling.emitter.ins().imul(count, width);
-        self.fill(mix, mixed, 0.0);
-        self.fill(highest, count, LOWEST);
-        self.fill(total, count, 0.0);
+        let zero = self.spelling.emitter.size(0);
+        fill(self.spelling, mix, (zero, mixed), 0.0);
+        fill(self.spelling, highest, (zero, count), LOWEST);
+        fill(self.spelling, total, (zero, count), 0.0);
         // The keys that any query of the block sees.
         let one = self.spelling.emitter.size(1);
         let last_slot = self.spelling.emitter.ins().isub(count, one);
@@ -168,12 +158,38 @@ impl Making<'_, '_, '_> {
             let value_step = making.spelling.emitter.size(attention.value_step);
             making.spelling.tile(Tile::Pack, &[width, seen, value_address, value_step, value_row, values]);
             let zero = making.spelling.emitter.size(0);
-            making.spelling.count(zero, count, QUERIES_AT_ONCE, |spelling, slot| {
-                let making = Making { spelling, attention, places, here: here.clone(), first, count };
-                making.some_queries(&heads, (key, seen), slot, [(queries, query_row), (keys, depth), (values, width)]);
+            making.spelling.count_in_parts(zero, count, |spelling, slot| {
+                let mut making = Making { spelling, attention, places, here: here.clone(), first, count };
+                let part = making.part(key, slot);
+                let operands = [(queries, query_row), (keys, depth), (values, width)];
+                making.some_queries(&heads, (key, seen), (slot, part), operands);
+                part
             });
         });
         self.finish(&heads_again, mix, total);
+    }
+
+    /// How many queries from a place on are scored at once: few where they see different keys of a block, so that less is
+    /// computed of what they do not see.
+    fn part(&mut self, key: Value, slot: Value) -> Value {
+        let left = self.spelling.emitter.ins().isub(self.count, slot);
+        let [many, few] = [QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE].map(|most| {
+            let most = self.spelling.emitter.size(most);
+            self.spelling.least(left, most)
+        });
+        let one = self.spelling.emitter.size(1);
+        let last = self.spelling.emitter.ins().iadd(slot, many);
+        let last = self.spelling.emitter.ins().isub(last, one);
+        let (first, last) = (self.query(slot), self.query(last));
+        let end = self.spelling.emitter.add_size(key, KEY_BLOCK);
+        let [(low, high), (last_low, last_high)] = [first, last].map(|query| {
+            let (low, high) = self.spelling.range(&self.attention.keys, &query);
+            (self.spelling.emitter.ins().smax(low, key), self.spelling.emitter.ins().smin(high, end))
+        });
+        let begins = self.spelling.emitter.compare(IntCC::Equal, low, last_low);
+        let ends = self.spelling.emitter.compare(IntCC::Equal, high, last_high);
+        let same = self.spelling.emitter.ins().band(begins, ends);
+        self.spelling.emitter.ins().select(same, many, few)
     }
 
     /// A block of keys, packed with its values, for some queries of the block, from a place in it on: nothing is to be done
@@ -182,13 +198,10 @@ impl Making<'_, '_, '_> {
         mut self,
         heads: &[Value],
         (key, seen): (Value, Value),
-        slot: Value,
+        (slot, count): (Value, Value),
         [(queries, query_row), (keys, depth), (values, width)]: [(Value, Value); 3],
     ) {
         let (attention, places) = (self.attention, attention_scratch(self.attention));
-        let left = self.spelling.emitter.ins().isub(self.count, slot);
-        let most = self.spelling.emitter.size(QUERIES_AT_ONCE);
-        let count = self.spelling.least(left, most);
         let one = self.spelling.emitter.size(1);
         let here = self.query(slot);
         let last = self.spelling.emitter.ins().iadd(slot, count);
@@ -199,6 +212,9 @@ impl Making<'_, '_, '_> {
         let begins = self.spelling.emitter.compare(IntCC::SignedLessThan, low, end);
         let ends = self.spelling.emitter.compare(IntCC::SignedLessThan, key, high);
         let sees = self.spelling.emitter.ins().band(begins, ends);
+        // Of the keys, those up to the last that any of the queries sees; the others' weights are zeros.
+        let reach = self.spelling.emitter.ins().isub(high, key);
+        let scored = self.spelling.least(seen, reach);
         let scores = self.scratch(places.scores);
         let highest = self.scratch_row(places.highest, slot, one);
         let total = self.scratch_row(places.total, slot, one);
@@ -213,7 +229,9 @@ impl Making<'_, '_, '_> {
         let mut making = Making { spelling: self.spelling, attention, places, here, first, count };
         let score_row = making.spelling.emitter.size(SCORE_ROW);
         let fresh = making.spelling.emitter.size(0);
-        making.spelling.tile(Tile::Product, &[count, seen, depth, queries, query_row, keys, scores, score_row, fresh]);
+        making
+            .spelling
+            .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, scores, score_row, fresh]);
         making.weigh(heads, key, scores, [highest, total, mix]);
         making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, one]);
         making.spelling.emitter.ins().jump(after, &[]);
@@ -240,141 +258,10 @@ impl Making<'_, '_, '_> {
     }
 
     /// The query at a place of the block.
-    fn query(&mut self, slot: Value) -> Here {
+    pub fn query(&mut self, slot: Value) -> Here {
         let row = self.spelling.emitter.ins().iadd(self.first, slot);
         let position = self.spelling.emitter.ins().iadd(self.here.position, slot);
         Here { slot, row, position, ..self.here.clone() }
-    }
-
-    fn fill(&mut self, address: Value, count: Value, number: f32) {
-        let zero = self.spelling.emitter.size(0);
-        self.spelling.count(zero, count, 1, |spelling, index| {
-            let number = spelling.emitter.ins().f32const(number);
-            store_at(spelling, number, address, index);
-        });
-    }
-
-    /// Scores to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
-    fn weigh(&mut self, heads: &[Value], key: Value, scores: Value, [highest, total, mix]: [Value; 3]) {
-        let attention = self.attention;
-        let (places, first, count) = (attention_scratch(attention), self.first, self.count);
-        let here = self.here.clone();
-        let zero = self.spelling.emitter.size(0);
-        self.spelling.count(zero, count, 1, |spelling, slot| {
-            let mut making = Making { spelling, attention, places, here, first, count };
-            let query = making.query(slot);
-            let score_row = making.spelling.emitter.size(SCORE_ROW * 4);
-            let row = making.spelling.emitter.ins().imul(slot, score_row);
-            let row = making.spelling.emitter.ins().iadd(scores, row);
-            let (low, high) = making.spelling.range(&attention.keys, &query);
-            making.score(&query, heads, key, row, low, high);
-        });
-        let (score_row, width) = (self.spelling.emitter.size(SCORE_ROW), self.spelling.emitter.size(attention.width));
-        self.spelling.tile(Tile::Soften, &[count, scores, score_row, highest, total, mix, width]);
-    }
-
-    /// A row of products to scores: scaled, with what else the equation adds, and the lowest number where a key is not seen.
-    fn score(&mut self, query: &Here, heads: &[Value], key: Value, row: Value, low: Value, high: Value) {
-        let attention = self.attention;
-        let spelling = &mut *self.spelling;
-        let key_index = heads.len();
-        let mut functions = Vec::new();
-        runs(&attention.score, &mut functions);
-        for comparison in &attention.domain {
-            runs(&comparison.left, &mut functions);
-            runs(&comparison.right, &mut functions);
-        }
-        // Reads that vary with the key must stay inside the sequence: then only keys that are seen are scored.
-        let mut reads_keys = false;
-        let mut look = |scalar: &Scalar| {
-            scalar.walk(&mut |inner| {
-                reads_keys |= matches!(inner, Scalar::Read(_)) && inner.varies_with(key_index);
-            });
-        };
-        look(&attention.score);
-        for comparison in &attention.domain {
-            look(&comparison.left);
-            look(&comparison.right);
-        }
-        let zero = spelling.emitter.size(0);
-        let block = spelling.emitter.size(KEY_BLOCK);
-        let at = |index: Value, lanes: bool, dot: Value| At {
-            here: query,
-            indices: heads.iter().copied().chain([index]).collect(),
-            lanes: lanes.then_some(key_index),
-            fixed: Vec::new(),
-            held: Vec::new(),
-            dot: Some(dot),
-        };
-        if !reads_keys && functions.is_empty() {
-            // A block that is seen as a whole needs no mask.
-            let end = spelling.emitter.ins().iadd(key, block);
-            let begins = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, low, key);
-            let ends = spelling.emitter.compare(IntCC::SignedLessThanOrEqual, end, high);
-            let whole = spelling.emitter.ins().band(begins, ends);
-            let (all, some, after) =
-                (spelling.emitter.block(&[]), spelling.emitter.block(&[]), spelling.emitter.block(&[]));
-            spelling.emitter.ins().brif(whole, all, &[], some, &[]);
-            for (entry, masked) in [(all, false), (some, true)] {
-                spelling.emitter.enter(entry);
-                let seen = [spelling.places(low), spelling.places(high)];
-                spelling.count(zero, block, 4 * AT_ONCE, |spelling, index| {
-                    for part in 0..AT_ONCE {
-                        let index = spelling.emitter.add_size(index, 4 * part);
-                        let own_key = spelling.emitter.ins().iadd(key, index);
-                        let bytes = spelling.emitter.bytes(index);
-                        let place = spelling.emitter.ins().iadd(row, bytes);
-                        let at = at(own_key, true, place);
-                        let score = spelling.number(&attention.score, &at);
-                        let lowest = spelling.emitter.splat(LOWEST);
-                        let mut score = spelling.choose(&attention.domain, score, lowest, &at);
-                        if masked {
-                            let seen = spelling.lanes_inside(own_key, seen);
-                            let seen = spelling.emitter.ins().bitcast(F32X4, MemFlagsData::new(), seen);
-                            score = spelling.emitter.ins().bitselect(seen, score, lowest);
-                        }
-                        spelling.emitter.store(score, place, 0);
-                    }
-                });
-                spelling.emitter.ins().jump(after, &[]);
-            }
-            spelling.emitter.enter(after);
-            return;
-        }
-        let from = spelling.emitter.ins().isub(low, key);
-        let from = spelling.emitter.ins().smax(from, zero);
-        let from = spelling.emitter.ins().smin(from, block);
-        let to = spelling.emitter.ins().isub(high, key);
-        let to = spelling.emitter.ins().smax(to, from);
-        let to = spelling.emitter.ins().smin(to, block);
-        let lowest_at = |spelling: &mut Spelling, index: Value| {
-            let lowest = spelling.emitter.ins().f32const(LOWEST);
-            store_at(spelling, lowest, row, index);
-        };
-        spelling.count(zero, from, 1, |spelling, index| lowest_at(spelling, index));
-        spelling.count(to, block, 1, |spelling, index| lowest_at(spelling, index));
-        let slots: Vec<Vec<Value>> =
-            functions.iter().map(|run| run.arguments.iter().map(|_| spelling.stack_strip(1)).collect()).collect();
-        spelling.count(from, to, 1, |spelling, index| {
-            let own_key = spelling.emitter.ins().iadd(key, index);
-            let bytes = spelling.emitter.bytes(index);
-            let place = spelling.emitter.ins().iadd(row, bytes);
-            let mut at = at(own_key, false, place);
-            for (run, slots) in functions.iter().zip(&slots) {
-                for (argument, slot) in run.arguments.iter().zip(slots) {
-                    let value = spelling.number(argument, &at);
-                    spelling.emitter.store(value, *slot, 0);
-                }
-                let mut arguments = slots.clone();
-                arguments.push(spelling.emitter.size(1));
-                spelling.tile(run.tile, &arguments);
-                at.held.push((run.whole.clone(), slots[0]));
-            }
-            let score = spelling.number(&attention.score, &at);
-            let lowest = spelling.emitter.ins().f32const(LOWEST);
-            let score = spelling.choose(&attention.domain, score, lowest, &at);
-            spelling.emitter.store(score, place, 0);
-        });
     }
 
     /// The mix divided by the sum of weights, or zero where nothing was seen.
@@ -461,6 +348,23 @@ fn store_at(spelling: &mut Spelling, value: Value, address: Value, index: Value)
     let bytes = spelling.emitter.bytes(index);
     let place = spelling.emitter.ins().iadd(address, bytes);
     spelling.emitter.store(value, place, 0);
+}
+
+/// Puts a number at all places from one to another.
+pub(super) fn fill(spelling: &mut Spelling, address: Value, (from, to): (Value, Value), number: f32) {
+    let pointer = spelling.emitter.pointer;
+    let count = spelling.emitter.ins().isub(to, from);
+    let mask = spelling.emitter.ins().iconst(pointer, !3);
+    let fours = spelling.emitter.ins().band(count, mask);
+    let rest = spelling.emitter.ins().iadd(from, fours);
+    spelling.count(from, rest, 4, |spelling, index| {
+        let four = spelling.emitter.splat(number);
+        store_at(spelling, four, address, index);
+    });
+    spelling.count(rest, to, 1, |spelling, index| {
+        let one = spelling.emitter.ins().f32const(number);
+        store_at(spelling, one, address, index);
+    });
 }
 
 /// Visits so many numbers, four at a time and the rest one by one.

@@ -28,9 +28,11 @@ pub const SHARED: usize = 8;
 pub const FIRST_TABLE: usize = 9;
 
 /// Rows of queries that an attention packs a block of keys for.
-pub const QUERY_BLOCK: usize = 256;
+pub const QUERY_BLOCK: usize = 512;
 /// How many of them it scores at once: their scores stay in the nearest cache, with the packed keys and values.
 pub(super) const QUERIES_AT_ONCE: usize = 64;
+/// How many where they see different keys of a block.
+pub(super) const QUERIES_ON_AN_EDGE: usize = 16;
 /// Numbers from one row of scores to the next: the keys, and room, so that rows do not fall on one another in the cache.
 pub(super) const SCORE_ROW: usize = 80;
 /// The widest panel of any product tile.

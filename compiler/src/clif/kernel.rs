@@ -206,6 +206,22 @@ impl Spelling<'_, '_> {
         carried[1..].to_vec()
     }
 
+    /// `for index in from..to`, in steps that each turn chooses.
+    pub fn count_in_parts(&mut self, from: Value, to: Value, body: impl FnOnce(&mut Self, Value) -> Value) {
+        let type_ = self.emitter.cursor.func.dfg.value_type(from);
+        let (head, inside, after) = (self.emitter.block(&[type_]), self.emitter.block(&[]), self.emitter.block(&[]));
+        self.emitter.ins().jump(head, &super::emitter::arguments(&[from]));
+        self.emitter.enter(head);
+        let index = self.emitter.parameters(head)[0];
+        let more = self.emitter.compare(IntCC::SignedLessThan, index, to);
+        self.emitter.ins().brif(more, inside, &[], after, &[]);
+        self.emitter.enter(inside);
+        let step = body(self, index);
+        let next = self.emitter.ins().iadd(index, step);
+        self.emitter.ins().jump(head, &super::emitter::arguments(&[next]));
+        self.emitter.enter(after);
+    }
+
     /// The lesser of two sizes.
     pub fn least(&mut self, one: Value, two: Value) -> Value {
         self.emitter.ins().smin(one, two)

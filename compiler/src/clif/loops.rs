@@ -10,7 +10,6 @@ use super::numbers::At;
 use crate::kernel::{Access, Bound, Loop, Range, Scalar};
 use crate::term::{Binary, Reduction, Unary};
 use crate::tile::Tile;
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::F32X4;
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 
@@ -423,10 +422,5 @@ impl Spelling<'_, '_> {
             vec![spelling.combine(stage, Reduction::Sum, &inner, carried[0])]
         })[0];
         (four, one)
-    }
-
-    /// Whether one value is less than another, as a condition.
-    pub fn is_less(&mut self, one: Value, two: Value) -> Value {
-        self.emitter.compare(IntCC::SignedLessThan, one, two)
     }
 }

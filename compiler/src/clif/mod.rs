@@ -6,6 +6,7 @@ mod emitter;
 mod kernel;
 mod loops;
 mod numbers;
+mod scores;
 mod share;
 pub mod tiles;
 

@@ -5,7 +5,7 @@ use crate::kernel::{Access, Comparison, Offset, Place, Row, Scalar, Space, Table
 use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Unary};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{F32, F32X4, I32X4};
+use cranelift_codegen::ir::types::{F32, F32X4};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 /// What a scalar is computed at.
@@ -319,23 +319,5 @@ impl Spelling<'_, '_> {
             add(self, fixed, 1);
         }
         sum
-    }
-
-    /// A place in every lane, of 32 bits.
-    pub fn places(&mut self, place: Value) -> Value {
-        let place = self.emitter.ins().ireduce(cranelift_codegen::ir::types::I32, place);
-        self.emitter.ins().splat(I32X4, place)
-    }
-
-    /// A mask of lanes that lie in `low..high`, which are [`places`](Self::places), where the first lane stands at `index`.
-    pub fn lanes_inside(&mut self, index: Value, [low, high]: [Value; 2]) -> Value {
-        let index = self.places(index);
-        let steps: Vec<u8> = [0i32, 1, 2, 3].iter().flat_map(|step| step.to_le_bytes()).collect();
-        let steps = self.emitter.cursor.func.dfg.constants.insert(steps.into());
-        let steps = self.emitter.ins().vconst(I32X4, steps);
-        let index = self.emitter.ins().iadd(index, steps);
-        let above = self.emitter.ins().icmp(IntCC::SignedGreaterThanOrEqual, index, low);
-        let below = self.emitter.ins().icmp(IntCC::SignedLessThan, index, high);
-        self.emitter.ins().band(above, below)
     }
 }

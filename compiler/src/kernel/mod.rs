@@ -322,8 +322,10 @@ pub struct Attention {
     pub width: usize,
     /// How far apart they lie.
     pub value_step: usize,
-    /// The score: indices are the heads, then `j`; [`Scalar::Dot`] is the product of query and key.
+    /// The score before it is scaled: indices are the heads, then `j`; [`Scalar::Dot`] is the product of query and key.
     pub score: Scalar,
+    /// What all scores are multiplied by; more than zero, so that the largest is the largest either way.
+    pub scale: f32,
     /// The positions `j` that a row sees.
     pub keys: Range,
     /// Which of them it sees, where a range does not say it.
@@ -349,6 +351,14 @@ impl Attention {
     /// Numbers in a query and key.
     pub fn numbers(&self) -> usize {
         self.depth.iter().map(|axis| axis.size).product()
+    }
+
+    /// What the softmax is taken of.
+    pub fn scaled_score(&self) -> Scalar {
+        match self.scale {
+            1.0 => self.score.clone(),
+            scale => Scalar::Binary(Binary::Multiply, Box::new(self.score.clone()), Box::new(Scalar::Number(scale))),
+        }
     }
 }
 

@@ -239,7 +239,12 @@ impl Printer<'_> {
         };
         let (of_query, of_key) = (axes(|axis| axis.query_step), axes(|axis| axis.key_step));
         let _ = writeln!(text, "{:depth$}  dot = {query}[{of_query}] . {key}[{of_key}]", "");
-        let _ = writeln!(text, "{:depth$}  weight = softmax({}{domain})", "", self.scalar(&attention.score, &names));
+        let _ = writeln!(
+            text,
+            "{:depth$}  weight = softmax({}{domain})",
+            "",
+            self.scalar(&attention.scaled_score(), &names)
+        );
         let _ =
             writeln!(text, "{:depth$}  mix += weight * {value}[{}]", "", along(attention.value_step, attention.width));
         let target = self.access(&attention.target, &names);

@@ -107,8 +107,9 @@ impl Spelling<'_> {
                 if let Some(condition) = self.all_hold(&attention.domain, &inside) {
                     text.line(format!("seen = {};", condition.text));
                 }
-                let score = self.number(&attention.score, &inside);
-                if attention.score != Scalar::Dot || !attention.domain.is_empty() {
+                let scaled = attention.scaled_score();
+                let score = self.number(&scaled, &inside);
+                if scaled != Scalar::Dot || !attention.domain.is_empty() {
                     text.line(format!("score = select({LOWEST}, {}, seen);", score.text));
                 } else {
                     text.line("score = dot;");

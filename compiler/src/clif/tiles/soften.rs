@@ -1,8 +1,8 @@
 //! The emitted tile that makes an attention's scores weights: a block of a row's scores, four at a time.
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::types::{F32, F32X4};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::types::{F32, F32X4, I32};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::functions::weight;
 use crate::clif::emitter::Emitter;
@@ -13,14 +13,17 @@ const VECTOR: usize = 16;
 
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[rows, scores, row, highest, total, mix, width] = arguments else { panic!("it has seven arguments") };
+    let &[rows, scores, row, highest, total, mix, width, scale] = arguments else { panic!("it has eight arguments") };
+    let scale = emitter.ins().ireduce(I32, scale);
+    let scale = emitter.ins().bitcast(F32, MemFlagsData::new(), scale);
+    let scale = emitter.ins().splat(F32X4, scale);
     let (row, width) = (emitter.bytes(row), emitter.bytes(width));
     emitter.repeat(
         &[rows, scores, highest, total, mix],
         |emitter, carried| emitter.compare_size(IntCC::NotEqual, carried[0], 0),
         |emitter, carried| {
             let [left, scores, highest, total, mix] = carried[..] else { unreachable!("five are carried") };
-            of_row(emitter, scores, [highest, total, mix], width);
+            of_row(emitter, scores, [highest, total, mix], width, scale);
             let one = emitter.size(1);
             vec![
                 emitter.ins().isub(left, one),
@@ -33,7 +36,7 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     );
 }
 
-fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3], width: Value) {
+fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3], width: Value, scale: Value) {
     // The largest score of the block, and so far.
     let lowest = emitter.splat(f32::MIN);
     let end = emitter.size(4 * KEY_BLOCK);
@@ -66,6 +69,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
             let place = emitter.ins().iadd(scores, carried[0]);
             let score = emitter.load(F32X4, place, 0);
             let difference = emitter.ins().fsub(score, references);
+            let difference = emitter.ins().fmul(difference, scale);
             let weight = weight(emitter, difference);
             emitter.store(weight, place, 0);
             vec![emitter.add_size(carried[0], VECTOR), emitter.ins().fadd(carried[1], weight)]
@@ -74,6 +78,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
     let sum = emitter.sum_of_lanes(sum);
     let rescale = emitter.ins().fsub(before, reference);
     let rescale = emitter.ins().splat(F32X4, rescale);
+    let rescale = emitter.ins().fmul(rescale, scale);
     let rescales = weight(emitter, rescale);
     let rescale = emitter.ins().extractlane(rescales, 0);
     let so_far = emitter.load(F32, total, 0);

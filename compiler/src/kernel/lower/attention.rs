@@ -1,10 +1,10 @@
 //! Attention: its indices, and where queries, keys and values lie.
 
 use super::super::index::{Indices, whole_range};
-use super::super::{Attention, Depth, Row};
+use super::super::{Attention, Depth, Row, Scalar};
 use super::{Lowering, Making, cut_one};
 use crate::fuse::AttentionParts;
-use crate::term::{IndexId, Term, ValueId};
+use crate::term::{Binary, IndexId, Term, ValueId};
 
 impl Lowering<'_> {
     pub(super) fn attention(&mut self, making: &mut Making, id: ValueId, parts: &AttentionParts) -> Attention {
@@ -75,6 +75,7 @@ impl Lowering<'_> {
             let score = context.scalar(&score);
             (score, domain.iter().map(|condition| context.comparison(condition)).collect())
         });
+        let (score, scale) = without_scale(score);
         let layout = self.layout(making, id, true);
         let mut target = self.target_access(id, &layout, &mix_indices);
         target.rows = vec![Row::Here];
@@ -91,11 +92,26 @@ impl Lowering<'_> {
             width,
             value_step,
             score,
+            scale,
             keys,
             domain,
             target,
             target_step,
         }
+    }
+}
+
+/// A score as one that is multiplied by a number, which then costs nothing where differences of scores become weights: they
+/// are multiplied there. A factor so small or large that a key which is not seen would be seen, or scores that are seen would not,
+/// stays where it is.
+fn without_scale(score: Scalar) -> (Scalar, f32) {
+    match score {
+        Scalar::Binary(Binary::Multiply, inner, factor) | Scalar::Binary(Binary::Multiply, factor, inner) if matches!(*factor, Scalar::Number(number) if (1e-6..=1e6).contains(&number)) =>
+        {
+            let Scalar::Number(scale) = *factor else { unreachable!("it was one") };
+            (*inner, scale)
+        }
+        score => (score, 1.0),
     }
 }
 

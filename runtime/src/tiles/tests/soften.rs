@@ -5,7 +5,7 @@ use seqwright_compiler::kernel::KEY_BLOCK;
 use seqwright_compiler::tile::Tile;
 use std::mem::transmute;
 
-type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize);
+type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize, usize);
 
 /// Numbers from one row of scores to the next.
 const ROW: usize = KEY_BLOCK + 3;
@@ -20,7 +20,7 @@ struct State {
     mix: Vec<f32>,
 }
 
-fn soften(callable: &Callable, state: &mut State, width: usize) {
+fn soften(callable: &Callable, state: &mut State, width: usize, scale: f32) {
     let rows = state.highest.len();
     assert!(state.scores.len() == rows * ROW && state.total.len() == rows && state.mix.len() == rows * width);
     // SAFETY: the tile's version is for this processor, and all is as large as it needs.
@@ -28,7 +28,7 @@ fn soften(callable: &Callable, state: &mut State, width: usize) {
         let tile: SoftenTile = transmute(callable.address(Tile::Soften));
         let [scores, highest, total, mix] = [&mut state.scores, &mut state.highest, &mut state.total, &mut state.mix]
             .map(|numbers| numbers.as_mut_ptr());
-        tile(rows, scores, ROW, highest, total, mix, width);
+        tile(rows, scores, ROW, highest, total, mix, width, scale.to_bits() as usize);
     }
 }
 
@@ -40,7 +40,7 @@ fn is_near(got: f32, wanted: f64) -> bool {
 fn scores_become_weights_of_the_largest_so_far() {
     with_every_choice(|callable| {
         let mut random = Random(7);
-        for (rows, width) in [(1, 1), (3, 64), (5, 37), (2, 0)] {
+        for (rows, width, scale) in [(1, 1, 1.0), (3, 64, 0.125), (5, 37, 0.3), (2, 0, 3.0)] {
             let mut state = State {
                 scores: vec![0.0; rows * ROW],
                 highest: vec![f32::MIN; rows],
@@ -53,12 +53,12 @@ fn scores_become_weights_of_the_largest_so_far() {
                     *score = if place % ROW < seen { 9.0 * random.number() } else { f32::MIN };
                 }
                 let before = (state.scores.clone(), state.highest.clone(), state.total.clone(), state.mix.clone());
-                soften(callable, &mut state, width);
+                soften(callable, &mut state, width, scale);
                 for row in 0..rows {
                     let scores = &before.0[row * ROW..row * ROW + KEY_BLOCK];
                     let highest = scores.iter().copied().fold(before.1[row], f32::max);
                     assert_eq!(state.highest[row], highest, "{}", callable.name());
-                    let exp = |score: f32| (f64::from(score) - f64::from(highest)).exp();
+                    let exp = |score: f32| (f64::from(scale) * f64::from(score - highest)).exp();
                     let sum: f64 = scores.iter().map(|score| exp(*score)).sum();
                     let rescale = exp(before.1[row]);
                     let total = f64::from(before.2[row]) * rescale + sum;
@@ -80,7 +80,7 @@ fn where_nothing_was_seen_yet_all_weights_are_zero() {
     with_every_choice(|callable| {
         let mut state =
             State { scores: vec![f32::MIN; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![0.0; 8] };
-        soften(callable, &mut state, 8);
+        soften(callable, &mut state, 8, 0.001);
         assert_eq!((state.highest[0], state.total[0]), (f32::MIN, 0.0), "{}", callable.name());
         assert!(state.scores[..KEY_BLOCK].iter().chain(&state.mix).all(|number| *number == 0.0), "{}", callable.name());
     });
@@ -91,7 +91,7 @@ fn what_is_not_a_number_stays_so() {
     with_every_choice(|callable| {
         let mut state = State { scores: vec![0.5; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![] };
         state.scores[17] = f32::NAN;
-        soften(callable, &mut state, 0);
+        soften(callable, &mut state, 0, 1.0);
         assert!(state.total[0].is_nan() && state.scores[17].is_nan(), "{}", callable.name());
     });
 }

@@ -16,6 +16,7 @@ macro_rules! soften_tile {
         /// The processor must have the instructions. `scores` must be writable for `rows` blocks, `row` numbers apart,
         /// `highest` and `total` for `rows` numbers, and `mix` for `rows` of `width` numbers.
         #[target_feature(enable = $features)]
+        #[allow(clippy::too_many_arguments)]
         pub unsafe extern "C" fn soften(
             rows: usize,
             scores: *mut f32,
@@ -24,16 +25,26 @@ macro_rules! soften_tile {
             total: *mut f32,
             mix: *mut f32,
             width: usize,
+            scale: usize,
         ) {
+            let scale = splat(f32::from_bits(scale as u32));
             for first in (0..rows).step_by(LANES) {
                 let count = LANES.min(rows - first);
                 // SAFETY: these are `count` of the rows.
                 unsafe {
                     let scores = scores.add(first * row);
-                    let (highest, total) = (highest.add(first), total.add(first));
-                    some_rows(count, scores, row, highest, total, mix.add(first * width), width);
+                    let kept =
+                        Kept { highest: highest.add(first), total: total.add(first), mix: mix.add(first * width) };
+                    some_rows(count, scores, row, kept, width, scale);
                 }
             }
+        }
+
+        /// What is kept of rows from one block of scores to the next.
+        struct Kept {
+            highest: *mut f32,
+            total: *mut f32,
+            mix: *mut f32,
         }
 
         /// The same for as many rows as a vector has numbers at most, so that what is one number of each row is one vector.
@@ -47,10 +58,9 @@ macro_rules! soften_tile {
             rows: usize,
             scores: *mut f32,
             row: usize,
-            highest: *mut f32,
-            total: *mut f32,
-            mix: *mut f32,
+            Kept { highest, total, mix }: Kept,
             width: usize,
+            scale: Floats,
         ) {
             let mut largest = [f32::MIN; LANES];
             for (number, most) in largest.iter_mut().enumerate().take(rows) {
@@ -75,7 +85,10 @@ macro_rules! soften_tile {
                     .filter(|reference| **reference == f32::MIN)
                     .for_each(|reference| *reference = 0.0);
                 let mut rescales = [0.0; LANES];
-                store(rescales.as_mut_ptr(), weight_lanes(subtract(before, load(references.as_ptr()))));
+                store(
+                    rescales.as_mut_ptr(),
+                    weight_lanes(multiply(subtract(before, load(references.as_ptr())), scale)),
+                );
 
                 let mut sums = [0.0; LANES];
                 for number in 0..rows {
@@ -83,7 +96,8 @@ macro_rules! soften_tile {
                     let reference = splat(references[number]);
                     let mut sum = splat(0.0);
                     for place in 0..VECTORS {
-                        let weight = weight_lanes(subtract(load(block.add(place * LANES)), reference));
+                        let difference = subtract(load(block.add(place * LANES)), reference);
+                        let weight = weight_lanes(multiply(difference, scale));
                         sum = add(sum, weight);
                         store(block.add(place * LANES), weight);
                     }
