@@ -56,6 +56,12 @@ impl Refusal {
                 format!("it reads `{path}` at a later position"),
                 "a model that runs backward needs its whole sequence; `seqc run` without `--stream` gives it",
             ),
+            // A part of the equation itself, which has no other name.
+            Why::Whole(read) if shown(*read) == path => (
+                format!("no step program: `{path}` takes the whole sequence at each position"),
+                format!("it reads all positions of {axis}"),
+                "a value of the whole sequence can be a result, but no position can depend on it",
+            ),
             Why::Whole(read) => (
                 format!("no step program: `{path}` depends on `{}`, which takes the whole sequence", shown(*read)),
                 format!("it reads `{}` at every position of {axis}", shown(*read)),
