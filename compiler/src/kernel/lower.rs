@@ -144,6 +144,12 @@ impl Making {
         self.scratch.push(Scratch { name: name.to_string(), row });
         self.scratch.len() - 1
     }
+
+    /// One more stage, four neighbours at once where that can be.
+    fn push_loop(&mut self, mut stage: Loop) {
+        stage.lanes = lanes(&stage, self);
+        self.stages.push(Stage::Loop(Box::new(stage)));
+    }
 }
 
 impl Lowering<'_> {
@@ -397,10 +403,8 @@ impl Lowering<'_> {
             let recurrence = self.recurrence(making, id, &indices, &ranges);
             let name = self.graph.value(id).path.clone();
             let target = target.clone();
-            let mut stage =
-                Loop { name, ranges, results, reduction, domain, body, target, lanes: None, slice, recurrence };
-            stage.lanes = lanes(&stage, making);
-            making.stages.push(Stage::Loop(Box::new(stage)));
+            let lanes = None;
+            making.push_loop(Loop { name, ranges, results, reduction, domain, body, target, lanes, slice, recurrence });
         }
     }
 

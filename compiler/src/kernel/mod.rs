@@ -258,6 +258,15 @@ pub struct Loop {
     pub recurrence: Option<Box<AffineParts>>,
 }
 
+impl Loop {
+    /// One number for each place of the ranges, and nothing else chosen yet.
+    pub fn pointwise(name: String, ranges: Vec<Range>, body: Scalar, target: Access) -> Loop {
+        let (results, domain) = (ranges.len(), Vec::new());
+        let (reduction, lanes, slice, recurrence) = (None, None, None, None);
+        Loop { name, ranges, results, reduction, domain, body, target, lanes, slice, recurrence }
+    }
+}
+
 /// `factor * before + addend`: a recurrence that is affine in its state, element by element. Several of its steps together are
 /// one such step again, so that positions need not be walked one after the other.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use super::super::index::{Indices, Layout, dense, features, whole_range};
 use super::super::{
     Access, Buffer, BufferId, Loop, Offset, PackedPart, Place, Product, Range, Role, Row, Scalar, Space, Stage,
 };
-use super::{Lowering, Making, lanes};
+use super::{Lowering, Making};
 use crate::fuse::ProductParts;
 use crate::term::{IndexId, Subscript, Term, ValueId};
 
@@ -101,21 +101,7 @@ impl Lowering<'_> {
         target.rows = row.map(|_| Row::Here).into_iter().collect();
         let name = self.graph.value(id).path.clone();
         let body = Scalar::Read(Box::new(source));
-        let results = ranges.len();
-        let mut stage = Loop {
-            name,
-            ranges,
-            results,
-            reduction: None,
-            domain: Vec::new(),
-            body,
-            target,
-            lanes: None,
-            slice: None,
-            recurrence: None,
-        };
-        stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(Box::new(stage)));
+        making.push_loop(Loop::pointwise(name, ranges, body, target));
     }
 
     /// A product's left operand: where it lies, if its vectors lie there one after the other, or gathered.
@@ -159,21 +145,7 @@ impl Lowering<'_> {
             ..Offset::default()
         };
         let target = Access { place, rows: Vec::new(), offset, outside: None };
-        let results = ranges.len();
-        let mut stage = Loop {
-            name,
-            ranges,
-            results,
-            reduction: None,
-            domain: Vec::new(),
-            body,
-            target,
-            lanes: None,
-            slice: None,
-            recurrence: None,
-        };
-        stage.lanes = lanes(&stage, making);
-        making.stages.push(Stage::Loop(Box::new(stage)));
+        making.push_loop(Loop::pointwise(name, ranges, body, target));
         place
     }
 
