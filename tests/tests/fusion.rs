@@ -2,7 +2,8 @@
 //! nothing here; a kernel too many does.
 
 use seqwright::session::{Request, Stages, check, lower};
-use seqwright_compiler::kernel::{Body, Stage, Steps};
+use seqwright_compiler::kernel::{Body, Call, Scalar, Stage, Steps};
+use seqwright_compiler::term::Unary;
 use seqwright_tests::goldens::{case, shown};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +65,30 @@ fn attention_never_stores_the_scores() {
         |buffer| matches!(&buffer.space, seqwright_compiler::kernel::Space::Tracks(tracks) if tracks.len() == 2),
     );
     assert_eq!(pairs.count(), 0, "a buffer over pairs of positions");
+}
+
+/// The cosines and sines of rotary positions vary with position and pair alone: they are computed once, not for each head of
+/// queries and of keys, nor in each layer.
+#[test]
+fn angles_have_their_cosines_once_for_all_heads_and_layers() {
+    let stages = fixture("rotary.seq", &[]);
+    let functions = |operation: Unary| -> usize {
+        let of_call = |call: &Call| {
+            let body = &stages.program.kernels[call.kernel].body;
+            let (Body::Rows { stages, .. } | Body::Scan { stages, .. }) = body else { return 0 };
+            let mut found = 0;
+            for stage in stages {
+                if let Stage::Loop(stage) = stage {
+                    stage.body.walk(&mut |scalar| {
+                        found += usize::from(matches!(scalar, Scalar::Unary(own, _) if *own == operation))
+                    });
+                }
+            }
+            found
+        };
+        stages.program.calls.iter().map(of_call).sum()
+    };
+    assert_eq!((functions(Unary::Cos), functions(Unary::Sin)), (1, 1), "{}", stages.program.print());
 }
 
 #[test]

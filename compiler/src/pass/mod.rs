@@ -2,11 +2,13 @@
 
 mod affine;
 mod alias;
+mod apart;
 mod common_subexpressions;
 mod dead;
 mod ends;
 mod hoist;
 mod inline;
+mod parts;
 mod simplify;
 
 pub(crate) use inline::{has_run_function, rewrite_reads};
@@ -21,12 +23,14 @@ pub struct Pass {
 }
 
 /// Every pass in turn. Simplification comes again after hoisting and inlining, which bring constants together; equal
-/// equations are merged before inlining, which would hide that they are equal. Affine recurrences come to their normal form
+/// equations are merged before inlining, which would hide that they are equal, and after functions of fewer indices are apart,
+/// which are equal in all layers. Affine recurrences come to their normal form
 /// before hoisting, which takes factor and addend out. Ends come after inlining, which would put them back.
-pub const PIPELINE: [Pass; 11] = [
+pub const PIPELINE: [Pass; 12] = [
     Pass { name: "dead code", run: dead::run },
     Pass { name: "simplification", run: simplify::run },
     Pass { name: "aliases", run: alias::run },
+    Pass { name: "functions apart", run: apart::run },
     Pass { name: "common subexpressions", run: common_subexpressions::run },
     Pass { name: "affine recurrences", run: affine::run },
     Pass { name: "hoisting", run: hoist::run },
