@@ -67,5 +67,5 @@ impl Sources {
 }
 
 /// Finds the text of a file that another one uses: given the file that says `use "NAME"` and that name, returns the used
-/// file's own name (as messages show it, and as files are told apart) and its text, or a sentence saying why not.
+/// file's own name (as messages show it, and as files are told apart: the same for one file, whichever way leads to it) and its text, or a sentence saying why not.
 pub type Loader<'a> = dyn Fn(&str, &str) -> Result<(String, String), String> + 'a;

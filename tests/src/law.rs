@@ -28,17 +28,15 @@ pub struct Law {
     pub batch: Batch,
 }
 
-/// Leaves the results that can come chunk by chunk; gives the others.
+/// Leaves the results that can come chunk by chunk, all together: along the axis of the first of them. Gives the others.
 pub fn causal_results(checked: &mut Checked) -> Vec<String> {
     let mut refused = Vec::new();
-    let all = std::mem::take(&mut checked.outputs);
-    for output in all.clone() {
-        checked.outputs = vec![output.clone()];
+    for output in std::mem::take(&mut checked.outputs) {
+        checked.outputs.push(output);
         if lower_chunks(checked).is_err() {
-            refused.push(output.0);
+            refused.extend(checked.outputs.pop().map(|(name, _)| name));
         }
     }
-    checked.outputs = all.into_iter().filter(|(name, _)| !refused.contains(name)).collect();
     refused
 }
 

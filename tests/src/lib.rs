@@ -2,7 +2,7 @@
 //! [`backends`], what runs models; [`agreement`], the comparison with the interpreter; [`tolerance`], how far each operation may be
 //! off; [`models`], random `.seq` texts; [`counting`], operations and addresses one by one; [`published`], models with their published
 //! weights; [`greedy`], continuations token by token; [`law`], what holds of every chunk program; [`gguf`], files to be read;
-//! and [`random`], weights and batches.
+//! [`random`], weights and batches; and [`sequences`], which those are cut into.
 
 pub mod agreement;
 pub mod backends;
@@ -14,5 +14,6 @@ pub mod law;
 pub mod models;
 pub mod published;
 pub mod random;
+pub mod sequences;
 pub mod sources;
 pub mod tolerance;

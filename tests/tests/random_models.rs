@@ -1,13 +1,13 @@
-//! Random models ([`seqwright_tests::models`]) mean the same to machine code and shaders as to the interpreter, and come chunk
-//! by chunk as they come whole.
+//! Random models ([`seqwright_tests::models`]) mean the same to machine code and shaders as to the interpreter, at every stage on
+//! the way there, in a batch and alone; and they come chunk by chunk as they come whole.
 //!
 //! What a failure prints is a model that can be put into `fixtures/programs`: the smallest part of the random one that still
 //! disagrees. `SEQWRIGHT_RANDOM=20000` tries more of them; `SEQWRIGHT_RANDOM=FROM..TO` those of some seeds.
 
-use seqwright::session::{Checked, lower};
+use seqwright::session::{Backend, Checked, lower};
 use seqwright_compiler::kernel::{Body, Stage, Steps};
 use seqwright_compiler::term::Reduction;
-use seqwright_tests::agreement::{checked, disagreement};
+use seqwright_tests::agreement::{batch_disagrees, checked, disagreement, stages_disagree};
 use seqwright_tests::backends::{Tested, gpus, processors};
 use seqwright_tests::law::{Law, causal_results};
 use seqwright_tests::models::{Kind, Model};
@@ -28,6 +28,9 @@ fn lengths(seed: u64) -> &'static [usize] {
 
 /// Every so many models that can run chunk by chunk do.
 const STREAMED: u64 = 15;
+
+/// Every so many models are interpreted at each stage, and sequence by sequence on a backend.
+const APART: u64 = 4;
 
 #[test]
 fn random_models_mean_the_same_to_machine_code() {
@@ -68,8 +71,9 @@ fn random_models_come_chunk_by_chunk() {
         Law { name: text, checked, loaded, batch }.holds(&mut random);
         streamed.fetch_add(1, Ordering::Relaxed);
     });
-    let tried = (seeds.end - seeds.start) / STREAMED;
-    assert!(streamed.into_inner() >= tried / 4, "few of {tried} models can run chunk by chunk");
+    let (tried, streamed) = ((seeds.end - seeds.start) / STREAMED, streamed.into_inner());
+    eprintln!("{streamed} random models of {tried} come chunk by chunk as they come whole");
+    assert!(streamed >= tried / 4, "few of {tried} models can run chunk by chunk");
 }
 
 /// Seeds of the models: so many, or as many as asked for.
@@ -121,7 +125,14 @@ fn random_models(seeds: &Range<u64>, backends: &(dyn Fn(u64) -> Vec<Tested> + Sy
         let backends = backends(seed);
         let found = |model: &Model| {
             let checked = read(&model.text(), file)?;
-            let found = disagreement(&checked, lengths(seed), &mut Random(seed), true, &backends);
+            let mut found = disagreement(&checked, lengths(seed), &mut Random(seed), true, &backends);
+            if seed % APART == 1 {
+                let lengths = [3, 1, 34, 7];
+                found = found.or_else(|| stages_disagree(&checked, &lengths, &mut Random(seed)));
+                // Bit for bit is the law of machine code.
+                let tested = backends.iter().find(|tested| matches!(tested.backend, Backend::Cpu(..)));
+                found = found.or_else(|| batch_disagrees(&checked, &lengths, &mut Random(seed), tested?));
+            }
             found.map_or(Ok(checked), Err)
         };
         match found(&model) {
@@ -141,7 +152,11 @@ fn random_models(seeds: &Range<u64>, backends: &(dyn Fn(u64) -> Vec<Tested> + Sy
     });
     let wrong = wrong.into_inner().expect("no thread panicked");
     let texts: Vec<String> = wrong.iter().map(|(seed, text)| format!("seed {seed}, {text}")).collect();
-    assert!(wrong.is_empty(), "{} of {} models:\n{}", wrong.len(), seeds.end - seeds.start, texts.join("\n"));
+    let (tried, names) = (seeds.end - seeds.start, backends(seeds.start));
+    assert!(wrong.is_empty(), "{} of {tried} models:\n{}", wrong.len(), texts.join("\n"));
+    let of =
+        if names.iter().all(|tested| matches!(tested.backend, Backend::Cpu(..))) { "machine code" } else { "shaders" };
+    eprintln!("{tried} random models mean the same to {of} as to the interpreter");
     seen.into_inner().expect("no thread panicked")
 }
 

@@ -3,7 +3,7 @@
 use super::expression::renumber;
 use super::index::Draft;
 use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
-use super::{Checked, Checker, ItemKind, MOST_VALUES};
+use super::{Checked, Checker, ItemKind};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
@@ -19,19 +19,7 @@ impl Checker<'_> {
         }
         let mut failed = false;
         for statement in statements {
-            if self.model.values.len() > MOST_VALUES {
-                if self.diagnostics.iter().any(|known| known.code == Code::TooLarge) {
-                    return Err(super::Failed);
-                }
-                return Err(self.report(
-                    Diagnostic::new(
-                        Code::TooLarge,
-                        first_span(statement),
-                        format!("the model has more than {MOST_VALUES} values"),
-                    )
-                    .help("a repeat counts too far, or definitions multiply"),
-                ));
-            }
+            self.step(first_span(statement))?;
             failed |= self.statement(scope, statement).is_err();
         }
         if failed { Err(super::Failed) } else { Ok(()) }
@@ -288,6 +276,10 @@ impl Checker<'_> {
         let (carried, path) = (scope.carried.replace(outer.clone()), scope.path.clone());
         let mut result = Ok(());
         for iteration in first..end {
+            if self.step(from.span.to(to.span)).is_err() {
+                result = Err(super::Failed);
+                break;
+            }
             scope.path = super::scope::join(&super::scope::join(&path, &counter.text), &iteration.to_string());
             let size = SizeValue { value: iteration as f64, axis: counter.text.clone() };
             scope.bind(&counter.text, Binding::Size(size), counter.span);

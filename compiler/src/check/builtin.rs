@@ -15,6 +15,9 @@ const BUILTIN: [&str; 16] = [
     "softmax", "pi", "last",
 ];
 
+/// Functions inside functions deeper than this are refused.
+const DEEPEST_FUNCTION: usize = 32;
+
 /// The names of everything that can be called without being defined.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     BUILTIN.into_iter().chain(Unary::ALL.into_iter().map(Unary::name).filter(|name| *name != "-"))
@@ -121,9 +124,11 @@ impl Checker<'_> {
                 .also(function.name.span, "defined here"),
             ));
         }
-        if draft.locals.len() > 32 {
+        let item = (file, ItemKind::Function(place));
+        if self.open.contains(&item) || draft.locals.len() > DEEPEST_FUNCTION {
+            let how = if self.open.contains(&item) { "uses itself" } else { "stands too deep in other functions" };
             return Err(self.report(
-                Diagnostic::new(Code::Circular, call.name.span, format!("`{}` uses itself", function.name.text))
+                Diagnostic::new(Code::Circular, call.name.span, format!("`{}` {how}", function.name.text))
                     .help("a function is put in where it is called, and can't call itself"),
             ));
         }
@@ -138,8 +143,10 @@ impl Checker<'_> {
             locals.insert(parameter.text.clone(), value);
         }
         draft.locals.push(locals);
+        self.open.push(item);
         let inner = Scope { times: scope.times.clone(), ..Scope::new(file, scope.path.clone(), scope.backward) };
         let result = self.expression(&inner, draft, &function.body);
+        self.open.pop();
         draft.locals.pop();
         Ok(Typed { span, ..result? })
     }

@@ -48,6 +48,7 @@ impl Checker<'_> {
     /// One expression.
     pub fn expression(&mut self, scope: &Scope, draft: &mut Draft, expression: &Expression) -> Checked<Typed> {
         let span = expression.span;
+        self.step(span)?;
         match &expression.kind {
             ExpressionKind::Number(value) => Ok(number(*value, span)),
             ExpressionKind::Path(path) => self.path(scope, draft, path, span),

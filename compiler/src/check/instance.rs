@@ -2,7 +2,7 @@
 
 use super::index::Draft;
 use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
-use super::{Checked, Checker, DEEPEST_INSTANCE};
+use super::{Checked, Checker, DEEPEST_INSTANCE, ItemKind};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Value, ValueKind};
 use crate::source::Span;
@@ -239,14 +239,13 @@ impl Checker<'_> {
         span: Span,
     ) -> Checked<Rc<Instance>> {
         let definition = self.program.definition(file, place).clone();
-        if self.depth >= DEEPEST_INSTANCE {
+        let item = (file, ItemKind::Definition(place));
+        let inside_itself = self.open.contains(&item);
+        if inside_itself || self.depth >= DEEPEST_INSTANCE {
+            let how = if inside_itself { "is used inside itself" } else { "stands too deep in other definitions" };
             return Err(self.report(
-                Diagnostic::new(
-                    Code::Circular,
-                    call.name.span,
-                    format!("`{}` is used inside itself", definition.name.text),
-                )
-                .help("a definition can't contain itself; `repeat` stacks layers"),
+                Diagnostic::new(Code::Circular, call.name.span, format!("`{}` {how}", definition.name.text))
+                    .help("a definition can't contain itself; `repeat` stacks layers"),
             ));
         }
         if call.arguments.len() != definition.parameters.len() {
@@ -291,7 +290,9 @@ impl Checker<'_> {
         let weights = self.weights.len();
         self.depth += 1;
         self.calls.push(span);
+        self.open.push(item);
         let done = self.body(&mut inner, &definition);
+        self.open.pop();
         self.calls.pop();
         self.depth -= 1;
         let instance = done?;

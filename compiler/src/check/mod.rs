@@ -33,7 +33,10 @@ use program::{ItemKind, Program};
 use std::collections::{BTreeMap, HashMap};
 
 /// More values than this are refused: a repeat with an absurd count, or definitions that multiply.
-const MOST_VALUES: usize = 200_000;
+const MOST_VALUES: usize = 50_000;
+/// A check looks at no more statements and expressions than this, each time that it writes them out: definitions and functions
+/// that use another one twice, which uses a third one twice, multiply without making many values.
+const MOST_STEPS: usize = 1_000_000;
 /// A value has no more time axes than this: one for each position, or one for each pair of positions.
 const MOST_TIMES: usize = 2;
 /// A value with more numbers at a position than this is refused: no machine holds it, and addresses stay whole numbers.
@@ -65,6 +68,10 @@ struct Checker<'p> {
     missing: Missing,
     invented: usize,
     depth: usize,
+    /// Statements and expressions so far.
+    steps: usize,
+    /// The definitions and functions that are being put into the model, outermost first.
+    open: Vec<(usize, ItemKind)>,
     /// Where the definitions that are being put into the model are used, outermost first.
     calls: Vec<Span>,
     /// States that no equation has given a value yet, and where they were declared.
@@ -76,6 +83,29 @@ struct Checker<'p> {
 }
 
 impl Checker<'_> {
+    /// Counts a statement or expression, and refuses those beyond what any model needs.
+    fn step(&mut self, span: Span) -> Checked<()> {
+        self.steps += 1;
+        if self.steps <= MOST_STEPS && self.model.values.len() <= MOST_VALUES {
+            return Ok(());
+        }
+        // What is too large is told once, wherever it shows.
+        if self.steps > MOST_STEPS + 1 || self.diagnostics.iter().any(|known| known.code == Code::TooLarge) {
+            return Err(Failed);
+        }
+        let (message, help) = if self.model.values.len() > MOST_VALUES {
+            let message = format!("the model has more than {MOST_VALUES} values");
+            (message, "a repeat counts too far, or definitions multiply")
+        } else {
+            let message = format!("the model takes more than {MOST_STEPS} steps to write out");
+            (
+                message,
+                "a repeat counts too far, or definitions or functions multiply: each uses another one several times",
+            )
+        };
+        Err(self.report(Diagnostic::new(Code::TooLarge, span, message).help(help)))
+    }
+
     fn report(&mut self, mut diagnostic: Diagnostic) -> Failed {
         // A mistake that shows inside a definition of another file is as likely one of its use here.
         let file = diagnostic.primary.span.file;
@@ -111,6 +141,8 @@ pub fn check(
         missing,
         invented: 0,
         depth: 0,
+        steps: 0,
+        open: Vec::new(),
         calls: Vec::new(),
         pending: BTreeMap::new(),
         weights: HashMap::new(),
@@ -130,6 +162,7 @@ pub fn check(
 pub fn check_all(program: &Program) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
     let file = &program.files[program.root];
+    let mut steps = 0;
     for place in 0..file.tree.definitions.len() {
         let mut checker = Checker {
             program,
@@ -138,6 +171,8 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
             missing: Missing::Invent,
             invented: 0,
             depth: 0,
+            steps,
+            open: Vec::new(),
             calls: Vec::new(),
             pending: BTreeMap::new(),
             weights: HashMap::new(),
@@ -147,6 +182,8 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
         if done.is_ok() && checker.diagnostics.is_empty() {
             checker.diagnostics = whole_model(&checker.model);
         }
+        // One budget for all of them: where it is spent, the first that it was spent on is told.
+        steps = checker.steps;
         for diagnostic in checker.diagnostics {
             if !diagnostics.contains(&diagnostic) {
                 diagnostics.push(diagnostic);

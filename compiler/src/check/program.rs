@@ -84,6 +84,9 @@ pub fn read(sources: &mut Sources, loader: &Loader, name: &str, text: &str) -> (
     (Program { files, root }, diagnostics)
 }
 
+/// More files than this are refused: each one that is used is read inside the one that uses it.
+const MOST_FILES: usize = 256;
+
 struct Reader<'a> {
     sources: &'a mut Sources,
     loader: &'a Loader<'a>,
@@ -107,7 +110,9 @@ impl Reader<'_> {
         let uses = tree.uses.clone();
         self.files.push(ProgramFile { id, tree, names: own });
         for item in uses {
-            let found = if item.is_path {
+            let found = if self.files.len() >= MOST_FILES {
+                Err(format!("a program has {MOST_FILES} files at most"))
+            } else if item.is_path {
                 (self.loader)(name, &item.target.text)
             } else {
                 library::file(&item.target.text)

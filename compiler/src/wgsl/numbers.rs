@@ -12,8 +12,8 @@ use crate::term::{Binary, Unary};
 pub(super) struct At {
     /// The names of the loop indices.
     pub indices: Vec<String>,
-    /// A product whose numbers are variables here: its scratch array, the first offset, and how far behind it each lies.
-    pub product: Option<(usize, i64, Vec<i64>)>,
+    /// A product whose numbers are variables here: its scratch array, and the offset and the variable of each.
+    pub product: Option<(usize, Vec<(i64, String)>)>,
     /// Whether every position that is read lies inside the sequence.
     pub certain: bool,
     /// Scalars that variables hold.
@@ -106,12 +106,12 @@ impl Spelling<'_> {
 
     /// A number in memory, or what stands in for it outside the sequence.
     pub fn read(&mut self, access: &Access, at: &At) -> Expression {
-        if let (Place::Scratch(number), Some((product, first, parts))) = (access.place, &at.product)
+        if let (Place::Scratch(number), Some((product, variables))) = (access.place, &at.product)
             && number == *product
         {
-            let part = parts.iter().position(|part| first + part == access.offset.fixed);
-            let part = part.expect("every read of a product is one of its loop's parts");
-            return Expression::atom(if parts.len() == 1 { "product".to_string() } else { format!("product_{part}") });
+            let found = variables.iter().find(|(offset, _)| *offset == access.offset.fixed);
+            let (_, variable) = found.expect("every read of a product is one of its loop's parts");
+            return Expression::atom(variable.clone());
         }
         let (element, inside) = self.element(access, at);
         let Some(inside) = inside.filter(|_| !at.certain) else { return element };

@@ -71,8 +71,10 @@ impl Spelling<'_> {
                 let places = places(stage, product).expect("it was found to need these numbers");
                 self.comment(&mut body, stage);
                 self.held = super::kernel::Held::default();
-                let number = (target, places.fixed, places.parts.clone());
-                let mut at = At { product: Some(number), ..At::default() };
+                // A group may have fewer numbers than the largest bundle, whose variables these are.
+                let offsets = places.parts.iter().map(|part| places.fixed + part);
+                let variables = offsets.zip(numbers(columns.parts)).collect();
+                let mut at = At { product: Some((target, variables)), ..At::default() };
                 for range in &stage.ranges {
                     let name = self.names.free(&range.name, &at.indices);
                     at.indices.push(name);

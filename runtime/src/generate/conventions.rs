@@ -8,7 +8,7 @@
 //! read.
 
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, WeightError, read_json};
+use crate::weights::{Checkpoint, WeightError, read_json, read_regular};
 use seqwright_compiler::table::FileFormat;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,12 +128,13 @@ fn template_of_folder(
 ) -> Result<Option<(String, PathBuf)>, WeightError> {
     let path = folder.join("chat_template.jinja");
     if path.exists() {
-        let length = std::fs::metadata(&path).map_err(|why| WeightError::reading(&path, why))?.len();
-        if length > LONGEST_TEMPLATE {
-            let problem = format!("it has {length} bytes, a chat template has {LONGEST_TEMPLATE} at most");
-            return Err(WeightError::reading(&path, problem));
-        }
-        let text = std::fs::read_to_string(&path).map_err(|why| WeightError::reading(&path, why))?;
+        let bytes = read_regular(&path, LONGEST_TEMPLATE).map_err(|why| WeightError::reading(&path, why))?;
+        let Some(bytes) = bytes else {
+            return Err(WeightError::reading(&path, format!("a chat template has {LONGEST_TEMPLATE} bytes at most")));
+        };
+        let text = String::from_utf8(bytes).map_err(|why| {
+            WeightError::reading(&path, format!("byte {} is not UTF-8 text", why.utf8_error().valid_up_to()))
+        })?;
         return Ok(Some((text, path)));
     }
     for (said, name) in [(&own_file, "chat_template.json"), (about_tokens, "tokenizer_config.json")] {

@@ -1,7 +1,7 @@
 //! Files and parameters to a checked model: what is read, which of its models is meant, and what is asked of it.
 
 use super::Failure;
-use crate::weights::{Checkpoint, config_setting};
+use crate::weights::{Checkpoint, config_setting, read_regular};
 use seqwright_compiler::check::program::Program as Files;
 use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::{Diagnostic, nearest};
@@ -10,7 +10,10 @@ use seqwright_compiler::source::Sources;
 use seqwright_compiler::syntax::tree::Kind;
 use seqwright_compiler::term::ValueId;
 use seqwright_compiler::{syntax, table};
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What a model is compiled with.
@@ -44,34 +47,58 @@ pub struct Checked {
 /// # Errors
 /// A file that can't be read.
 pub fn read(file: &Path) -> Result<(Sources, Files, Vec<Diagnostic>), Failure> {
-    let text = read_text(file).map_err(Failure::Other)?;
+    let root = read_text(file).map_err(Failure::Other)?;
     let mut sources = Sources::default();
+    let left = Cell::new(LARGEST_FILE.saturating_sub(root.len() as u64));
+    // A file may be reached by more paths than there are files (`../models/a.seq` from inside `models`): it is told apart by
+    // where it lies, and shown by the first path that led to it.
+    let shown = RefCell::new(HashMap::from([(place_of(file), file.display().to_string())]));
     let loader = |user: &str, used: &str| {
         let folder = Path::new(user).parent().unwrap_or(Path::new(""));
         let path = folder.join(used);
-        let text = read_text(&path)?;
-        Ok((path.display().to_string(), text))
+        let place = place_of(&path);
+        if let Some(name) = shown.borrow().get(&place) {
+            // It was read already, and what is read once is not looked at again.
+            return Ok((name.clone(), String::new()));
+        }
+        let text = text(&path, read_regular(&path, left.get()))?;
+        left.set(left.get() - text.len() as u64);
+        let name = path.display().to_string();
+        shown.borrow_mut().insert(place, name.clone());
+        Ok((name, text))
     };
-    let (files, diagnostics) = check::program::read(&mut sources, &loader, &file.display().to_string(), &text);
+    let (files, diagnostics) = check::program::read(&mut sources, &loader, &file.display().to_string(), &root);
     Ok((sources, files, diagnostics))
 }
 
-/// The largest .seq file that is read, in bytes.
+/// Where a file lies, whichever path leads to it; the path itself where that can't be told.
+fn place_of(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The largest .seq file that is read, together with those that it uses, in bytes.
 const LARGEST_FILE: u64 = 16 << 20;
 
+/// The text of a file that the user names, which may be a pipe.
 pub(crate) fn read_text(file: &Path) -> Result<String, String> {
+    let read = || {
+        if file.is_dir() {
+            return Err(std::io::Error::other("it is a folder"));
+        }
+        let mut bytes = Vec::new();
+        File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+        Ok((bytes.len() as u64 <= LARGEST_FILE).then_some(bytes))
+    };
+    text(file, read())
+}
+
+/// What was read of a file as text; nothing was where there is too much.
+fn text(file: &Path, read: std::io::Result<Option<Vec<u8>>>) -> Result<String, String> {
     let shown = file.display();
-    let bytes = std::fs::metadata(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
-    if bytes.is_dir() {
-        return Err(format!("cannot read {shown}: it is a folder"));
-    }
-    if bytes.len() > LARGEST_FILE {
-        return Err(format!(
-            "cannot read {shown}: it has {} bytes, a .seq file has {LARGEST_FILE} at most",
-            bytes.len()
-        ));
-    }
-    let bytes = std::fs::read(file).map_err(|why| format!("cannot read {shown}: {why}"))?;
+    let bytes = read.map_err(|why| format!("cannot read {shown}: {why}"))?;
+    let bytes = bytes.ok_or_else(|| {
+        format!("cannot read {shown}: a .seq file, and those it uses together, have {LARGEST_FILE} bytes at most")
+    })?;
     String::from_utf8(bytes)
         .map_err(|why| format!("cannot read {shown}: byte {} is not UTF-8 text", why.utf8_error().valid_up_to()))
 }

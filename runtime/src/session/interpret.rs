@@ -1,10 +1,28 @@
 //! Batches by the float64 interpreter, whose values lie in the order of their axes, not in rows.
 
+use super::Failure;
+use super::compile::floats;
 use crate::batch::Batch;
+use crate::weights::Loaded;
 use seqwright_compiler::graph::{Graph, Sequence, interpret};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::{Axis, ValueId};
 use std::collections::BTreeMap;
+
+/// What a graph means, be it before the passes, after them or fused: its outputs on a batch. Weights and inputs have the numbers
+/// that the graph has for them, which passes change.
+///
+/// # Errors
+/// Weights that are not floats.
+pub fn interpret_graph(graph: &Graph, loaded: &Loaded, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
+    Ok(interpret_batch(&graph.model, graph, &in_float64(loaded)?, batch))
+}
+
+/// Weights as the interpreter takes them.
+pub(super) fn in_float64(loaded: &Loaded) -> Result<BTreeMap<ValueId, Vec<f64>>, Failure> {
+    let floats = floats(loaded, "the interpreter")?;
+    Ok(floats.values.iter().map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect())).collect())
+}
 
 /// One sequence after the other: a model describes one.
 pub(super) fn interpret_batch(

@@ -1,10 +1,10 @@
 //! Whole sequences, in batches: a model ready to run on a backend.
 
-use super::compile::{executable, floats, moved, program_inputs};
+use super::compile::{executable, moved, program_inputs};
 #[cfg(feature = "gpu")]
 use super::compile::{gpu_failure, on_gpu, open};
 use super::failure::{run_failure, too_long};
-use super::interpret::interpret_batch;
+use super::interpret::{in_float64, interpret_batch};
 use super::{Backend, Checked, Failure, lower};
 use crate::batch::Batch;
 use crate::execute::{Executable, Observer};
@@ -55,11 +55,7 @@ impl Runner {
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
-                weights: floats(loaded, "the interpreter")?
-                    .values
-                    .iter()
-                    .map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect()))
-                    .collect(),
+                weights: in_float64(loaded)?,
                 limits: stages.program.limits,
             },
         };

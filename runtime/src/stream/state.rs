@@ -3,7 +3,7 @@
 //! On disk a state is a safetensors file: a tensor `[positions, numbers]` for each value that is kept, and in its metadata
 //! which model it is of, how many positions came, and the position of each tensor's first row.
 
-use crate::weights::WeightError;
+use crate::weights::{WeightError, read_regular, shortened};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use seqwright_compiler::kernel::{Buffer, Keep, Program, Role, Space};
@@ -153,12 +153,9 @@ impl State {
     /// The file can't be read, or is no state.
     pub fn load(path: &Path) -> Result<State, WeightError> {
         let reading = |why: String| WeightError::reading(path, why);
-        let length = std::fs::metadata(path).map_err(|why| reading(why.to_string()))?.len();
-        if length > LARGEST {
-            return Err(reading(format!("it has {length} bytes, a state has {LARGEST} at most")));
-        }
-        let bytes = std::fs::read(path).map_err(|why| reading(why.to_string()))?;
-        State::from_bytes(&bytes).map_err(|why| reading(format!("it is no state: {why}")))
+        let bytes = read_regular(path, LARGEST).map_err(|why| reading(why.to_string()))?;
+        let bytes = bytes.ok_or_else(|| reading(format!("a state has {LARGEST} bytes at most")))?;
+        State::from_bytes(&bytes).map_err(|why| reading(format!("it is no state: {}", shortened(&why))))
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<State, String> {

@@ -13,9 +13,15 @@
 //! | --- | --- |
 //! | `vocabulary.rs` | what a GGUF file says about a tokenizer, and whether it can be |
 //! | `gguf.rs` | the tokenizer of a vocabulary |
+//! | `granted.rs` | what the library takes for granted of a `tokenizer.json` |
+//! | `guard.rs` | where the library stops all the same |
 
 #[cfg(feature = "tokenizers")]
 mod gguf;
+#[cfg(feature = "tokenizers")]
+mod granted;
+#[cfg(feature = "tokenizers")]
+mod guard;
 // What a file says is read without the tokenizers too; only they look at it.
 #[cfg_attr(not(feature = "tokenizers"), allow(dead_code))]
 mod vocabulary;
@@ -23,6 +29,8 @@ mod vocabulary;
 use std::path::Path;
 
 pub(crate) use self::vocabulary::Vocabulary;
+#[cfg(feature = "tokenizers")]
+use {self::guard::guarded, crate::weights::read_regular};
 
 /// A tokenizer, ready to use from any thread.
 #[derive(Debug)]
@@ -100,26 +108,47 @@ impl Tokenizer {
     }
 }
 
+/// The largest `tokenizer.json` that is read, in bytes: several times the largest that is published.
+#[cfg(feature = "tokenizers")]
+const LARGEST: u64 = 200_000_000;
+
 #[cfg(feature = "tokenizers")]
 #[derive(Debug)]
 struct Inner {
     tokenizer: tokenizers::Tokenizer,
 }
 
+/// The beginning of what the library says, which may quote a whole file.
+#[cfg(feature = "tokenizers")]
+fn short_problem(said: &str) -> String {
+    let mut short: String =
+        said.chars().take(200).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if said.chars().nth(200).is_some() {
+        short.push('…');
+    }
+    short
+}
+
 #[cfg(feature = "tokenizers")]
 impl Inner {
     fn open(path: &Path) -> Result<Inner, String> {
         let cannot = |problem: String| format!("cannot read {}: {problem}", path.display());
-        let bytes = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)
-            .map_err(|error| cannot(format!("it is not a tokenizer.json: {error}")))?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|error| cannot(error.to_string()))?;
-        Ok(Inner { tokenizer })
+        let bytes = read_regular(path, LARGEST).map_err(|error| cannot(error.to_string()))?;
+        let bytes = bytes.ok_or_else(|| cannot(format!("a tokenizer has {LARGEST} bytes at most")))?;
+        let wrong = |said: String| cannot(format!("it is not a tokenizer.json: {}", short_problem(&said)));
+        granted::check(&bytes).map_err(wrong)?;
+        let tokenizer = guarded(|| {
+            let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)
+                .map_err(|error| format!("it is not a tokenizer.json: {}", short_problem(&error.to_string())))?;
+            tokenizer.with_padding(None);
+            tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
+            Ok(tokenizer)
+        });
+        Ok(Inner { tokenizer: tokenizer.map_err(cannot)? })
     }
 
     fn from_vocabulary(vocabulary: &Vocabulary<'_>) -> Result<Inner, String> {
-        Ok(Inner { tokenizer: gguf::build(vocabulary)? })
+        Ok(Inner { tokenizer: guarded(|| gguf::build(vocabulary))? })
     }
 
     fn limit_to(&mut self, maximum_tokens: Option<usize>) -> Result<(), String> {
@@ -150,8 +179,9 @@ impl Inner {
     }
 
     fn encode_with(&self, text: &str, special: bool) -> Result<Vec<i64>, String> {
-        let encoding = self.tokenizer.encode_fast(text, special);
-        let encoding = encoding.map_err(|error| format!("cannot tokenize the text: {error}"))?;
+        let cannot = |error: String| format!("cannot tokenize the text: {error}");
+        let encode = || self.tokenizer.encode_fast(text, special).map_err(|error| error.to_string());
+        let encoding = guarded(encode).map_err(cannot)?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
 
@@ -170,8 +200,8 @@ impl Inner {
             known.ok_or_else(|| format!("there is no token with the id {id}"))
         };
         let ids = ids.iter().map(known).collect::<Result<Vec<u32>, String>>()?;
-        let text = self.tokenizer.decode(&ids, true);
-        text.map_err(|error| format!("cannot turn the tokens into text: {error}"))
+        let decode = || self.tokenizer.decode(&ids, true).map_err(|error| error.to_string());
+        guarded(decode).map_err(|error| format!("cannot turn the tokens into text: {error}"))
     }
 }
 

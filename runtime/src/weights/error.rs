@@ -75,7 +75,7 @@ pub(super) fn quoted(name: &str) -> String {
 }
 
 /// A text from a file or a parser: control characters escaped, cut off when long.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let mut short = String::new();
     for (position, character) in text.chars().enumerate() {
         if position == LONGEST_QUOTE {

@@ -11,7 +11,8 @@ use seqwright_compiler::table::FileFormat;
 use super::error::WeightError;
 use super::gguf::{self, GgufFile};
 use super::npz::{self, NpzFile};
-use super::safetensors::{SafetensorsFile, open_regular_file};
+use super::regular::open_regular_file;
+use super::safetensors::SafetensorsFile;
 use super::tensor::TensorView;
 
 /// An open file of weights.

@@ -11,6 +11,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `error.rs` | the one error type, and how names from files are quoted in it |
+//! | `regular.rs` | files that are files, and bounds on what is read of them |
 //! | `header.rs` | the JSON header of a safetensors file, as text |
 //! | `safetensors.rs` | a mapped safetensors file whose every tensor is known to lie inside it |
 //! | `gguf/` | a mapped GGUF file: the same, with metadata and a vocabulary |
@@ -37,6 +38,7 @@ mod kept;
 mod npy;
 mod npz;
 mod numbers;
+mod regular;
 mod safetensors;
 mod shards;
 mod tensor;
@@ -46,6 +48,7 @@ pub(crate) mod testing;
 pub use self::bind::{BindError, Loaded, config_setting, export, load, load_as};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
+pub(crate) use self::error::shortened;
 pub use self::format::{BlockFormat, Format};
 pub use self::gguf::GgufFile;
 pub(crate) use self::io::write_file;
@@ -53,6 +56,7 @@ pub use self::io::{Io, write_safetensors};
 pub use self::kept::{Blocks, Given};
 pub use self::npz::NpzFile;
 pub use self::numbers::Numbers;
+pub(crate) use self::regular::read_regular;
 pub use self::safetensors::SafetensorsFile;
 pub(crate) use self::shards::read_json;
 pub use self::tensor::{Elements, Tensor, TensorView, Values};

@@ -19,7 +19,8 @@ use zip::ZipArchive;
 use super::error::{DOWNLOAD_AGAIN, WeightError, bytes_in_words, quoted, shortened};
 use super::format::Format;
 use super::npy::{Head, read_head};
-use super::safetensors::{hint_from_content, open_regular_file};
+use super::regular::open_regular_file;
+use super::safetensors::hint_from_content;
 use super::tensor::{Place, TensorView};
 
 /// What every zip archive that has a file in it begins with.

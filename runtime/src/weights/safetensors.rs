@@ -10,8 +10,6 @@
 //! bus error, as with any mapped file. Replacing a file by renaming a new one over it is safe.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +18,7 @@ use memmap2::Mmap;
 use super::error::{DOWNLOAD_AGAIN, WeightError, bytes_in_words, quoted};
 use super::format::Format;
 use super::header::{HeaderEntry, read_header};
+use super::regular::open_regular_file;
 use super::tensor::{Place, TensorView};
 
 /// The bytes before the header: its length as a little-endian 64-bit number.
@@ -76,29 +75,6 @@ impl SafetensorsFile {
         let (name, place) = self.places.get_key_value(name)?;
         Some(TensorView::new(&self.path, name, place, &self.map).in_map(&self.map))
     }
-}
-
-/// Opens a regular file for reading; gives it with its length in bytes.
-///
-/// Other kinds are refused before they are opened: a named pipe would wait for a writer.
-pub(super) fn open_regular_file(path: &Path) -> Result<(File, u64), WeightError> {
-    let metadata = fs::metadata(path).map_err(|error| {
-        // A model cache keeps links to its files; a link left without one is a download cut off.
-        if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_ok() {
-            WeightError::reading(path, "it is a link to a file that does not exist").with_help(DOWNLOAD_AGAIN)
-        } else if error.kind() == ErrorKind::NotFound {
-            WeightError::reading(path, "there is no such file").with_help("check the path")
-        } else {
-            WeightError::reading(path, error)
-        }
-    })?;
-    if !metadata.is_file() {
-        let kind = if metadata.is_dir() { "a folder" } else { "not a regular file" };
-        return Err(WeightError::reading(path, format!("expected a file, but it is {kind}")));
-    }
-    let file = File::open(path).map_err(|error| WeightError::reading(path, error))?;
-    let length = file.metadata().map_err(|error| WeightError::reading(path, error))?.len();
-    Ok((file, length))
 }
 
 /// The tensors of a whole file; the error goes on from "cannot read FILE: ".

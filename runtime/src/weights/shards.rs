@@ -12,7 +12,7 @@ use std::path::{Component, Path};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::error::{DOWNLOAD_AGAIN, WeightError, quoted, shortened};
-use super::safetensors::open_regular_file;
+use super::regular::open_regular_file;
 
 /// The longest JSON file that is read, in bytes: far above any published index.
 const LONGEST_JSON: u64 = 100_000_000;

@@ -84,6 +84,7 @@ impl Builder {
             format!("outer({weight}[i, j], {v}[j])")
         };
         text += &format!("{mix}[{row}] = sum over j ({mixed})");
+        let estimate_of_scores = estimate;
         // A change of the scores moves weight from one value to another.
         let moved = (estimate.error + 2.0 * estimate.size) * v_estimate.size * 0.5;
         let averaged = v_estimate.averaged(super::POSITIONS);
@@ -91,7 +92,39 @@ impl Builder {
         let mut features = [heads, group].concat();
         features.push(width);
         let result = Value { name: mix, time: Some(queries), features, estimate };
-        self.add(&kinds, text, vec![result])
+        let scores = estimate_of_scores;
+        self.add(&kinds, text, vec![result])?;
+        if scores.fits() && self.random.below(3) == 0 {
+            let pairs = if self.random.below(2) == 0 { score } else { weight };
+            self.also_gives(Kind::Pairs, pairs);
+        }
+        Some(())
+    }
+
+    /// Entries in two parts, turned together by an angle that grows with the position (RoFormer: Su et al. 2021).
+    pub(super) fn rotary(&mut self) -> Option<()> {
+        let x = self.pick(|value| value.time.is_some() && !value.features.is_empty())?;
+        let time = x.time?;
+        let half = self.axis_where(|_, size| size <= 9)?;
+        let part = self.new_axis(2);
+        let [q, angle, turned] = std::array::from_fn(|_| self.name());
+        let (p, h, along) = (list(&[part]), list(&[half]), time.name());
+        let (factor, estimate) = self.tamed(self.weighed(x.estimate, self.count(&x.features)));
+        let pairs = self.random.below(2) == 0;
+        // In halves, or as neighbours.
+        let (axes, indices, own, other) = if pairs {
+            (format!("{h}, {p}"), format!("f: {h}, p: {p}"), "f, p", "f, 1 - p")
+        } else {
+            (format!("{p}, {h}"), format!("p: {p}, f: {h}"), "p, f", "1 - p, f")
+        };
+        let text = format!(
+            "{q} = {factor}linear({x}; {axes})\n{angle}[t: {along}, f: {h}] = 0.05 * t * 3 ^ (-f / {h})\n\
+             {turned}[t: {along}, {indices}] = {q}[t, {own}] * cos({angle}[t, f]) + (2 * p - 1) * {q}[t, {other}] * sin({angle}[t, f])",
+            x = x.name
+        );
+        let estimate = estimate.times(Estimate { size: 1.0, error: 8.0 }).plus(estimate);
+        let features = if pairs { vec![half, part] } else { vec![part, half] };
+        self.add(&[Kind::Rotary], text, vec![Value { name: turned, time: Some(time), features, estimate }])
     }
 
     /// Which keys are seen.

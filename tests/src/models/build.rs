@@ -108,7 +108,7 @@ impl Builder {
 
     /// Tries a step; none where it does not fit what is there.
     fn step(&mut self) -> Option<()> {
-        match self.random.below(34) {
+        match self.random.below(50) {
             0..5 => self.product(),
             5..9 => self.elementwise(),
             9 => self.reduction(),
@@ -127,7 +127,15 @@ impl Builder {
             30 => self.sequence_wide(),
             31 => self.fixed_position(),
             32 => self.running(),
-            _ => self.mixing(),
+            33 => self.mixing(),
+            34..37 => self.repeated(),
+            37..40 => self.defined(),
+            40..43 => self.nested(),
+            43..46 => self.library_block(),
+            46 => self.strided(),
+            47 => self.constant(),
+            48 => self.experts(),
+            _ => self.rotary(),
         }
     }
 
@@ -179,6 +187,17 @@ impl Builder {
 
     /// Adds a step that gives values, unless one of them would be too far off or too many numbers.
     pub(super) fn add(&mut self, kinds: &[Kind], text: String, gives: Vec<Value>) -> Option<()> {
+        self.add_defined(kinds, Vec::new(), text, gives)
+    }
+
+    /// The same with definitions that the step uses.
+    pub(super) fn add_defined(
+        &mut self,
+        kinds: &[Kind],
+        definitions: Vec<String>,
+        text: String,
+        gives: Vec<Value>,
+    ) -> Option<()> {
         let fits = |value: &Value| value.estimate.fits() && self.count(&value.features) <= 256;
         if !gives.iter().all(fits) {
             return None;
@@ -189,8 +208,16 @@ impl Builder {
         if words(&text).any(|word| word == "tokens") {
             reads.insert("tokens".to_string());
         }
-        self.steps.push(Step { text, gives: own, reads, kinds: kinds.to_vec() });
+        self.steps.push(Step { definitions, text, gives: own, reads, kinds: kinds.to_vec() });
         self.values.extend(gives);
         Some(())
+    }
+
+    /// Makes a value of the last step a result too, that no other step reads: one over pairs of positions.
+    pub(super) fn also_gives(&mut self, kind: Kind, name: String) {
+        if let Some(step) = self.steps.last_mut() {
+            step.gives.push(name);
+            step.kinds.push(kind);
+        }
     }
 }

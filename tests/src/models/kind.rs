@@ -61,11 +61,41 @@ pub enum Kind {
     Running,
     /// Weights along an axis of known length.
     Mixing,
+    /// Layers that `repeat` writes out.
+    Repeat,
+    /// A value of each layer along an axis.
+    Gathered,
+    /// A definition of the model's own, used several times.
+    Definition,
+    /// Several layers in one step of a recurrence.
+    Highway,
+    /// Attention in each step of a recurrence.
+    AttentionInside,
+    /// A recurrence of sums in logarithms.
+    LogSum,
+    /// A recurrence of exponentials that are kept small by the largest so far.
+    RunningExponent,
+    /// A memory of keys and values.
+    Memory,
+    /// A block of the library.
+    Library,
+    /// A convolution whose result has half as many positions.
+    Strided,
+    /// Every position of half as many, twice.
+    Stretched,
+    /// Numbers that stand in the file.
+    Constant,
+    /// Products that are weighed by a softmax.
+    Experts,
+    /// Entries turned by their position.
+    Rotary,
+    /// A result over pairs of positions.
+    Pairs,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 29] = [
+    pub const ALL: [Kind; 44] = [
         Kind::Product,
         Kind::SharedOperand,
         Kind::SeveralOperands,
@@ -95,5 +125,20 @@ impl Kind {
         Kind::FixedPosition,
         Kind::Running,
         Kind::Mixing,
+        Kind::Repeat,
+        Kind::Gathered,
+        Kind::Definition,
+        Kind::Highway,
+        Kind::AttentionInside,
+        Kind::LogSum,
+        Kind::RunningExponent,
+        Kind::Memory,
+        Kind::Library,
+        Kind::Strided,
+        Kind::Stretched,
+        Kind::Constant,
+        Kind::Experts,
+        Kind::Rotary,
+        Kind::Pairs,
     ];
 }

@@ -14,6 +14,9 @@ mod attention;
 mod build;
 mod estimate;
 mod kind;
+mod layers;
+mod library;
+mod nested;
 mod pointwise;
 mod product;
 mod recurrence;
@@ -36,6 +39,8 @@ enum Time {
     S,
     /// Of known length.
     P,
+    /// Of half that length.
+    N,
 }
 
 /// Positions that sums are estimated over.
@@ -47,6 +52,7 @@ impl Time {
             Time::T => "T",
             Time::S => "S",
             Time::P => "P",
+            Time::N => "N",
         }
     }
 }
@@ -66,6 +72,8 @@ struct Value {
 /// Equations that belong together.
 #[derive(Clone, Debug)]
 struct Step {
+    /// Items of the file that it uses.
+    definitions: Vec<String>,
     text: String,
     gives: Vec<String>,
     reads: BTreeSet<String>,
@@ -96,9 +104,9 @@ impl Model {
     /// Its text.
     pub fn text(&self) -> String {
         let mut text = format!("// Random model {}.\n", self.seed);
-        if self.steps.iter().any(|step| step.kinds.contains(&Kind::Cell) || step.text.contains("Norm")) {
-            text.push_str("use cells, norms\n\n");
-        }
+        let steps: Vec<&str> = self.steps.iter().map(|step| step.text.as_str()).collect();
+        text.push_str(&library::uses(&steps.join("\n")));
+        text.extend(self.steps.iter().flat_map(|step| &step.definitions).map(String::as_str));
         let mut parameters: Vec<String> = Vec::new();
         let whole = self.steps.iter().map(|step| step.text.as_str()).chain(self.inputs.iter().map(String::as_str));
         let words: BTreeSet<String> = whole.flat_map(words).collect();
@@ -106,8 +114,12 @@ impl Model {
             parameters.push(format!("{} = {size}", axis_name(axis)));
         }
         parameters.push(format!("vocab = {VOCAB}"));
-        if words.contains("P") {
+        let halved = words.contains("N");
+        if halved || words.contains("P") {
             parameters.push(format!("P = {}", 3 + self.seed % 5));
+        }
+        if halved {
+            parameters.push("N = floor(length(P) / 2)".to_string());
         }
         let (inputs, parameters, outputs) = (self.inputs.join(", "), parameters.join(", "), self.outputs.join(", "));
         let _ = writeln!(text, "model Random({inputs}; {parameters}) -> {outputs} {{");

@@ -137,4 +137,59 @@ impl Builder {
         );
         self.add(&[Kind::Product], text, vec![Value { name, time: x.time, features, estimate }])
     }
+
+    /// A product with numbers that stand in the file.
+    pub(super) fn constant(&mut self) -> Option<()> {
+        let x = self.pick(|value| !value.features.is_empty())?;
+        let over = x.features[self.random.below(x.features.len())];
+        let size = self.sizes[over];
+        if size > 9 {
+            return None;
+        }
+        let [name, numbers] = std::array::from_fn(|_| self.name());
+        let mut row = |count: usize| {
+            let all: Vec<String> = (0..count).map(|_| number(self.random.fraction() - 0.5)).collect();
+            format!("[{}]", all.join(", "))
+        };
+        let axis = list(&[over]);
+        let (text, features) = if size.is_multiple_of(2) {
+            (
+                format!("constant {numbers}: [{axis}] = {}\n{name} = {} * {numbers}", row(size), x.name),
+                x.features.clone(),
+            )
+        } else {
+            let rows: Vec<String> = (0..3).map(|_| row(size)).collect();
+            let out = self.new_axis(3);
+            let text = format!(
+                "constant {numbers}: [{}, {axis}] = [{}]\n{name} = dot over {axis} ({}, {numbers})",
+                list(&[out]),
+                rows.join(", "),
+                x.name
+            );
+            let mut features: Vec<Axis> = x.features.iter().copied().filter(|axis| *axis != over).collect();
+            features.push(out);
+            (text, features)
+        };
+        let estimate = self.weighed(x.estimate, size);
+        self.add(&[Kind::Constant], text, vec![Value { name, time: x.time, features, estimate }])
+    }
+
+    /// Experts, each with weights of its own, weighed by a softmax (Jacobs et al. 1991).
+    pub(super) fn experts(&mut self) -> Option<()> {
+        let x = self.pick(|value| value.features.len() == 1)?;
+        let dim = x.features[0];
+        let experts = self.axis_where(|axis, size| axis != dim && size <= 4)?;
+        let out = self.axis_where(|axis, size| axis != dim && axis != experts && size <= 9)?;
+        let [weight, share, each, name] = std::array::from_fn(|_| self.name());
+        let (of_experts, axis) = (list(&[experts]), list(&[dim]));
+        let (factor, inside) = self.tamed(self.weighed(x.estimate, self.sizes[dim]));
+        let text = format!(
+            "weight {weight}: [{of_experts}, {}, {axis}]\n{share} = softmax over {of_experts} ({factor}linear({x}; {of_experts}))\n\
+             {each} = {factor}dot over {axis} ({weight}, {x})\n{name} = sum over {of_experts} ({share} * {each})",
+            list(&[out]),
+            x = x.name
+        );
+        let estimate = Estimate { size: inside.size, error: inside.error * (1.0 + inside.size) + 2.0 };
+        self.add(&[Kind::Experts], text, vec![Value { name, time: x.time, features: vec![out], estimate }])
+    }
 }

@@ -279,12 +279,12 @@ impl Builder {
     pub(super) fn cell(&mut self) -> Option<()> {
         let (x, time) = self.moving(|value| value.features.len() == 1)?;
         let size = self.axis_where(|_, size| size <= 9)?;
-        let cell = ["LSTM", "GRU", "MinGRU", "RNN"][self.random.below(4)];
+        let cell = ["LSTM", "GRU", "MinGRU", "RNN", "MinLSTM", "SLSTM"][self.random.below(6)];
         let backward = if self.random.below(2) == 0 { "backward " } else { "" };
         let name = self.name();
         let text = format!("{name} = {backward}{cell}({}; size = {})", x.name, list(&[size]));
         let inside = self.weighed(x.estimate, self.count(&x.features));
-        let size_of = if cell == "MinGRU" { inside.size } else { 1.0 };
+        let size_of = if cell.starts_with("Min") { inside.size } else { 1.0 };
         let estimate = Estimate { size: size_of, error: (inside.error + 2.0) * 4.0 };
         let value = Value { name, time: Some(time), features: vec![size], estimate };
         self.add(&[Kind::Cell], text, vec![value])

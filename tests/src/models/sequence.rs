@@ -204,4 +204,52 @@ impl Builder {
         };
         self.add(&[Kind::Mixing], text, vec![value])
     }
+
+    /// Half as many positions: sums, or the largest, of a few at every second one; and back to as many.
+    pub(super) fn strided(&mut self) -> Option<()> {
+        let x = self.pick(|value| matches!(value.time, Some(Time::P | Time::N)) && !value.features.is_empty())?;
+        let (name, kernel) = (self.name(), self.name());
+        if x.time == Some(Time::N) {
+            let text = format!("{name}[p: P] = {}[floor(p / 2)]", x.name);
+            return self.add(&[Kind::Stretched], text, vec![Value { name, time: Some(Time::P), ..x }]);
+        }
+        if !self.times.contains(&Time::N) {
+            self.times.push(Time::N);
+        }
+        let width = 1 + self.random.below(4);
+        let taps = format!("taps{kernel} = {width}");
+        let place = format!("2 * n + k - {}", self.random.below(2));
+        let estimate = self.weighed(x.estimate, width * self.count(&x.features));
+        let (factor, estimate) = self.tamed(estimate);
+        let (text, features) = match (self.random.below(3), &x.features[..]) {
+            (0, _) => {
+                let text = format!(
+                    "weight {kernel}: [{taps}, {}]\n{name}[n: N] = max over k: taps{kernel} ({kernel}[k] * {}[{place}])",
+                    list(&x.features),
+                    x.name
+                );
+                (text, x.features.clone())
+            }
+            (1, [over]) => {
+                let over = *over;
+                let out = self.axis_where(|axis, _| axis != over)?;
+                let (axis, given) = (list(&[over]), list(&[out]));
+                let text = format!(
+                    "weight {kernel}: [{given}, {axis}, {taps}]\n\
+                     {name}[n: N, {given}] = {factor}sum over {axis}, k: taps{kernel} ({kernel}[{given}, {axis}, k] * {}[{place}, {axis}])",
+                    x.name
+                );
+                (text, vec![out])
+            }
+            _ => {
+                let text = format!(
+                    "weight {kernel}: [{taps}, {}]\n{name}[n: N] = sum over k: taps{kernel} ({kernel}[k] * {}[{place}])",
+                    list(&x.features),
+                    x.name
+                );
+                (text, x.features.clone())
+            }
+        };
+        self.add(&[Kind::Strided], text, vec![Value { name, time: Some(Time::N), features, estimate }])
+    }
 }

@@ -32,7 +32,8 @@ use serde_json::Value as Json;
 use self::cursor::Cursor;
 use self::metadata::Value;
 use super::error::{DOWNLOAD_AGAIN, WeightError, quoted};
-use super::safetensors::{hint_from_content, open_regular_file};
+use super::regular::open_regular_file;
+use super::safetensors::hint_from_content;
 use super::tensor::{Place, TensorView};
 use crate::tokenizer::Vocabulary;
 
