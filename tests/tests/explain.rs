@@ -292,7 +292,7 @@ fn equal_equations_are_computed_once() {
     let (_, explained) = explained("llama");
     let angle = explained.equations.iter().find(|equation| equation.path == "layer.1.attention.angle");
     let other = "layer.0.attention.angle".to_string();
-    assert_eq!(angle.expect("the equation is there").fates, [Fate::SameAs { other }]);
+    assert_eq!(angle.expect("the equation is there").fates, [Fate::SameAs { other, whole: true }]);
     for weight in explained.equations.iter().flat_map(|equation| &equation.weights) {
         assert!(!weight.shared, "{}", weight.path);
     }

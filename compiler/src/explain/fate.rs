@@ -47,10 +47,12 @@ pub enum Fate {
         /// Those.
         readers: Vec<String>,
     },
-    /// It computes the same as another, which is computed instead.
+    /// It computes the same as another, which is computed instead; or a part of it does.
     SameAs {
         /// The other.
         other: String,
+        /// Whether all of it is the same.
+        whole: bool,
     },
     /// It is no more than another name of this.
     Renamed {
@@ -231,7 +233,7 @@ impl<'a> Trail<'a> {
             Some(Event::Merged { with, .. }) => {
                 let other = self.lineage.root(with);
                 if other != equation {
-                    fates.push(Fate::SameAs { other });
+                    fates.push(Fate::SameAs { other, whole: part == equation });
                 }
             }
             Some(_) | None => {}

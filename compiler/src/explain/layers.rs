@@ -142,7 +142,7 @@ fn signature(equation: &Equation, iteration: &str) -> String {
             Fate::Attention { kernel, over } => write!(text, "attention {kernel} {};", all(over)),
             Fate::Inside { attention } => write!(text, "inside {};", relative(attention)),
             Fate::PutInto { readers } => write!(text, "into {};", all(readers)),
-            Fate::SameAs { other } => write!(text, "same {};", relative(other)),
+            Fate::SameAs { other, whole } => write!(text, "same {whole} {};", relative(other)),
             Fate::Renamed { to } => write!(text, "renamed {};", relative(to)),
             Fate::TakenApart => write!(text, "apart;"),
             Fate::Dropped => write!(text, "dropped;"),

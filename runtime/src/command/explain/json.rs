@@ -220,7 +220,7 @@ fn fate(fate: &Fate) -> Value {
         Fate::Attention { kernel, over } => json!({ "became": "attention", "kernel": kernel, "never_stored": over }),
         Fate::Inside { attention } => json!({ "became": "inside an attention", "attention": attention }),
         Fate::PutInto { readers } => json!({ "became": "put into others", "readers": readers }),
-        Fate::SameAs { other } => json!({ "became": "same as another", "other": other }),
+        Fate::SameAs { other, whole } => json!({ "became": "same as another", "other": other, "whole": whole }),
         Fate::Renamed { to } => json!({ "became": "another name", "of": to }),
         Fate::TakenApart => json!({ "became": "softmax taken apart" }),
         Fate::Dropped => json!({ "became": "dropped" }),

@@ -117,7 +117,12 @@ pub fn notes(equation: &Equation, inside: &str) -> Vec<String> {
             }
             Fate::PutInto { .. } if equation.fates.iter().any(|other| matches!(other, Fate::Inside { .. })) => {}
             Fate::PutInto { readers } => notes.push(format!("put into {}", paths(readers, inside))),
-            Fate::SameAs { other } => notes.push(format!("the same as {}, which is computed once", path(other))),
+            Fate::SameAs { other, whole: true } => {
+                notes.push(format!("the same as {}, which is computed once", path(other)))
+            }
+            Fate::SameAs { other, whole: false } => {
+                notes.push(format!("a part is one of {} too, and computed once", path(other)))
+            }
             Fate::Renamed { to } => notes.push(format!("another name of {}", path(to))),
             Fate::Dropped => notes.push("nothing that is asked for needs it".to_string()),
         }
