@@ -5,11 +5,15 @@
 
 mod choices;
 mod generate;
+mod given;
 mod profile;
+mod trace;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
 pub use self::generate::{GenerateArguments, Tokens};
-pub use self::profile::{Length, ProfileArguments};
+pub use self::given::{GivenArguments, Length};
+pub use self::profile::ProfileArguments;
+pub use self::trace::TraceArguments;
 
 use crate::tiles::{Instructions, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -104,6 +108,9 @@ A model that looks ahead gives results that much later, and the rest when the in
     /// Time each kernel, and hold it against what this machine can do
     #[command(after_help = profile::HELP)]
     Profile(Box<ProfileArguments>),
+    /// Look at any value of any equation over time: a gate, a state, attention weights
+    #[command(after_help = trace::HELP)]
+    Trace(Box<TraceArguments>),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]
     Generate(Box<GenerateArguments>),

@@ -2,32 +2,32 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `random.rs` | weights and inputs where none are given |
 //! | `runs.rs` | runs, with every call of a kernel timed |
 //! | `roofline.rs` | what a call costs, and how long the machine needs at least |
 //! | `show.rs` | the table, and the JSON document |
 //!
 //! Operations and bytes are the compiler's counts ([`seqwright_compiler::explain::calls`]); `crate::machine` knows the machine.
 
-mod random;
 mod roofline;
 mod runs;
 mod show;
 
 use super::arguments::ProfileArguments;
 use super::inputs::Given;
-use super::prepare::{self, Prepared, Steps};
+use super::prepare::{self, Steps};
 use super::terminal::Terminal;
 use super::{Stop, explain::look, json};
 use crate::batch::Batch;
 use crate::machine::Machine;
 use crate::matrix::Kept;
-use crate::session::{self, Backend, Failure, Runner, Streamer};
-use crate::weights::Loaded;
+use crate::session::{Backend, Failure, Runner, Streamer};
 use roofline::{Bound, Run};
 use runs::Runs;
 use seqwright_compiler::explain::{self, Call, Stages};
 use seqwright_compiler::kernel::{BufferId, Program};
+
+/// Positions of a sequence where nobody says how many, and the model allows so many.
+const POSITIONS: usize = 128;
 
 /// A kernel, or a call of one, with its time.
 pub struct Row {
@@ -78,17 +78,10 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
     };
     let precision = arguments.backend.precision();
     let mut steps = Steps::default();
-    let prepared = match &arguments.checkpoint {
-        Some(path) => prepare::prepare(&request, Some(path), precision, &mut steps, terminal)?,
-        None => {
-            let checked = session::check(&request, None)?;
-            let loaded = Loaded { precision, ..random::weights(&checked.model) };
-            Prepared { checkpoint: None, checked, loaded }
-        }
-    };
+    let prepared = prepare::prepare_or_random(&request, &arguments.given, precision, &mut steps, terminal)?;
     let checked = &prepared.checked;
     let stages = Stages::new(&checked.model, &checked.outputs);
-    let batch = batch(arguments, &prepared, &stages)?;
+    let batch = Given::or_random(&arguments.given, &prepared, &stages.program.limits, POSITIONS)?.batch;
     let machine = Machine::this(threads, arguments.measure);
     if let Some(why) = &machine.unkept {
         terminal.note(&format!("what the machine can do is measured anew each time: {why}"));
@@ -126,16 +119,6 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
         true => terminal.print(&json::document("profile", true, show::parts(&profile))),
         false => terminal.print(&show::text(&profile, arguments.calls, &look(terminal))),
     }
-}
-
-/// What is run: as given, random where nothing is.
-fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> Result<Batch, Stop> {
-    if arguments.io.is_none() && arguments.input.is_empty() && arguments.text.is_empty() {
-        let (model, limits) = (&prepared.checked.model, &stages.program.limits);
-        return random::batch(model, limits, &arguments.length, arguments.sequences as usize);
-    }
-    let given = Given::from_files(arguments.io.as_deref(), &arguments.input, &arguments.text, prepared)?;
-    Ok(given.batch(&prepared.checked)?)
 }
 
 /// For each call of a program, how many bytes fewer its weights take than 32-bit floats.
