@@ -21,7 +21,6 @@
 //! | `perplexity.rs` | how probable a text is to a language model |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
-//! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
 //! | `documents.rs` | completions for shells, manual pages |
 //! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
@@ -40,7 +39,6 @@ mod greedy;
 mod heat;
 mod inputs;
 mod json;
-mod numbers;
 mod perplexity;
 mod prepare;
 mod profile;

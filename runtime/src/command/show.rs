@@ -1,9 +1,9 @@
 //! Results as text: numbers, vectors, tables, slices of what has more axes.
 
 use super::heat::{Table, dim, draw};
-use super::numbers::{Format, chosen, fitted, right, width};
 use super::terminal::{Depth, Terminal};
 use crate::batch::{Batch, for_each_place};
+use crate::numbers::{Format, chosen, fitted, right, width};
 use anstyle::Style;
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::{Axis, ValueId};

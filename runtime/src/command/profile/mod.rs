@@ -20,7 +20,9 @@ use super::{Stop, explain::look, json};
 use crate::batch::Batch;
 use crate::machine::Machine;
 use crate::matrix::Kept;
-use crate::session::{Backend, Failure, Runner, Streamer};
+use crate::report::kernels;
+use crate::session::{Backend, Checked, Failure, Runner, Streamer};
+use crate::weights::Loaded;
 use roofline::{Bound, Run};
 use runs::Runs;
 use seqwright_compiler::explain::{self, Call, Stages};
@@ -28,6 +30,9 @@ use seqwright_compiler::kernel::{BufferId, Program};
 
 /// Positions of a sequence where nobody says how many, and the model allows so many.
 const POSITIONS: usize = 128;
+
+/// How many runs the times in a report are medians of.
+const RUNS_OF_A_REPORT: u32 = 9;
 
 /// A kernel, or a call of one, with its time.
 pub struct Row {
@@ -119,6 +124,47 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
         true => terminal.print(&json::document("profile", true, show::parts(&profile))),
         false => terminal.print(&show::text(&profile, arguments.calls, &look(terminal))),
     }
+}
+
+/// The times of a program's calls and of its kernels, as a report draws them.
+pub struct Times {
+    /// Each call, in order.
+    pub calls: Vec<kernels::Kernel>,
+    /// Each kernel, the longest first.
+    pub kernels: Vec<kernels::Kernel>,
+}
+
+/// How long the kernels take of what a checked model is asked for; nothing where no processor runs them.
+pub fn times(checked: &Checked, loaded: &Loaded, backend: Backend, batch: &Batch) -> Result<Option<Times>, Stop> {
+    let Backend::Cpu(..) = backend else { return Ok(None) };
+    let stages = Stages::new(&checked.model, &checked.outputs);
+    let runner = Runner::new(checked, loaded, backend)?;
+    let runs = runs::whole(&runner, batch, stages.program.calls.len(), Some(RUNS_OF_A_REPORT))?;
+    let costs = explain::calls(&stages.model, &stages.fused, &stages.program);
+    let call = |(place, call): (usize, &Call)| kernels::Kernel {
+        number: call.kernel,
+        kind: call.kind.to_string(),
+        calls: 1,
+        equations: call.equations.clone(),
+        seconds: runs.median(&[place]),
+    };
+    let calls: Vec<kernels::Kernel> = costs.iter().enumerate().map(call).collect();
+    let mut all: Vec<kernels::Kernel> = Vec::new();
+    for call in &calls {
+        match all.iter_mut().find(|known| known.number == call.number) {
+            Some(known) => {
+                known.calls += 1;
+                known.seconds += call.seconds;
+                known.equations.extend(call.equations.clone());
+            }
+            None => all.push(call.clone()),
+        }
+    }
+    all.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    for kernel in all.iter_mut().filter(|kernel| kernel.calls > 1) {
+        kernel.equations = super::explain::words::generic(&kernel.equations);
+    }
+    Ok(Some(Times { calls, kernels: all }))
 }
 
 /// For each call of a program, how many bytes fewer its weights take than 32-bit floats.

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `select.rs` | which values are meant: paths, patterns, near names, the list of all |
 //! | `panels.rs` | a value of a sequence as matrices: entries over time, or pairs of positions |
+//! | `html.rs` | a page with pictures of values, equations and kernels |
 //! | `save.rs` | values as .npy, .npz and .safetensors files |
 //!
 //! A value that is asked for is written out by the kernel that computes it, on every backend: the model is compiled with
 //! the traced values as its results.
 
+mod html;
 mod panels;
 mod save;
 mod select;
@@ -20,8 +22,9 @@ use super::inputs::{Given, Ready};
 use super::prepare::{self, Prepared, Steps};
 use super::show::{self, Part};
 use super::terminal::{Depth, Terminal, Waiting};
-use super::{Stop, json};
-use crate::session::{self, Backend};
+use super::{Stop, json, profile};
+use crate::session::{self, Backend, Failure};
+use crate::weights::write_file;
 use anstyle::Style;
 use seqwright_compiler::model::Model;
 use seqwright_compiler::term::ValueId;
@@ -48,7 +51,7 @@ pub struct Traced {
 pub fn trace(arguments: &TraceArguments, terminal: &mut Terminal) -> Result<(), Stop> {
     let request = prepare::request(&arguments.model, &[])?;
     let backend = prepare::backend(&arguments.backend, terminal)?;
-    if arguments.value.is_empty() && !arguments.list {
+    if arguments.value.is_empty() && !arguments.list && arguments.html.is_none() {
         return Err(Stop::Usage(
             "nothing is asked for: name values with `--value PATH`, or see them with `--list`".into(),
         ));
@@ -57,7 +60,10 @@ pub fn trace(arguments: &TraceArguments, terminal: &mut Terminal) -> Result<(), 
     let mut steps = Steps::default();
     let precision = arguments.backend.precision();
     let mut prepared = prepare::prepare_or_random(&request, &arguments.given, precision, &mut steps, terminal)?;
-    let chosen = select::select(&prepared.checked.model, &arguments.value)?;
+    let chosen = match arguments.value.is_empty() && arguments.html.is_some() {
+        true => select::usual(&prepared.checked.model),
+        false => select::select(&prepared.checked.model, &arguments.value)?,
+    };
     if arguments.list {
         let named = select::listed(&prepared.checked.model, (!arguments.value.is_empty()).then_some(&chosen));
         return match arguments.json {
@@ -66,6 +72,7 @@ pub fn trace(arguments: &TraceArguments, terminal: &mut Terminal) -> Result<(), 
         };
     }
     save::fits(format, &chosen)?;
+    let own = prepared.checked.asked_for(prepared.checked.outputs.clone());
     prepared.checked.outputs = chosen;
     let model = &prepared.checked.model;
     let limits = session::lower(&prepared.checked).program.limits;
@@ -75,6 +82,16 @@ pub fn trace(arguments: &TraceArguments, terminal: &mut Terminal) -> Result<(), 
     notes.extend(prepare::what_is_random(&arguments.given, model));
     notes[told..].iter().for_each(|note| terminal.note(note));
     let traced = run(&prepared, backend, &ready)?;
+    if let Some(path) = &arguments.html {
+        let times = profile::times(&own, &prepared.loaded, backend, &ready.batch)?;
+        let shown = html::Shown { model, ready: &ready, traced: &traced, notes: &notes, times: times.as_ref() };
+        let page = html::page(&shown, &prepare::backend_name(backend));
+        write_file(path, page.html().as_bytes()).map_err(Failure::File)?;
+        terminal.ok(&format!("the report is in {}", path.display()));
+        if arguments.save.is_none() && !arguments.json {
+            return Ok(());
+        }
+    }
     if let (Some(path), Some(format)) = (&arguments.save, format) {
         save::save(path, format, model, &ready.batch, &traced)?;
         if !arguments.json {

@@ -110,21 +110,14 @@ pub fn fits(pattern: &str, path: &str) -> bool {
 
 /// All equations and inputs of a model in the order of the file, or those that are chosen.
 pub fn listed(model: &Model, chosen: Option<&Vec<(String, ValueId)>>) -> Vec<Named> {
-    let scans: BTreeSet<ValueId> = groups(model)
-        .unwrap_or_default()
-        .into_iter()
-        .flat_map(|group| match group {
-            Group::One(_) => Vec::new(),
-            Group::Scan(scan) => scan.values,
-        })
-        .collect();
+    let in_scans = scans(model);
     let what = |id: ValueId| match &model.value(id).kind {
         ValueKind::Input { .. } => "input",
         ValueKind::Weight { .. } => "weight",
         ValueKind::Constant(_) => "constant",
         ValueKind::Equation(equation) if equation.is_state => "state",
-        ValueKind::Equation(_) if scans.contains(&id) => "in a recurrence",
-        ValueKind::Equation(equation) if matches!(equation.term, Term::Softmax { .. }) => "softmax",
+        ValueKind::Equation(_) if in_scans.contains(&id) => "in a recurrence",
+        ValueKind::Equation(_) if is_softmax(model, id) => "softmax",
         ValueKind::Equation(_) => "",
     };
     let all = || matching(model, "**");
@@ -141,6 +134,57 @@ pub fn listed(model: &Model, chosen: Option<&Vec<(String, ValueId)>>) -> Vec<Nam
         }
     };
     chosen.into_iter().map(named).collect()
+}
+
+/// Whether a value is a softmax, or another name for one.
+fn is_softmax(model: &Model, id: ValueId) -> bool {
+    let ValueKind::Equation(equation) = &model.value(id).kind else { return false };
+    match &equation.term {
+        Term::Softmax { .. } => true,
+        Term::Read(inner, _) => model.inside.contains_key(inner) && is_softmax(model, *inner),
+        Term::Number(_)
+        | Term::Index(_)
+        | Term::Length(_)
+        | Term::Unary(..)
+        | Term::Binary(..)
+        | Term::Select(..)
+        | Term::Reduce { .. }
+        | Term::Pieces(..) => false,
+    }
+}
+
+/// What a report shows where nothing is asked for: states and all that belongs to their recurrences, and softmax over pairs
+/// of positions; a model's results where it has none of these.
+pub fn usual(model: &Model) -> Vec<(String, ValueId)> {
+    let in_scans = scans(model);
+    let is_pair = |id: ValueId| model.value(id).axes.iter().filter(|axis| axis.time().is_some()).count() == 2;
+    // What is another name for a softmax shows it.
+    let renamed: BTreeSet<ValueId> = model
+        .ids()
+        .filter(|(id, _)| is_softmax(model, *id))
+        .filter_map(|(_, value)| match &value.kind {
+            ValueKind::Equation(equation) => match &equation.term {
+                Term::Read(inner, _) => Some(*inner),
+                _ => None,
+            },
+            ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => None,
+        })
+        .collect();
+    let is_usual = |id: ValueId| {
+        let named = !model.inside.contains_key(&id);
+        (in_scans.contains(&id) && named) || (is_pair(id) && is_softmax(model, id) && !renamed.contains(&id))
+    };
+    let found: Vec<(String, ValueId)> = matching(model, "**").into_iter().filter(|(_, id)| is_usual(*id)).collect();
+    if found.is_empty() { model.results.clone() } else { found }
+}
+
+/// The values of recurrences.
+fn scans(model: &Model) -> BTreeSet<ValueId> {
+    let values = |group| match group {
+        Group::One(_) => Vec::new(),
+        Group::Scan(scan) => scan.values,
+    };
+    groups(model).unwrap_or_default().into_iter().flat_map(values).collect()
 }
 
 /// A value's axes for a document.
