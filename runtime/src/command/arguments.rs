@@ -6,12 +6,14 @@
 mod choices;
 mod generate;
 mod given;
+mod memory;
 mod profile;
 mod trace;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
 pub use self::generate::{GenerateArguments, Tokens};
 pub use self::given::{GivenArguments, Length};
+pub use self::memory::MemoryArguments;
 pub use self::profile::ProfileArguments;
 pub use self::trace::TraceArguments;
 
@@ -111,6 +113,9 @@ A model that looks ahead gives results that much later, and the rest when the in
     /// Look at any value of any equation over time: a gate, a state, attention weights
     #[command(after_help = trace::HELP)]
     Trace(Box<TraceArguments>),
+    /// Tell what survives of a change in each state, and how fast the rest fades
+    #[command(after_help = memory::HELP)]
+    Memory(Box<MemoryArguments>),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]
     Generate(Box<GenerateArguments>),

@@ -79,6 +79,12 @@ pub fn batch(
     Ok(batch)
 }
 
+/// Numbers from -1 to 1, one after the other.
+pub fn numbers() -> impl FnMut() -> f64 {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    move || f64::from(between(&mut random))
+}
+
 /// A number from -1 to 1.
 fn between(random: &mut ChaCha8Rng) -> f32 {
     (random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0

@@ -75,6 +75,9 @@ svg .strong { font-weight: 600; }
 .node { fill: var(--node); stroke: var(--line); }
 .edge { fill: none; stroke: var(--quiet); stroke-width: 1; opacity: .65; }
 .back { stroke-dasharray: 4 3; }
+
+.grid { fill: none; stroke: var(--line); }
+.curve { fill: none; stroke-width: 2; }
 .tip { fill: var(--quiet); opacity: .8; }
 ";
 

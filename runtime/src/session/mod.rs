@@ -24,6 +24,7 @@ pub(crate) use checked::read_text;
 pub use checked::{Checked, Request, check, print_syntax, read};
 pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;
+pub use interpret::OneSequence;
 pub use runner::Runner;
 pub use stages::{Stages, lower, lower_chunks};
 pub use streamer::Streamer;

@@ -1,10 +1,10 @@
 //! Whole sequences, in batches: a model ready to run on a backend.
 
-use super::compile::{executable, floats, moved, program_inputs};
+use super::compile::{executable, moved, program_inputs};
 #[cfg(feature = "gpu")]
 use super::compile::{gpu_failure, on_gpu, open};
-use super::failure::{run_failure, too_long};
-use super::interpret::interpret_batch;
+use super::failure::run_failure;
+use super::interpret::{exact_weights, interpret_batch, refuse_too_long};
 use super::{Backend, Checked, Failure, lower};
 use crate::batch::Batch;
 use crate::execute::{Executable, Observer};
@@ -55,11 +55,7 @@ impl Runner {
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
-                weights: floats(loaded, "the interpreter")?
-                    .values
-                    .iter()
-                    .map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect()))
-                    .collect(),
+                weights: exact_weights(loaded)?,
                 limits: stages.program.limits,
             },
         };
@@ -138,12 +134,7 @@ impl Runner {
                 pollster::block_on(executable.run(&own)).map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
-                for limit in limits {
-                    let lengths = &batch.lengths[limit.time.0 as usize];
-                    if let Some(found) = lengths.iter().copied().enumerate().find(|(_, length)| *length > limit.most) {
-                        return Err(too_long(&self.model, &self.sources, found, limit));
-                    }
-                }
+                refuse_too_long(&self.model, &self.sources, limits, batch)?;
                 Ok(interpret_batch(&self.model, graph, weights, batch))
             }
         }

@@ -13,7 +13,7 @@
 mod html;
 mod panels;
 mod save;
-mod select;
+pub(super) mod select;
 
 use self::panels::{Panel, Side, panels};
 use super::arguments::TraceArguments;
