@@ -97,8 +97,8 @@ impl Case {
         const STEP: f64 = 1e-5;
         let direction = [0.3, -1.0, 0.5, 0.8, -0.2];
         let known = self.run(&self.values, LENGTH);
-        let change = Change { scan: self.scan(), value: self.id(state), step: AT, direction: &direction };
-        let found = respond(&self.graph, &sequence(&self.values, LENGTH), &known, &change, STEPS);
+        let change = Change { scan: self.scan(), value: self.id(state), step: AT, directions: &[direction.to_vec()] };
+        let found = respond(&self.graph, &sequence(&self.values, LENGTH), &known, &change, STEPS).swap_remove(0);
         assert_eq!(found.len(), STEPS + 1);
         let ahead = |by: f64| {
             let mut values = self.values.clone();

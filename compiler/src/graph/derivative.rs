@@ -1,6 +1,6 @@
-//! Derivatives forward: a number and how it changes, and for each scalar function how a change goes through it.
+//! Derivatives forward: a number and how it changes along directions, and for each scalar function how a change goes through it.
 //!
-//! In: two numbers and their changes. Out: the function's number and its change, by the chain rule. What a whole equation
+//! In: two numbers and their changes. Out: the function's number and its changes, by the chain rule. What a whole equation
 //! does with a change follows from these rules and the interpreter, which computes with either kind of number.
 //!
 //! Where a function has a corner (`abs` at 0, `min` of equals) the change is that of one side; steps (`floor`) change nothing.
@@ -35,28 +35,33 @@ impl Scalar for f64 {
     }
 }
 
-/// A number and its change along a direction: a dual number.
+/// Along how many directions changes are followed at once: walking through equations takes longer than computing.
+pub(super) const WIDE: usize = 8;
+
+/// A number and its changes along several directions: a dual number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dual {
     pub value: f64,
-    pub change: f64,
+    pub changes: [f64; WIDE],
 }
 
 impl Scalar for Dual {
     fn constant(number: f64) -> Dual {
-        Dual { value: number, change: 0.0 }
+        Dual { value: number, changes: [0.0; WIDE] }
     }
     fn value(self) -> f64 {
         self.value
     }
     fn unary(self, operation: Unary) -> Dual {
         let value = unary(operation, self.value);
-        Dual { value, change: times(self.change, slope(operation, self.value, value)) }
+        let slope = slope(operation, self.value, value);
+        Dual { value, changes: self.changes.map(|change| times(change, slope)) }
     }
     fn binary(self, operation: Binary, other: Dual) -> Dual {
         let value = binary(operation, self.value, other.value);
         let (left, right) = slopes(operation, self.value, other.value, value);
-        Dual { value, change: times(self.change, left) + times(other.change, right) }
+        let both = |way: usize| times(self.changes[way], left) + times(other.changes[way], right);
+        Dual { value, changes: std::array::from_fn(both) }
     }
 }
 
@@ -119,7 +124,7 @@ mod tests {
         for operation in Unary::ALL {
             for x in [0.3, 0.9, 1.7] {
                 let wanted = (unary(operation, x + STEP) - unary(operation, x - STEP)) / (2.0 * STEP);
-                let found = Dual { value: x, change: 1.0 }.unary(operation).change;
+                let found = Dual { value: x, changes: [1.0; WIDE] }.unary(operation).changes[0];
                 assert!((found - wanted).abs() < 1e-8, "{} at {x}: {found} instead of {wanted}", operation.name());
             }
         }
@@ -142,7 +147,9 @@ mod tests {
                 let along = |dx: f64, dy: f64| {
                     let at = |step: f64| binary(operation, x + step * dx, y + step * dy);
                     let wanted = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-                    let found = Dual { value: x, change: dx }.binary(operation, Dual { value: y, change: dy }).change;
+                    let (left, right) =
+                        (Dual { value: x, changes: [dx; WIDE] }, Dual { value: y, changes: [dy; WIDE] });
+                    let found = left.binary(operation, right).changes[WIDE - 1];
                     assert!((found - wanted).abs() < 1e-6, "{operation:?} at {x}, {y}: {found} instead of {wanted}");
                 };
                 along(1.0, 0.0);
@@ -155,8 +162,8 @@ mod tests {
     #[test]
     fn what_does_not_change_stays_so_at_a_pole() {
         let root = Dual::constant(0.0).unary(Unary::Sqrt);
-        assert_eq!((root.value, root.change), (0.0, 0.0));
-        let power = Dual { value: 0.0, change: 1.0 }.binary(Binary::Power, Dual::constant(2.0));
-        assert_eq!((power.value, power.change), (0.0, 0.0));
+        assert_eq!(root, Dual::constant(0.0));
+        let power = Dual { value: 0.0, changes: [1.0; WIDE] }.binary(Binary::Power, Dual::constant(2.0));
+        assert_eq!(power, Dual::constant(0.0));
     }
 }

@@ -166,13 +166,8 @@ fn fading(
             Along::Every => (0..entries).map(|own| (0..entries).map(|at| f64::from(at == own)).collect()).collect(),
             Along::Random(count) => (0..count).map(|_| unit(entries, random)).collect(),
         };
-        let responses: Vec<Vec<Vec<f64>>> = directions
-            .iter()
-            .map(|direction| {
-                let change = Change { scan, value: state, step: start(place), direction };
-                respond(graph, sequence, known, &change, steps)
-            })
-            .collect();
+        let change = Change { scan, value: state, step: start(place), directions: &directions };
+        let responses = respond(graph, sequence, known, &change, steps);
         for n in 0..=steps {
             let columns: Vec<&[f64]> = responses.iter().map(|response| response[n].as_slice()).collect();
             let sum: f64 = columns.iter().flat_map(|column| column.iter()).map(|number| number * number).sum();

@@ -32,10 +32,14 @@ pub fn svg(curves: &[Curve]) -> String {
     let drawn = &curves[..curves.len().min(MOST)];
     let (left, upper, wide, high) = AREA;
     let longest = drawn.iter().map(|curve| curve.points.len().saturating_sub(1)).max().unwrap_or(1).max(2);
-    let most =
-        drawn.iter().flat_map(|curve| &curve.points).copied().filter(|point| point.is_finite()).fold(1.0, f64::max);
+    let most = drawn
+        .iter()
+        .flat_map(|curve| curve.points.iter().skip(1))
+        .copied()
+        .filter(|point| point.is_finite())
+        .fold(1.0, f64::max);
     // Up to the next power of ten where something grows.
-    let top = if most > 1.0 { most.log10().ceil() } else { 0.0 };
+    let top = if most > 1.05 { most.log10().ceil() } else { 0.0 };
     let bottom = LEAST.log10();
     let x = |step: usize| left + wide * ((step.max(1) as f64).log2() / (longest as f64).log2()) as f32;
     let y = |part: f64| {

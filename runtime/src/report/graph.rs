@@ -293,15 +293,16 @@ fn line(edge: Edge, widths: &[f32], made: &Layout) -> String {
     let (from, to) = (made.places[edge.read], made.places[edge.reader]);
     let class = if edge.back { "edge back" } else { "edge" };
     let (start, end) = (from.y + HEIGHT, to.y - 1.0);
-    // A line straight down past other boxes would hide behind them.
-    let is_passing = (from.x - to.x).abs() < 60.0 && end - start > HEIGHT;
-    let path = if !edge.back && is_passing {
-        let is_between = |place: &usize| {
-            let at = made.places[*place];
-            at.y > from.y && at.y < to.y && (at.x - from.x).abs() < widths[*place] / 2.0
-        };
-        let between = (0..widths.len()).filter(is_between).map(|place| made.places[place].x + widths[place] / 2.0);
-        let right = between.fold(from.x.max(to.x), f32::max) + 14.0;
+    // A line straight down past other boxes would hide behind them: it bends around the widest.
+    let is_between = |place: &usize| {
+        let at = made.places[*place];
+        let is_below = at.y > from.y && at.y < to.y;
+        is_below && (from.x - to.x).abs() < 60.0 && (at.x - from.x).abs() < widths[*place] / 2.0
+    };
+    let between = (0..widths.len()).filter(is_between).map(|place| made.places[place].x + widths[place] / 2.0);
+    let passed = between.fold(0.0, f32::max);
+    let path = if !edge.back && passed > 0.0 {
+        let right = passed + 14.0;
         // A curve comes three quarters of the way to where it is pulled.
         let (one, other) = (from.x + (right - from.x) / 0.75, to.x + (right - to.x) / 0.75);
         format!("M{} {start} C{one} {} {other} {} {} {end}", from.x, start + 24.0, end - 24.0, to.x)

@@ -119,9 +119,9 @@ fn states(model: &Model, wanted: &[String]) -> Result<Vec<(String, ValueId)>, St
     Ok(chosen)
 }
 
-/// `a sequence of 129 positions of T`.
+/// `A sequence of 129 positions of T`.
 fn what(model: &Model, sequence: &OneSequence) -> String {
     let lengths = model.times.iter().zip(&sequence.lengths);
     let positions: Vec<String> = lengths.map(|(time, length)| format!("{length} positions of {time}")).collect();
-    format!("a sequence of {}", positions.join(", "))
+    format!("A sequence of {}", positions.join(", "))
 }

@@ -30,12 +30,21 @@ fn left(part: f64) -> String {
 }
 
 fn positions(count: f64) -> String {
-    if count.is_infinite() { "never".to_string() } else { format!("{count:.1}") }
+    match count {
+        count if count.is_infinite() => "never".to_string(),
+        count if count >= 100.0 => format!("{count:.0}"),
+        count => format!("{count:.1}"),
+    }
 }
 
 fn halved(memory: &Memory) -> String {
     let last = memory.typical.len().saturating_sub(1);
-    memory.halved().map_or(format!("more than {last}"), positions)
+    match memory.halved() {
+        None => format!("more than {last}"),
+        // Between two positions there is nothing.
+        Some(count) if count < 1.0 => "less than 1".to_string(),
+        Some(count) => positions(count),
+    }
 }
 
 /// Along what changes were made, in a sentence.

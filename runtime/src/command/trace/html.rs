@@ -9,6 +9,7 @@ use crate::report::colours::Scale;
 use crate::report::heat_map::{self, HeatMap};
 use crate::report::{Figure, Page, Section, graph, kernels};
 use seqwright_compiler::model::Model;
+use seqwright_compiler::term::print_number;
 
 /// The most heat maps of a value.
 const MOST_MAPS: usize = 12;
@@ -47,7 +48,8 @@ pub fn page(shown: &Shown, backend: &str) -> Page {
     for (time, tokens) in &shown.ready.tokens {
         facts.extend(tokens.first().map(|tokens| format!("{time}: {}", tokens.join(" "))));
     }
-    let parameters: Vec<String> = model.parameters.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let parameters: Vec<String> =
+        model.parameters.iter().map(|(name, value)| format!("{name} = {}", print_number(*value))).collect();
     if !parameters.is_empty() {
         facts.push(parameters.join(", "));
     }
