@@ -48,6 +48,8 @@ const LSTM: &str = "model M(x: [T, input], start: [hidden], begin: [hidden]; inp
 ";
 
 type Values = BTreeMap<ValueId, Vec<f64>>;
+/// From a run, a step and a direction to the values before the first position of a run that goes on.
+type Starts<'a> = dyn Fn(&Values, f64, &[f64]) -> Vec<(ValueId, Vec<f64>)> + 'a;
 
 /// A model's graph, and random numbers for a sequence of it.
 struct Case {
@@ -93,7 +95,7 @@ impl Case {
     }
 
     /// What is left of a change, by the derivative, and by the difference of two runs that go on from changed states.
-    fn compare(&self, state: &str, starts: &dyn Fn(&Values, f64, &[f64]) -> Vec<(ValueId, Vec<f64>)>) {
+    fn compare(&self, state: &str, starts: &Starts) {
         const STEP: f64 = 1e-5;
         let direction = [0.3, -1.0, 0.5, 0.8, -0.2];
         let known = self.run(&self.values, LENGTH);

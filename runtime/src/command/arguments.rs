@@ -9,6 +9,7 @@ mod given;
 mod memory;
 mod profile;
 mod trace;
+mod version;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
 pub use self::generate::{GenerateArguments, Tokens};
@@ -17,11 +18,11 @@ pub use self::memory::MemoryArguments;
 pub use self::profile::ProfileArguments;
 pub use self::trace::TraceArguments;
 
-use crate::tiles::{Instructions, Precision};
+use self::version::version;
+use crate::tiles::Precision;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -483,20 +484,4 @@ fn setting(text: &str) -> Result<(String, f64), String> {
 fn tolerance(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("a tolerance is 0 or more".to_string()) }
-}
-
-/// The version, and what this build runs models with on this processor.
-fn version() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let instructions: Vec<&str> = Instructions::available().into_iter().map(Instructions::name).collect();
-        let tokenizers = if cfg!(feature = "tokenizers") { "yes" } else { "no" };
-        format!(
-            "{}\nbackends: cpu, {}interpreter\ninstructions: {}\nmachine code: Cranelift {}\ntokenizers: {tokenizers}",
-            env!("CARGO_PKG_VERSION"),
-            if cfg!(feature = "gpu") { "gpu, " } else { "" },
-            instructions.join(", "),
-            cranelift_codegen::VERSION
-        )
-    });
-    &TEXT
 }

@@ -23,7 +23,7 @@ fn steps(found: &Found) -> usize {
 /// A part of a change: three digits, or its power of ten where it is small.
 fn left(part: f64) -> String {
     match part {
-        part if part == 0.0 => "0".to_string(),
+        0.0 => "0".to_string(),
         part if (1e-3..1e3).contains(&part) => format!("{part:.3}"),
         part => format!("{part:.0e}"),
     }
