@@ -15,6 +15,8 @@ pub mod link;
 pub mod machine;
 pub mod matrix;
 mod memory;
+mod numbers;
+mod report;
 mod rows;
 pub mod session;
 pub mod stream;

@@ -284,8 +284,10 @@ impl Checker<'_> {
             let size = SizeValue { value: iteration as f64, axis: counter.text.clone() };
             scope.bind(&counter.text, Binding::Size(size), counter.span);
             scope.counters.push((counter.text.clone(), iteration));
+            let before = scope.names.clone();
             let done = self.statements(scope, body);
             scope.counters.pop();
+            self.remember(scope, &before);
             scope.names.retain(|name, _| outer.contains(name));
             if done.is_err() {
                 result = done;

@@ -1,7 +1,7 @@
 //! Definitions put into the model: their values and sizes bound, then their statements.
 
 use super::index::Draft;
-use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
+use super::scope::{Binding, Bound, Instance, Scope, SizeValue, names_time};
 use super::{Checked, Checker, DEEPEST_INSTANCE, ItemKind};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Value, ValueKind};
@@ -365,27 +365,34 @@ impl Checker<'_> {
         }
     }
 
-    /// The names that can be asked for, and those that are given where nothing is asked for.
-    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
-        fn gather(prefix: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
-            for (name, bound) in &instance.names {
-                let path = super::scope::join(prefix, name);
-                match &bound.binding {
-                    Binding::Value(value) => {
-                        names.insert(path, *value);
-                    }
-                    Binding::Instance(inner) => {
-                        gather(&path, inner, names);
-                        names.insert(path, inner.result);
-                    }
-                    Binding::Size(_) | Binding::Time(_) | Binding::Broken => {}
-                }
+    /// Notes what an iteration of a repeat called its values, before the next one calls others so: nothing reads them by these
+    /// names any more, but they can be asked for.
+    pub(super) fn remember(&mut self, scope: &Scope, before: &HashMap<String, Bound>) {
+        let is_same = |one: &Binding, other: &Binding| match (one, other) {
+            (Binding::Value(one), Binding::Value(other)) => one == other,
+            (Binding::Instance(one), Binding::Instance(other)) => Rc::ptr_eq(one, other),
+            (Binding::Size(_) | Binding::Time(_) | Binding::Broken, _)
+            | (Binding::Value(_) | Binding::Instance(_), _) => false,
+        };
+        for (name, bound) in &scope.names {
+            match before.get(name) {
+                Some(known) if is_same(&known.binding, &bound.binding) => {}
+                Some(_) | None => gather_bound(&scope.equation_path(name), &bound.binding, &mut self.model.names),
             }
         }
+    }
+
+    /// The names that can be asked for, and those that are given where nothing is asked for.
+    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
         self.make_paths_unique();
-        let mut names = BTreeMap::new();
-        for (place, value) in self.model.values.iter().enumerate() {
-            names.entry(value.path.clone()).or_insert(ValueId(place as u32));
+        // Those of repeats' iterations are there.
+        let mut names = std::mem::take(&mut self.model.names);
+        // Where a weight is called as the equation that uses it, the equation is meant.
+        let is_equation = |value: &Value| matches!(value.kind, ValueKind::Equation(_));
+        for equations in [true, false] {
+            for (id, value) in self.model.ids().filter(|(_, value)| is_equation(value) == equations) {
+                names.entry(value.path.clone()).or_insert(id);
+            }
         }
         gather("", instance, &mut names);
         let results: Vec<String> = if definition.results.is_empty() {
@@ -407,6 +414,26 @@ impl Checker<'_> {
             }
         }
         self.model.names = names;
+    }
+}
+
+/// What an instance's names stand for, and those of the instances inside it, by their paths.
+fn gather(path: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
+    for (name, bound) in &instance.names {
+        gather_bound(&super::scope::join(path, name), &bound.binding, names);
+    }
+}
+
+fn gather_bound(path: &str, binding: &Binding, names: &mut BTreeMap<String, ValueId>) {
+    match binding {
+        Binding::Value(value) => {
+            names.insert(path.to_string(), *value);
+        }
+        Binding::Instance(inner) => {
+            gather(path, inner, names);
+            names.insert(path.to_string(), inner.result);
+        }
+        Binding::Size(_) | Binding::Time(_) | Binding::Broken => {}
     }
 }
 

@@ -1,8 +1,10 @@
 //! What every operation means: the graph evaluated for one sequence in float64, one number after the other.
 //!
-//! Slow and obvious on purpose. Everything else in the project is tested against it.
+//! Slow and obvious on purpose. Everything else in the project is tested against it. Numbers are of a type of their own
+//! ([`Scalar`]), so that derivatives are taken through the same meaning ([`respond`](super::respond)).
 
 use super::Graph;
+use super::derivative::Scalar;
 use crate::check::recurrence::Group;
 use crate::model::ValueKind;
 use crate::term::{Binary, Condition, Extent, IndexId, Reduction, Subscript, Term, Unary, ValueId};
@@ -19,7 +21,8 @@ pub struct Sequence<'a> {
 
 /// Every value of the graph for one sequence, row-major in its axes' order.
 pub fn interpret(graph: &Graph, sequence: &Sequence) -> BTreeMap<ValueId, Vec<f64>> {
-    let mut machine = Machine { graph, sequence, made: BTreeMap::new() };
+    let none = BTreeMap::new();
+    let mut machine: Machine<f64> = Machine { graph, sequence, known: &none, made: BTreeMap::new() };
     for group in &graph.groups {
         match group {
             Group::One(value) => {
@@ -43,13 +46,16 @@ pub fn interpret(graph: &Graph, sequence: &Sequence) -> BTreeMap<ValueId, Vec<f6
     machine.made
 }
 
-struct Machine<'a> {
-    graph: &'a Graph,
-    sequence: &'a Sequence<'a>,
-    made: BTreeMap<ValueId, Vec<f64>>,
+pub(super) struct Machine<'a, S> {
+    pub graph: &'a Graph,
+    pub sequence: &'a Sequence<'a>,
+    /// Values that were computed before.
+    pub known: &'a BTreeMap<ValueId, Vec<f64>>,
+    /// Values that are computed.
+    pub made: BTreeMap<ValueId, Vec<S>>,
 }
 
-impl Machine<'_> {
+impl<S: Scalar> Machine<'_, S> {
     fn extent(&self, extent: Extent) -> usize {
         match extent {
             Extent::Fixed(size) => size,
@@ -57,14 +63,14 @@ impl Machine<'_> {
         }
     }
 
-    fn sizes(&self, value: ValueId) -> Vec<usize> {
+    pub fn sizes(&self, value: ValueId) -> Vec<usize> {
         self.graph.value(value).axes.iter().map(|axis| self.extent(axis.extent)).collect()
     }
 
     fn start(&mut self, value: ValueId) {
         if self.graph.equation(value).is_some() {
             let count = self.sizes(value).iter().product();
-            self.made.insert(value, vec![0.0; count]);
+            self.made.insert(value, vec![S::constant(0.0); count]);
         }
     }
 
@@ -74,7 +80,7 @@ impl Machine<'_> {
     }
 
     /// An equation at one position of a time axis, and every combination of the other indices.
-    fn at_position(&mut self, value: ValueId, time: crate::term::TimeId, position: usize) {
+    pub fn at_position(&mut self, value: ValueId, time: crate::term::TimeId, position: usize) {
         let axis = self.graph.value(value).axes.iter().position(|axis| axis.time() == Some(time));
         self.every(value, axis.map(|axis| (axis, position)));
     }
@@ -99,7 +105,11 @@ impl Machine<'_> {
             }
             let flat = place.iter().zip(&sizes).fold(0, |flat, (at, size)| flat * size + *at as usize);
             let exists = self.all_hold(&equation.domain, &equation.indices, &mut place.clone());
-            let term = if exists { self.term(&equation.term, &equation.indices, &mut place.clone()) } else { 0.0 };
+            let term = if exists {
+                self.term(&equation.term, &equation.indices, &mut place.clone())
+            } else {
+                S::constant(0.0)
+            };
             if let Some(values) = self.made.get_mut(&value) {
                 values[flat] = term;
             }
@@ -110,20 +120,20 @@ impl Machine<'_> {
         conditions.iter().all(|condition| {
             let left = self.term(&condition.left, indices, place);
             let right = self.term(&condition.right, indices, place);
-            condition.comparator.holds(left, right)
+            condition.comparator.holds(left.value(), right.value())
         })
     }
 
     /// A term at one combination of indices.
-    fn term(&self, term: &Term, indices: &[crate::term::Index], place: &mut [i64]) -> f64 {
+    fn term(&self, term: &Term, indices: &[crate::term::Index], place: &mut [i64]) -> S {
         match term {
-            Term::Number(number) => *number,
-            Term::Index(index) => place[index.0 as usize] as f64,
-            Term::Length(time) => self.sequence.lengths[time.0 as usize] as f64,
+            Term::Number(number) => S::constant(*number),
+            Term::Index(index) => S::constant(place[index.0 as usize] as f64),
+            Term::Length(time) => S::constant(self.sequence.lengths[time.0 as usize] as f64),
             Term::Read(value, subscripts) => self.read(*value, subscripts, indices, place),
-            Term::Unary(operation, value) => unary(*operation, self.term(value, indices, place)),
+            Term::Unary(operation, value) => self.term(value, indices, place).unary(*operation),
             Term::Binary(operation, left, right) => {
-                binary(*operation, self.term(left, indices, place), self.term(right, indices, place))
+                self.term(left, indices, place).binary(*operation, self.term(right, indices, place))
             }
             Term::Select(conditions, left, right) => {
                 if self.all_hold(conditions, indices, place) {
@@ -133,14 +143,14 @@ impl Machine<'_> {
                 }
             }
             Term::Reduce { reduction, over, domain, body } => {
-                let mut result = reduction.of_nothing();
+                let mut result = S::constant(reduction.of_nothing());
                 self.each(over, indices, place, &mut |machine, place| {
                     if machine.all_hold(domain, indices, place) {
                         let number = machine.term(body, indices, place);
                         result = match reduction {
-                            Reduction::Sum => result + number,
-                            Reduction::Maximum => binary(Binary::Maximum, result, number),
-                            Reduction::Minimum => binary(Binary::Minimum, result, number),
+                            Reduction::Sum => result.binary(Binary::Add, number),
+                            Reduction::Maximum => result.binary(Binary::Maximum, number),
+                            Reduction::Minimum => result.binary(Binary::Minimum, number),
                         };
                     }
                 });
@@ -148,7 +158,7 @@ impl Machine<'_> {
             }
             Term::Softmax { over, domain, body } => {
                 if !self.all_hold(domain, indices, place) {
-                    return 0.0;
+                    return S::constant(0.0);
                 }
                 let own = self.term(body, indices, place);
                 let here = place[over.0 as usize];
@@ -157,18 +167,21 @@ impl Machine<'_> {
                 self.each(&[*over], indices, place, &mut |machine, place| {
                     if machine.all_hold(domain, indices, place) {
                         let number = machine.term(body, indices, place);
-                        highest = highest.max(number);
+                        highest = highest.max(number.value());
                         numbers.push(number);
                     }
                 });
                 place[over.0 as usize] = here;
-                let total: f64 = numbers.iter().map(|number| (number - highest).exp()).sum();
-                (own - highest).exp() / total
+                // What is taken off all of them changes nothing: it is no part of a derivative.
+                let exp = |number: S| number.binary(Binary::Subtract, S::constant(highest)).unary(Unary::Exp);
+                let zero = S::constant(0.0);
+                let total = numbers.into_iter().map(exp).fold(zero, |sum, number| sum.binary(Binary::Add, number));
+                exp(own).binary(Binary::Divide, total)
             }
             Term::Pieces(index, pieces) => {
                 let at = place[index.0 as usize];
                 let piece = pieces.iter().rev().find(|(from, _)| *from as i64 <= at);
-                piece.map_or(0.0, |(_, piece)| self.term(piece, indices, place))
+                piece.map_or(S::constant(0.0), |(_, piece)| self.term(piece, indices, place))
             }
         }
     }
@@ -188,7 +201,7 @@ impl Machine<'_> {
         }
     }
 
-    fn read(&self, value: ValueId, subscripts: &[Subscript], indices: &[crate::term::Index], place: &mut [i64]) -> f64 {
+    fn read(&self, value: ValueId, subscripts: &[Subscript], indices: &[crate::term::Index], place: &mut [i64]) -> S {
         let sizes = self.sizes(value);
         let mut flat = 0usize;
         let mut outside_time = false;
@@ -197,7 +210,7 @@ impl Machine<'_> {
         for ((subscript, size), axis) in subscripts.iter().zip(&sizes).zip(axes) {
             let at = match subscript {
                 // What is no number lies outside, wherever that is.
-                Subscript::Computed(term) => match self.term(term, indices, place) {
+                Subscript::Computed(term) => match self.term(term, indices, place).value() {
                     number if number.is_nan() => -1,
                     number => number.trunc() as i64,
                 },
@@ -218,7 +231,7 @@ impl Machine<'_> {
                     outside_time = true;
                     flat *= size;
                 }
-                (false, false) => return 0.0,
+                (false, false) => return S::constant(0.0),
             }
         }
         if outside_time {
@@ -229,23 +242,26 @@ impl Machine<'_> {
                     let flat = features.iter().zip(&sizes).fold(0, |flat, (at, size)| flat * size + at);
                     self.number(before, flat)
                 }
-                None => 0.0,
+                None => S::constant(0.0),
             };
         }
         self.number(value, flat)
     }
 
-    fn number(&self, value: ValueId, flat: usize) -> f64 {
+    fn number(&self, value: ValueId, flat: usize) -> S {
         if let Some(made) = self.made.get(&value) {
             return made[flat];
         }
-        match &self.graph.value(value).kind {
+        if let Some(known) = self.known.get(&value) {
+            return S::constant(known[flat]);
+        }
+        S::constant(match &self.graph.value(value).kind {
             ValueKind::Constant(numbers) => numbers[flat],
             ValueKind::Input { .. } | ValueKind::Weight { .. } => {
                 self.sequence.values.get(&value).map_or(f64::NAN, |numbers| numbers[flat])
             }
             ValueKind::Equation(_) => f64::NAN,
-        }
+        })
     }
 }
 

@@ -5,14 +5,17 @@
 //! What each equation means is said by the interpreter ([`interpret()`]), in float64, and nowhere else.
 
 mod build;
+mod derivative;
 mod history;
 mod interpret;
+mod respond;
 mod verify;
 
 pub use build::build;
 pub use history::{Event, Stays};
 pub use interpret::{Sequence, interpret};
 pub(crate) use interpret::{binary, unary};
+pub use respond::{Change, respond};
 pub use verify::verify;
 
 use crate::check::recurrence::{Group, reads};

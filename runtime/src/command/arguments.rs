@@ -5,17 +5,24 @@
 
 mod choices;
 mod generate;
+mod given;
+mod memory;
 mod profile;
+mod trace;
+mod version;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
 pub use self::generate::{GenerateArguments, Tokens};
-pub use self::profile::{Length, ProfileArguments};
+pub use self::given::{GivenArguments, Length};
+pub use self::memory::MemoryArguments;
+pub use self::profile::ProfileArguments;
+pub use self::trace::TraceArguments;
 
-use crate::tiles::{Instructions, Precision};
+use self::version::version;
+use crate::tiles::Precision;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::path::PathBuf;
-use std::sync::LazyLock;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -104,6 +111,12 @@ A model that looks ahead gives results that much later, and the rest when the in
     /// Time each kernel, and hold it against what this machine can do
     #[command(after_help = profile::HELP)]
     Profile(Box<ProfileArguments>),
+    /// Look at any value of any equation over time: a gate, a state, attention weights
+    #[command(after_help = trace::HELP)]
+    Trace(Box<TraceArguments>),
+    /// Tell what survives of a change in each state, and how fast the rest fades
+    #[command(after_help = memory::HELP)]
+    Memory(Box<MemoryArguments>),
     /// Go on with texts or tokens, token by token
     #[command(after_help = generate::HELP)]
     Generate(Box<GenerateArguments>),
@@ -471,20 +484,4 @@ fn setting(text: &str) -> Result<(String, f64), String> {
 fn tolerance(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("a tolerance is 0 or more".to_string()) }
-}
-
-/// The version, and what this build runs models with on this processor.
-fn version() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let instructions: Vec<&str> = Instructions::available().into_iter().map(Instructions::name).collect();
-        let tokenizers = if cfg!(feature = "tokenizers") { "yes" } else { "no" };
-        format!(
-            "{}\nbackends: cpu, {}interpreter\ninstructions: {}\nmachine code: Cranelift {}\ntokenizers: {tokenizers}",
-            env!("CARGO_PKG_VERSION"),
-            if cfg!(feature = "gpu") { "gpu, " } else { "" },
-            instructions.join(", "),
-            cranelift_codegen::VERSION
-        )
-    });
-    &TEXT
 }

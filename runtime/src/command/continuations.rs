@@ -1,9 +1,9 @@
 //! What was generated, as it is shown: texts or tokens as they come, why each ended, how fast it was, and all of it as JSON.
 
 use super::Stop;
-use super::numbers::fitted;
 use super::terminal::Terminal;
 use crate::generate::{Ended, Event, Speed, Start, Written};
+use crate::numbers::fitted;
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -134,7 +134,7 @@ fn tokens(greedy: &Greedy) -> Result<(Vec<Vec<i64>>, Tensor), Failure> {
 /// The prompts and all other inputs.
 fn batch(checked: &Checked, task: &Task, given: &Given, prompt: Tensor) -> Result<Batch, Failure> {
     let model = &checked.model;
-    let mut own = Given { tensors: given.tensors.clone(), lengths: given.lengths.clone() };
+    let mut own = Given { tensors: given.tensors.clone(), lengths: given.lengths.clone(), ..Given::default() };
     own.lengths.remove(&model.times[task.time.0 as usize]);
     own.tensors.insert(model.value(task.tokens).path.clone(), prompt);
     own.batch(checked)

@@ -1,25 +1,12 @@
 //! Tables of numbers with colours behind them, or shades beside them where there are no colours.
 //!
-//! The colours are those of viridis (Smith and van der Walt 2015): each step of them looks as large as any other, and
-//! they grow lighter with the numbers, so that they can be told apart without seeing hues.
+//! Colours grow lighter, and shades darker, from the smallest number to the largest ([`Scale::Sequential`]).
 
-use super::numbers::{Format, chosen, fitted, left, right};
 use super::terminal::{Depth, Terminal};
+use crate::numbers::{Format, chosen, fitted, left, right};
+use crate::report::colours::{Scale, is_light};
 use anstyle::{Ansi256Color, AnsiColor, Color, RgbColor, Style};
 
-/// Viridis at even steps from 0 to 1.
-const SCALE: [[u8; 3]; 10] = [
-    [68, 1, 84],
-    [72, 40, 120],
-    [62, 73, 137],
-    [49, 104, 142],
-    [38, 130, 142],
-    [31, 158, 137],
-    [53, 183, 121],
-    [110, 206, 88],
-    [181, 222, 43],
-    [253, 231, 37],
-];
 /// The levels of each channel in the cube that the palette of 256 colours has.
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 /// From the smallest number to the largest.
@@ -45,12 +32,12 @@ pub struct Table<'a> {
 pub fn draw(table: &Table, terminal: &Terminal) -> String {
     let (depth, dim) = (terminal.depth(), dim(terminal));
     let format = Format::of(table.numbers);
-    let range = Range::of(table.numbers);
+    let scale = Scale::sequential(table.numbers);
     let texts: Vec<String> = table.numbers.iter().map(|number| format.write(*number)).collect();
     let rows = chosen(table.rows.len(), MOST_ROWS);
     let names = table.rows.iter().map(|name| fitted(name, WIDEST_NAME)).collect::<Vec<_>>();
     let heads = table.columns.iter().map(|name| fitted(name, WIDEST_HEAD)).collect::<Vec<_>>();
-    let widest = |texts: &[String]| texts.iter().map(|text| super::numbers::width(text)).max().unwrap_or(0);
+    let widest = |texts: &[String]| texts.iter().map(|text| crate::numbers::width(text)).max().unwrap_or(0);
     let name_width = widest(&names);
     // A shade between two spaces, or a space on each side.
     let around = if depth == Depth::Plain { 3 } else { 2 };
@@ -76,7 +63,7 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
             match (row, column) {
                 (Some(row), Some(column)) => {
                     let place = row * table.columns.len() + column;
-                    text.push_str(&one(&right(&texts[place], number), range.part(table.numbers[place]), cell, depth));
+                    text.push_str(&one(&right(&texts[place], number), scale.part(table.numbers[place]), cell, depth));
                 }
                 (None, _) | (_, None) => text
                     .push_str(&format!("{dim}{}{dim:#}", right(if depth == Depth::Plain { "…" } else { "… " }, cell))),
@@ -84,7 +71,7 @@ pub fn draw(table: &Table, terminal: &Terminal) -> String {
         }
         trim_line(&mut text);
     }
-    text.push_str(&legend(&range, format, terminal));
+    text.push_str(&legend(scale, format, terminal));
     let left_out = |shown: usize, all: usize, what: &str| match all - shown.min(all) {
         0 => None,
         1 => Some(format!("1 {what}")),
@@ -130,9 +117,10 @@ fn one(text: &str, part: Option<f32>, cell: usize, depth: Depth) -> String {
     }
 }
 
-fn legend(range: &Range, format: Format, terminal: &Terminal) -> String {
+fn legend(scale: Scale, format: Format, terminal: &Terminal) -> String {
     let dim = dim(terminal);
-    if range.low >= range.high {
+    let (low, high) = scale.ends();
+    if low >= high {
         return String::new();
     }
     let steps = 20;
@@ -145,33 +133,7 @@ fn legend(range: &Range, format: Format, terminal: &Terminal) -> String {
             })
             .collect(),
     };
-    format!("  {dim}{}{dim:#} {bar} {dim}{}{dim:#}\n", format.write(range.low), format.write(range.high))
-}
-
-/// From the smallest finite number to the largest.
-struct Range {
-    low: f32,
-    high: f32,
-}
-
-impl Range {
-    fn of(numbers: &[f32]) -> Range {
-        let mut range = Range { low: f32::INFINITY, high: f32::NEG_INFINITY };
-        for number in numbers.iter().filter(|number| number.is_finite()) {
-            range.low = range.low.min(*number);
-            range.high = range.high.max(*number);
-        }
-        range
-    }
-
-    /// Where a number lies, from 0 to 1; nothing for one that is not finite. Where all are the same they lie in the
-    /// middle.
-    fn part(&self, number: f32) -> Option<f32> {
-        // Halves, because the difference of two large numbers may be infinite.
-        let (low, high) = (self.low / 2.0, self.high / 2.0);
-        let spread = high - low;
-        number.is_finite().then(|| if spread > 0.0 { ((number / 2.0 - low) / spread).clamp(0.0, 1.0) } else { 0.5 })
-    }
+    format!("  {dim}{}{dim:#} {bar} {dim}{}{dim:#}\n", format.write(low), format.write(high))
 }
 
 fn shade(part: f32) -> char {
@@ -180,14 +142,8 @@ fn shade(part: f32) -> char {
 
 /// The colour for a part of the scale, and black or white letters, whichever is easier to read on it.
 fn background(part: f32, depth: Depth) -> Style {
-    let along = part * (SCALE.len() - 1) as f32;
-    let step = (along as usize).min(SCALE.len() - 2);
-    let rest = along - step as f32;
-    let mixed = |channel: usize| {
-        let (from, to) = (f32::from(SCALE[step][channel]), f32::from(SCALE[step + 1][channel]));
-        (from + (to - from) * rest).round() as u8
-    };
-    let mut channels = [mixed(0), mixed(1), mixed(2)];
+    // What is drawn here is drawn on one scale, whatever its ends are.
+    let mut channels = Scale::Sequential { low: 0.0, high: 1.0 }.colour(part);
     let color = match depth {
         Depth::True => Color::Rgb(RgbColor(channels[0], channels[1], channels[2])),
         Depth::Palette | Depth::Plain => {
@@ -196,9 +152,7 @@ fn background(part: f32, depth: Depth) -> Style {
             Color::Ansi256(Ansi256Color(16 + 36 * nearest[0] + 6 * nearest[1] + nearest[2]))
         }
     };
-    let [red, green, blue] = channels.map(f32::from);
-    // Black and white letters have about the same contrast at this lightness.
-    let letters = if 0.299 * red + 0.587 * green + 0.114 * blue > 105.0 { Ansi256Color(16) } else { Ansi256Color(231) };
+    let letters = if is_light(channels) { Ansi256Color(16) } else { Ansi256Color(231) };
     Style::new().bg_color(Some(color)).fg_color(Some(Color::Ansi256(letters)))
 }
 
@@ -207,13 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_lie_between_the_smallest_and_the_largest() {
-        let range = Range::of(&[-1.0, f32::NAN, 3.0, f32::INFINITY]);
-        assert_eq!((range.part(-1.0), range.part(1.0), range.part(3.0)), (Some(0.0), Some(0.5), Some(1.0)));
-        assert_eq!(range.part(f32::NAN), None);
-        let widest = Range::of(&[f32::MIN, f32::MAX]);
-        assert_eq!((widest.part(f32::MIN), widest.part(0.0), widest.part(f32::MAX)), (Some(0.0), Some(0.5), Some(1.0)));
-        assert_eq!(Range::of(&[2.0, 2.0]).part(2.0), Some(0.5));
+    fn shades_grow_darker() {
         assert_eq!([0.0, 0.5, 1.0].map(shade), [' ', '▒', '█']);
     }
 

@@ -3,12 +3,14 @@
 //! In: `--io`, `--input` and `--text`. Out: a [`Batch`], with what was said about the inputs on the way. Shapes and
 //! ranges are looked at by [`Batch::from_tensors`].
 
-use super::Stop;
-use super::arguments::Input;
+use super::arguments::{GivenArguments, Input};
 use super::prepare::{self, Prepared};
+use super::{Stop, random};
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
+use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Io, SafetensorsFile, Tensor, Values};
+use seqwright_compiler::kernel::Limit;
 use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::term::TimeId;
 use std::collections::BTreeMap;
@@ -21,6 +23,24 @@ pub struct Given {
     pub tensors: BTreeMap<String, Tensor>,
     /// The lengths of ragged sequences, by time axis.
     pub lengths: BTreeMap<String, Vec<usize>>,
+    /// The tokens of texts as texts, sequence by sequence, by time axis.
+    pub tokens: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+/// A batch, and the tokens of its texts.
+#[derive(Debug, Default)]
+pub struct Ready {
+    /// The batch.
+    pub batch: Batch,
+    /// The tokens of texts as texts, sequence by sequence, by time axis.
+    pub tokens: BTreeMap<String, Vec<Vec<String>>>,
+}
+
+impl Ready {
+    /// A sequence's tokens along a time axis, where they are known.
+    pub fn tokens_of(&self, model: &Model, time: TimeId, sequence: usize) -> Option<Vec<String>> {
+        self.tokens.get(&model.times[time.0 as usize])?.get(sequence).cloned()
+    }
 }
 
 impl Given {
@@ -47,6 +67,22 @@ impl Given {
             given.tokenize(model, prepared.checkpoint.as_ref(), texts)?;
         }
         Ok(given)
+    }
+
+    /// The inputs that are named, or random ones of `usual` positions where none are and nobody says how many.
+    pub fn or_random(
+        arguments: &GivenArguments,
+        prepared: &Prepared,
+        limits: &[Limit],
+        usual: usize,
+    ) -> Result<Ready, Stop> {
+        if !arguments.has_inputs() {
+            let (model, sequences) = (&prepared.checked.model, arguments.sequences as usize);
+            let batch = random::batch(model, limits, &arguments.length, usual, sequences)?;
+            return Ok(Ready { batch, tokens: BTreeMap::new() });
+        }
+        let given = Given::from_files(arguments.io.as_deref(), &arguments.input, &arguments.text, prepared)?;
+        Ok(Ready { batch: given.batch(&prepared.checked)?, tokens: given.tokens })
     }
 
     /// Takes the tensors of an io file: those called `lengths` say how long sequences are.
@@ -94,7 +130,9 @@ impl Given {
         if self.tensors.insert(value.path.clone(), tensor).is_some() {
             return Err(other(format!("the input `{}` is given as a tensor and as texts", value.path)));
         }
-        self.lengths.insert(model.times[time.0 as usize].clone(), lengths);
+        let time = &model.times[time.0 as usize];
+        self.lengths.insert(time.clone(), lengths);
+        self.tokens.insert(time.clone(), all.iter().map(|tokens| pieces(&tokenizer, tokens)).collect());
         Ok(())
     }
 
@@ -103,6 +141,17 @@ impl Given {
         let mistakes = |errors: Vec<InputError>| Failure::Inputs(errors, checked.sources.clone());
         Batch::from_tensors(&checked.model, &self.tensors, &self.lengths).map_err(mistakes)
     }
+}
+
+/// Tokens one by one as texts; those that are no text by themselves, special ones among them, as the vocabulary has them.
+fn pieces(tokenizer: &Tokenizer, tokens: &[i64]) -> Vec<String> {
+    let piece = |token: &i64| match tokenizer.decode(&[*token]) {
+        Ok(text) if !text.trim().is_empty() && !text.contains('\u{fffd}') => text,
+        Ok(_) | Err(_) => {
+            u32::try_from(*token).ok().and_then(|id| tokenizer.token(id)).unwrap_or_else(|| token.to_string())
+        }
+    };
+    tokens.iter().map(piece).collect()
 }
 
 /// Tokens of several sequences as one tensor, and how many each has.

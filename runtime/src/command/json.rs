@@ -1,7 +1,7 @@
 //! Results and mistakes as JSON: one document a command, whose `version` changes when its form does.
 
-use super::numbers::shortest;
 use crate::batch::InputError;
+use crate::numbers::shortest;
 use crate::session::Failure;
 use seqwright_compiler::diagnostic::Diagnostic;
 use seqwright_compiler::source::{Sources, Span};

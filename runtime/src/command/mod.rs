@@ -1,5 +1,5 @@
-//! The command line `seqc`: `check`, `fmt`, `emit`, `explain`, `run`, `profile`, `generate`, `verify` and
-//! `perplexity`.
+//! The command line `seqc`: `check`, `fmt`, `emit`, `explain`, `run`, `profile`, `trace`, `memory`,
+//! `generate`, `verify` and `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
 //! went well, 1 something did not, 2 the call was wrong, 130 somebody pressed Ctrl-C. It decides nothing about models: [`crate::session`] does the
@@ -11,7 +11,8 @@
 //! | `terminal.rs` | standard output and error, colours, signs of life |
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
-//! | `check.rs`, `fmt.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
+//! | `random.rs` | weights and inputs where none are given |
+//! | `check.rs`, `fmt.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `trace/`, `memory/`, `generate.rs`, `verify.rs` | one command each |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -20,7 +21,6 @@
 //! | `perplexity.rs` | how probable a text is to a language model |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
-//! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
 //! | `documents.rs` | completions for shells, manual pages |
 //! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
@@ -39,15 +39,17 @@ mod greedy;
 mod heat;
 mod inputs;
 mod json;
-mod numbers;
+mod memory;
 mod perplexity;
 mod prepare;
 mod profile;
 mod prompts;
+mod random;
 mod run;
 mod show;
 mod stream;
 mod terminal;
+mod trace;
 mod verify;
 
 use self::arguments::{Arguments, Command, When};
@@ -122,6 +124,8 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
+        Command::Trace(trace) => ("trace", trace.json, trace::trace(trace, &mut terminal)),
+        Command::Memory(memory) => ("memory", memory.json, memory::tell(memory, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
         Command::Devices(devices) => ("devices", devices.json, devices::devices(devices, &mut terminal)),
         Command::Completions(shell) => ("completions", false, documents::completions(shell, &mut terminal)),

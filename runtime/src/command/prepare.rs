@@ -1,12 +1,13 @@
 //! From arguments to a model that is ready to run, with the time that each step takes.
 
-use super::arguments::{BackendArguments, BackendName, ModelArguments};
+use super::arguments::{BackendArguments, BackendName, GivenArguments, ModelArguments};
 use super::terminal::{Terminal, Waiting};
-use super::{Stop, devices};
+use super::{Stop, devices, random};
 use crate::session::{self, Backend, Checked, Failure, Request, Runner};
 use crate::tiles::{Instructions, Precision};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Loaded};
+use seqwright_compiler::model::Model;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -98,6 +99,36 @@ pub fn prepare(
         terminal.note(note);
     }
     Ok(Prepared { checkpoint: opened, checked, loaded })
+}
+
+/// The same where random weights will do: those of the checkpoint that is named, random ones where none is.
+pub fn prepare_or_random(
+    request: &Request,
+    given: &GivenArguments,
+    precision: Precision,
+    steps: &mut Steps,
+    terminal: &mut Terminal,
+) -> Result<Prepared, Failure> {
+    match &given.checkpoint {
+        Some(path) => prepare(request, Some(path), precision, steps, terminal),
+        None => {
+            let checked = session::check(request, None)?;
+            let loaded = Loaded { precision, ..random::weights(&checked.model) };
+            Ok(Prepared { checkpoint: None, checked, loaded })
+        }
+    }
+}
+
+/// What of a model and its inputs is random, in a sentence; nothing where nothing is.
+pub fn what_is_random(given: &GivenArguments, model: &Model) -> Option<String> {
+    let weights = given.checkpoint.is_none() && model.weights().next().is_some();
+    let inputs = !given.has_inputs() && model.inputs().next().is_some();
+    match (weights, inputs) {
+        (false, false) => None,
+        (true, false) => Some("the weights are random: no `--checkpoint` is given".to_string()),
+        (false, true) => Some("the inputs are random: no `--io`, `--input` or `--text` is given".to_string()),
+        (true, true) => Some("weights and inputs are random: no `--checkpoint` and no inputs are given".to_string()),
+    }
 }
 
 /// A checkpoint's tokenizer.

@@ -1,9 +1,9 @@
 //! Results as text: numbers, vectors, tables, slices of what has more axes.
 
 use super::heat::{Table, dim, draw};
-use super::numbers::{Format, chosen, fitted, right, width};
 use super::terminal::{Depth, Terminal};
 use crate::batch::{Batch, for_each_place};
+use crate::numbers::{Format, chosen, fitted, right, width};
 use anstyle::Style;
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::{Axis, ValueId};
@@ -54,10 +54,7 @@ pub fn value(model: &Model, name: &str, id: ValueId, parts: &[Part], terminal: &
     let dim = dim(terminal);
     let mut text = String::new();
     for (sequence, part) in parts.iter().enumerate().take(MOST_PARTS) {
-        let named: Vec<String> = (0..axes.len())
-            .map(|place| format!("{} = {}", axis_and_index(model, id, place), part.sizes[place]))
-            .collect();
-        let axes_shown = if named.is_empty() { String::new() } else { format!("[{}]", named.join(", ")) };
+        let axes_shown = sizes(model, id, &part.sizes);
         let which = if parts.len() > 1 { format!("  {dim}sequence {sequence}{dim:#}") } else { String::new() };
         text.push_str(&format!("{bold}{name}{bold:#}{axes_shown}{which}\n"));
         text.push_str(&numbers(model, axes, &part.sizes, &part.numbers, terminal));
@@ -69,23 +66,36 @@ pub fn value(model: &Model, name: &str, id: ValueId, parts: &[Part], terminal: &
     text
 }
 
-fn axis_name<'a>(model: &'a Model, axis: &'a Axis) -> &'a str {
+/// The axes of a value with their sizes: `[i: T = 17, j: T = 17, heads = 4]`; nothing for a value without axes.
+pub fn sizes(model: &Model, id: ValueId, sizes: &[usize]) -> String {
+    let named: Vec<String> = sizes
+        .iter()
+        .enumerate()
+        .map(|(place, size)| format!("{} = {size}", axis_and_index(model, id, place)))
+        .collect();
+    if named.is_empty() { String::new() } else { format!("[{}]", named.join(", ")) }
+}
+
+/// The name of an axis.
+pub fn axis_name<'a>(model: &'a Model, axis: &'a Axis) -> &'a str {
     axis.time().map_or(axis.name.as_str(), |time| model.times[time.0 as usize].as_str())
 }
 
 /// An axis of a value, with the index of its equation where that has a name of its own: `i: word`.
 fn axis_and_index(model: &Model, id: ValueId, place: usize) -> String {
-    let value = model.value(id);
-    let axis = axis_name(model, &value.axes[place]);
-    match &value.kind {
-        ValueKind::Equation(equation) => match equation.indices.get(place) {
-            Some(index) if index.name != axis && index.name != value.axes[place].name => {
-                format!("{}: {axis}", index.name)
-            }
-            Some(_) | None => axis.to_string(),
-        },
-        ValueKind::Input { .. } | ValueKind::Weight { .. } | ValueKind::Constant(_) => axis.to_string(),
+    let axis = axis_name(model, &model.value(id).axes[place]);
+    match own_index(model, id, place) {
+        Some(index) => format!("{index}: {axis}"),
+        None => axis.to_string(),
     }
+}
+
+/// The index of a value's equation that runs over one of its axes, where that has a name of its own.
+pub fn own_index(model: &Model, id: ValueId, place: usize) -> Option<&str> {
+    let value = model.value(id);
+    let ValueKind::Equation(equation) = &value.kind else { return None };
+    let index = &equation.indices.get(place)?.name;
+    (index != axis_name(model, &value.axes[place]) && *index != value.axes[place].name).then_some(index)
 }
 
 /// The names of an axis's entries: its labels, or their positions.

@@ -6,11 +6,11 @@
 use super::arguments::VerifyArguments;
 use super::greedy::{self, Greedy};
 use super::inputs::Given;
-use super::numbers::{left, right, shortest, width};
 use super::prepare::{self, Steps};
 use super::terminal::{Depth, Terminal, Waiting};
 use super::{Stop, json};
 use crate::batch::{Batch, for_each_place, match_shape};
+use crate::numbers::{left, right, shortest, width};
 use crate::session::Failure;
 use crate::weights::{Checkpoint, Io, Tensor, Values};
 use anstyle::{AnsiColor, Style};

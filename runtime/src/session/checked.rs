@@ -42,6 +42,13 @@ pub struct Checked {
     pub outputs: Vec<(String, ValueId)>,
 }
 
+impl Checked {
+    /// The same model with other values asked for.
+    pub fn asked_for(&self, outputs: Vec<(String, ValueId)>) -> Checked {
+        Checked { sources: self.sources.clone(), files: self.files.clone(), model: self.model.clone(), outputs }
+    }
+}
+
 /// Reads a file and those it uses. The syntax trees come back even where there are mistakes.
 ///
 /// # Errors

@@ -1,11 +1,14 @@
 //! Batches by the float64 interpreter, whose values lie in the order of their axes, not in rows.
 
-use super::Failure;
 use super::compile::floats;
+use super::failure::too_long;
+use super::{Checked, Failure};
 use crate::batch::Batch;
-use crate::weights::Loaded;
+use crate::weights::{Loaded, Numbers};
 use seqwright_compiler::graph::{Graph, Sequence, interpret};
+use seqwright_compiler::kernel::Limit;
 use seqwright_compiler::model::{Model, ValueKind};
+use seqwright_compiler::source::Sources;
 use seqwright_compiler::term::{Axis, ValueId};
 use std::collections::BTreeMap;
 
@@ -15,13 +18,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// Weights that are not floats.
 pub fn interpret_graph(graph: &Graph, loaded: &Loaded, batch: &Batch) -> Result<Vec<Vec<f32>>, Failure> {
-    Ok(interpret_batch(&graph.model, graph, &in_float64(loaded)?, batch))
-}
-
-/// Weights as the interpreter takes them.
-pub(super) fn in_float64(loaded: &Loaded) -> Result<BTreeMap<ValueId, Vec<f64>>, Failure> {
-    let floats = floats(loaded, "the interpreter")?;
-    Ok(floats.values.iter().map(|(id, values)| (*id, values.iter().map(|value| f64::from(*value)).collect())).collect())
+    Ok(interpret_batch(&graph.model, graph, &exact_weights(loaded)?, batch))
 }
 
 /// One sequence after the other: a model describes one.
@@ -34,17 +31,8 @@ pub(super) fn interpret_batch(
     let mut results = vec![Vec::new(); graph.outputs.len()];
     let mut starts: BTreeMap<ValueId, usize> = BTreeMap::new();
     for sequence in 0..batch.sequences {
-        let lengths = (0..batch.lengths.len()).map(|time| batch.lengths[time][sequence]).collect();
-        let mut inputs: BTreeMap<ValueId, Vec<f64>> = BTreeMap::new();
-        for (id, rows) in &batch.inputs {
-            let axes = &model.value(*id).axes;
-            let row: usize = axes.iter().filter_map(Axis::size).product();
-            let count = batch.rows_of(axes, sequence) * row;
-            let start = starts.entry(*id).or_insert(0);
-            let own: Vec<f64> = rows[*start..*start + count].iter().map(|number| f64::from(*number)).collect();
-            *start += count;
-            inputs.insert(*id, axis_order(model, *id, batch, sequence, &own));
-        }
+        let lengths = lengths_of(batch, sequence);
+        let inputs = inputs_of(model, batch, sequence, &mut starts);
         let values = inputs.iter().chain(weights).map(|(id, numbers)| (*id, numbers.as_slice())).collect();
         let made = interpret(graph, &Sequence { lengths, values });
         for (place, (_, id)) in graph.outputs.iter().enumerate() {
@@ -61,6 +49,78 @@ pub(super) fn interpret_batch(
         }
     }
     results
+}
+
+fn lengths_of(batch: &Batch, sequence: usize) -> Vec<usize> {
+    batch.lengths.iter().map(|lengths| lengths[sequence]).collect()
+}
+
+/// A sequence's inputs in the order of their axes; `starts` are where its rows begin, and then where the next one's do.
+fn inputs_of(
+    model: &Model,
+    batch: &Batch,
+    sequence: usize,
+    starts: &mut BTreeMap<ValueId, usize>,
+) -> BTreeMap<ValueId, Vec<f64>> {
+    let mut inputs = BTreeMap::new();
+    for (id, rows) in &batch.inputs {
+        let axes = &model.value(*id).axes;
+        let row: usize = axes.iter().filter_map(Axis::size).product();
+        let count = batch.rows_of(axes, sequence) * row;
+        let start = starts.entry(*id).or_insert(0);
+        let own: Vec<f64> = rows[*start..*start + count].iter().map(|number| f64::from(*number)).collect();
+        *start += count;
+        inputs.insert(*id, axis_order(model, *id, batch, sequence, &own));
+    }
+    inputs
+}
+
+/// One sequence with its weights, as the interpreter reads it.
+pub struct OneSequence {
+    /// For each time axis, how many positions it has.
+    pub lengths: Vec<usize>,
+    values: BTreeMap<ValueId, Vec<f64>>,
+}
+
+impl OneSequence {
+    /// The first of a batch.
+    ///
+    /// # Errors
+    /// It is longer than the model allows; weights that were to be rounded.
+    pub fn first(checked: &Checked, loaded: &Loaded, limits: &[Limit], batch: &Batch) -> Result<OneSequence, Failure> {
+        refuse_too_long(&checked.model, &checked.sources, limits, batch)?;
+        let mut values = inputs_of(&checked.model, batch, 0, &mut BTreeMap::new());
+        values.extend(exact_weights(loaded)?);
+        Ok(OneSequence { lengths: lengths_of(batch, 0), values })
+    }
+
+    /// The same by reference.
+    pub fn as_sequence(&self) -> Sequence<'_> {
+        let values = self.values.iter().map(|(id, numbers)| (*id, numbers.as_slice())).collect();
+        Sequence { lengths: self.lengths.clone(), values }
+    }
+}
+
+/// Weights in 64 bits.
+pub(super) fn exact_weights(loaded: &Loaded) -> Result<BTreeMap<ValueId, Vec<f64>>, Failure> {
+    let exact = |(id, values): (&ValueId, &Numbers)| (*id, values.iter().map(|value| f64::from(*value)).collect());
+    Ok(floats(loaded, "the interpreter")?.values.iter().map(exact).collect())
+}
+
+/// Refuses sequences that are longer than the model's tables of positions.
+pub(super) fn refuse_too_long(
+    model: &Model,
+    sources: &Sources,
+    limits: &[Limit],
+    batch: &Batch,
+) -> Result<(), Failure> {
+    for limit in limits {
+        let lengths = &batch.lengths[limit.time.0 as usize];
+        if let Some(found) = lengths.iter().copied().enumerate().find(|(_, length)| *length > limit.most) {
+            return Err(too_long(model, sources, found, limit));
+        }
+    }
+    Ok(())
 }
 
 /// One sequence's numbers from rows (time axes first) to the order of the axes.

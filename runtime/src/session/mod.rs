@@ -6,6 +6,7 @@
 //! | `stages.rs` | a checked model to kernels, for whole sequences or for chunks |
 //! | `compile.rs` | weights, and kernels for a backend |
 //! | `runner.rs` | whole sequences, in batches |
+//! | `traced.rs` | many values at once, in several programs where a device needs them |
 //! | `interpret.rs` | the same by the float64 interpreter |
 //! | `streamer.rs` | sequences that come chunk by chunk |
 //! | `failure.rs` | what can be wrong with all that, in words |
@@ -17,12 +18,14 @@ mod interpret;
 mod runner;
 mod stages;
 mod streamer;
+mod traced;
 
 pub(crate) use checked::read_text;
 pub use checked::{Checked, Request, check, print_syntax, read};
 pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;
-pub use interpret::interpret_graph;
+pub use interpret::{OneSequence, interpret_graph};
 pub use runner::Runner;
 pub use stages::{Stages, lower, lower_chunks};
 pub use streamer::Streamer;
+pub use traced::traced;

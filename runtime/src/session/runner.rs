@@ -3,8 +3,8 @@
 use super::compile::{executable, moved, program_inputs};
 #[cfg(feature = "gpu")]
 use super::compile::{gpu_failure, on_gpu, open};
-use super::failure::{run_failure, too_long};
-use super::interpret::{in_float64, interpret_batch};
+use super::failure::run_failure;
+use super::interpret::{exact_weights, interpret_batch, refuse_too_long};
 use super::{Backend, Checked, Failure, lower};
 use crate::batch::Batch;
 use crate::execute::{Executable, Observer};
@@ -55,7 +55,7 @@ impl Runner {
             }
             Backend::Interpreter => Way::Interpreter {
                 graph: Box::new(stages.graph),
-                weights: in_float64(loaded)?,
+                weights: exact_weights(loaded)?,
                 limits: stages.program.limits,
             },
         };
@@ -144,12 +144,7 @@ impl Runner {
                 pollster::block_on(executable.run(&own)).map_err(|error| run_failure(error, &self.model, &self.sources))
             }
             Way::Interpreter { graph, weights, limits } => {
-                for limit in limits {
-                    let lengths = &batch.lengths[limit.time.0 as usize];
-                    if let Some(found) = lengths.iter().copied().enumerate().find(|(_, length)| *length > limit.most) {
-                        return Err(too_long(&self.model, &self.sources, found, limit));
-                    }
-                }
+                refuse_too_long(&self.model, &self.sources, limits, batch)?;
                 Ok(interpret_batch(&self.model, graph, weights, batch))
             }
         }

@@ -1,4 +1,4 @@
-//! The head of an array in NumPy's format (.npy).
+//! The head of an array in NumPy's format (.npy), and writing whole arrays in it.
 //!
 //! In: the bytes of a .npy file. Out: what its elements are, its shape, the order of its axes in
 //! memory, and where its data begin; or a text that says what is wrong.
@@ -10,7 +10,11 @@
 
 use safetensors::Dtype;
 
-use super::error::shortened;
+use std::path::Path;
+
+use super::error::{WeightError, shortened};
+use super::io::write_file;
+use super::tensor::{Tensor, Values};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -30,6 +34,33 @@ pub(super) struct Head {
     pub first_axis_fastest: bool,
     /// Where the data begin.
     pub data: usize,
+}
+
+/// An array as a .npy file: version 1.0 of the format, rows first, floats of 32 bits or whole numbers of 64.
+pub(super) fn npy_bytes(tensor: &Tensor) -> Vec<u8> {
+    let (kind, data): (&str, Vec<u8>) = match tensor.values() {
+        Values::Floats(numbers) => ("<f4", numbers.iter().flat_map(|number| number.to_le_bytes()).collect()),
+        Values::Integers(numbers) => ("<i8", numbers.iter().flat_map(|number| number.to_le_bytes()).collect()),
+    };
+    let sizes: String = tensor.shape().iter().map(|size| format!("{size}, ")).collect();
+    let mut head = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", sizes.trim_end());
+    // Data begin at a multiple of 64 bytes, behind spaces and a line break.
+    let before = MAGIC.len() + 4;
+    head.push_str(&" ".repeat(63 - (before + head.len()) % 64));
+    head.push('\n');
+    // A tensor has few axes: its head is far shorter than two bytes can say.
+    let length = u16::try_from(head.len()).unwrap_or(u16::MAX);
+    let parts: [&[u8]; 5] = [MAGIC, &[1, 0], &length.to_le_bytes(), head.as_bytes(), &data];
+    parts.concat()
+}
+
+/// Writes an array to a .npy file.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), WeightError> {
+    write_file(path, &npy_bytes(tensor))
 }
 
 /// Reads the head. An error goes on from "the array NAME: ".

@@ -1,4 +1,4 @@
-//! NumPy's archives (.npz): one array each file of a zip archive, stored or deflated.
+//! NumPy's archives (.npz): one array each file of a zip archive, stored or deflated. They are written stored.
 //!
 //! In: a path. Out: an [`NpzFile`] with its arrays unpacked in memory, rows first; or a
 //! [`WeightError`]. Everything is read and its checksums compared when the file is opened, so that
@@ -10,18 +10,20 @@
 //! `npy.rs` refuses.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use zip::ZipArchive;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::error::{DOWNLOAD_AGAIN, WeightError, bytes_in_words, quoted, shortened};
 use super::format::Format;
-use super::npy::{Head, read_head};
+use super::io::write_file;
+use super::npy::{Head, npy_bytes, read_head};
 use super::regular::open_regular_file;
 use super::safetensors::hint_from_content;
-use super::tensor::{Place, TensorView};
+use super::tensor::{Place, Tensor, TensorView};
 
 /// What every zip archive that has a file in it begins with.
 pub(super) const MAGIC: &[u8; 4] = b"PK\x03\x04";
@@ -83,6 +85,26 @@ impl NpzFile {
         let (name, array) = self.arrays.get_key_value(name)?;
         Some(TensorView::new(&self.path, name, &array.place, &array.bytes))
     }
+}
+
+/// Writes arrays to an archive, stored as they are.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_npz(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
+    let cannot = |error: &dyn std::fmt::Display| WeightError::writing(path, error);
+    let mut archive = ZipWriter::new(io::Cursor::new(Vec::new()));
+    // Without a time of its own, so that the same arrays make the same file.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, tensor) in tensors {
+        let bytes = npy_bytes(tensor);
+        let options = options.large_file(bytes.len() as u64 >= u64::from(u32::MAX));
+        archive.start_file(format!("{name}.npy"), options).map_err(|error| cannot(&error))?;
+        archive.write_all(&bytes).map_err(|error| cannot(&error))?;
+    }
+    let written = archive.finish().map_err(|error| cannot(&error))?;
+    write_file(path, written.get_ref())
 }
 
 /// What is wrong with an archive, and what to do about it, where it is something else than damage.

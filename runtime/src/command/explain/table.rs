@@ -1,6 +1,6 @@
 //! Tables whose columns are as wide as what stands in them, and notes in lines of so many columns.
 
-use crate::command::numbers::{left, right, width};
+use crate::numbers::{left, right, width};
 use anstyle::Style;
 
 /// A column.

@@ -2,7 +2,7 @@
 
 use super::table::{Column, line, titles, widths, wrapped};
 use super::words;
-use crate::command::numbers::{left, right, width};
+use crate::numbers::{left, right, width};
 use anstyle::Style;
 use seqwright_compiler::explain::{
     Answer, BYTES, Before, COUNT_BYTES, Equation, Explanation, Formula, Group, Line, NoStep, Step, groups, with_commas,

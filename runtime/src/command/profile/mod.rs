@@ -2,14 +2,12 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `random.rs` | weights and inputs where none are given |
 //! | `runs.rs` | runs, with every call of a kernel timed |
 //! | `roofline.rs` | what a call costs, and how long the machine needs at least |
 //! | `show.rs` | the table, and the JSON document |
 //!
 //! Operations and bytes are the compiler's counts ([`seqwright_compiler::explain::calls`]); `crate::machine` knows the machine.
 
-mod random;
 mod roofline;
 mod runs;
 mod show;
@@ -18,18 +16,25 @@ use super::arguments::ProfileArguments;
 #[cfg(feature = "gpu")]
 use super::devices;
 use super::inputs::Given;
-use super::prepare::{self, Prepared, Steps};
+use super::prepare::{self, Steps};
 use super::terminal::Terminal;
 use super::{Stop, explain::look, json};
 use crate::batch::Batch;
 use crate::machine::Machine;
-use crate::session::{self, Backend, Failure, Runner, Streamer};
+use crate::report::kernels;
+use crate::session::{Backend, Checked, Failure, Runner, Streamer};
 use crate::weights::Loaded;
 use roofline::{Bound, Run};
 use runs::Runs;
 use seqwright_compiler::explain::{self, Call, Stages};
 use seqwright_compiler::kernel::{BufferId, Program};
 use std::collections::BTreeMap;
+
+/// Positions of a sequence where nobody says how many, and the model allows so many.
+const POSITIONS: usize = 128;
+
+/// How many runs the times in a report are medians of.
+const RUNS_OF_A_REPORT: u32 = 9;
 
 /// A kernel, or a call of one, with its time.
 pub struct Row {
@@ -81,17 +86,10 @@ pub fn profile(arguments: &ProfileArguments, terminal: &mut Terminal) -> Result<
     }
     let precision = arguments.backend.precision();
     let mut steps = Steps::default();
-    let prepared = match &arguments.checkpoint {
-        Some(path) => prepare::prepare(&request, Some(path), precision, &mut steps, terminal)?,
-        None => {
-            let checked = session::check(&request, None)?;
-            let loaded = Loaded { precision, ..random::weights(&checked.model) };
-            Prepared { checkpoint: None, checked, loaded }
-        }
-    };
+    let prepared = prepare::prepare_or_random(&request, &arguments.given, precision, &mut steps, terminal)?;
     let checked = &prepared.checked;
     let stages = Stages::new(&checked.model, &checked.outputs);
-    let batch = batch(arguments, &prepared, &stages)?;
+    let batch = Given::or_random(&arguments.given, &prepared, &stages.program.limits, POSITIONS)?.batch;
     let (costs, fewer, runs, run) = match arguments.step {
         false => {
             let runner = Runner::new(checked, &prepared.loaded, backend)?;
@@ -144,14 +142,50 @@ fn machine(backend: Backend, anew: bool) -> Result<Machine, Stop> {
     }
 }
 
-/// What is run: as given, random where nothing is.
-fn batch(arguments: &ProfileArguments, prepared: &Prepared, stages: &Stages) -> Result<Batch, Stop> {
-    if arguments.io.is_none() && arguments.input.is_empty() && arguments.text.is_empty() {
-        let (model, limits) = (&prepared.checked.model, &stages.program.limits);
-        return random::batch(model, limits, &arguments.length, arguments.sequences as usize);
+/// The times of a program's calls and of its kernels, as a report draws them.
+pub struct Times {
+    /// Each call, in order.
+    pub calls: Vec<kernels::Kernel>,
+    /// Each kernel, the longest first.
+    pub kernels: Vec<kernels::Kernel>,
+}
+
+/// How long the kernels take of what a checked model is asked for; nothing where none of them can be timed.
+pub fn times(checked: &Checked, loaded: &Loaded, backend: Backend, batch: &Batch) -> Result<Option<Times>, Stop> {
+    if let Backend::Interpreter = backend {
+        return Ok(None);
     }
-    let given = Given::from_files(arguments.io.as_deref(), &arguments.input, &arguments.text, prepared)?;
-    Ok(given.batch(&prepared.checked)?)
+    let stages = Stages::new(&checked.model, &checked.outputs);
+    let runner = Runner::new(checked, loaded, backend)?;
+    let runs = runs::whole(&runner, batch, stages.program.calls.len(), Some(RUNS_OF_A_REPORT))?;
+    if runs.calls.is_empty() {
+        return Ok(None);
+    }
+    let costs = explain::calls(&stages.model, &stages.fused, &stages.program);
+    let call = |(place, call): (usize, &Call)| kernels::Kernel {
+        number: call.kernel,
+        kind: call.kind.to_string(),
+        calls: 1,
+        equations: call.equations.clone(),
+        seconds: runs.median(&[place]).unwrap_or(0.0),
+    };
+    let calls: Vec<kernels::Kernel> = costs.iter().enumerate().map(call).collect();
+    let mut all: Vec<kernels::Kernel> = Vec::new();
+    for call in &calls {
+        match all.iter_mut().find(|known| known.number == call.number) {
+            Some(known) => {
+                known.calls += 1;
+                known.seconds += call.seconds;
+                known.equations.extend(call.equations.clone());
+            }
+            None => all.push(call.clone()),
+        }
+    }
+    all.sort_by(|one, other| other.seconds.total_cmp(&one.seconds));
+    for kernel in all.iter_mut().filter(|kernel| kernel.calls > 1) {
+        kernel.equations = super::explain::words::generic(&kernel.equations);
+    }
+    Ok(Some(Times { calls, kernels: all }))
 }
 
 /// For each call of a program, how many bytes fewer its weights take than 32-bit floats.

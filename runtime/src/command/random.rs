@@ -1,4 +1,4 @@
-//! Random weights and inputs, so that any file can be timed without a checkpoint.
+//! Random weights and inputs, so that any file can be timed and looked at without a checkpoint.
 //!
 //! Times do not hang on numbers unless they overflow or vanish: weights are of the size that keeps a product's result as large
 //! as its operand, inputs lie between -1 and 1, whole numbers are any that the input allows. The same call draws the same.
@@ -13,9 +13,6 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use seqwright_compiler::kernel::Limit;
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::Axis;
-
-/// Positions of a sequence where nobody says how many, and the model allows so many.
-const POSITIONS: usize = 128;
 
 /// Weights for a model.
 pub fn weights(model: &Model) -> Loaded {
@@ -36,11 +33,17 @@ pub fn weights(model: &Model) -> Loaded {
     loaded
 }
 
-/// A batch of so many sequences.
+/// A batch of so many sequences, of `usual` positions where nobody says how many and the model allows so many.
 ///
 /// # Errors
 /// A length of an axis that the model does not have.
-pub fn batch(model: &Model, limits: &[Limit], lengths: &[Length], sequences: usize) -> Result<Batch, Stop> {
+pub fn batch(
+    model: &Model,
+    limits: &[Limit],
+    lengths: &[Length],
+    usual: usize,
+    sequences: usize,
+) -> Result<Batch, Stop> {
     let unknown = lengths.iter().filter_map(|length| length.axis.as_ref()).find(|axis| !model.times.contains(axis));
     if let Some(axis) = unknown {
         let has = match model.times.is_empty() {
@@ -54,7 +57,7 @@ pub fn batch(model: &Model, limits: &[Limit], lengths: &[Length], sequences: usi
         let most = limits.iter().filter(|limit| limit.time.0 as usize == place).map(|limit| limit.most).min();
         let named = lengths.iter().rev().find(|length| length.axis.as_ref() == Some(name));
         let given = named.or_else(|| lengths.iter().rev().find(|length| length.axis.is_none()));
-        let usual = || most.map_or(POSITIONS, |most| most.min(POSITIONS));
+        let usual = || most.map_or(usual, |most| most.min(usual));
         model.lengths[place].unwrap_or_else(|| given.map_or_else(usual, |given| given.positions))
     };
     let lengths: Vec<Vec<usize>> =
@@ -74,6 +77,12 @@ pub fn batch(model: &Model, limits: &[Limit], lengths: &[Length], sequences: usi
         batch.inputs.insert(id, (0..rows * row).map(|_| number(&mut random)).collect());
     }
     Ok(batch)
+}
+
+/// Numbers from -1 to 1, one after the other.
+pub fn numbers() -> impl FnMut() -> f64 {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    move || f64::from(between(&mut random))
 }
 
 /// A number from -1 to 1.
