@@ -2,10 +2,12 @@
 //!
 //! `session` goes the whole way from a file to results; `generate` writes token by token; `link` and `execute` run programs on
 //! the CPU, with a `team` of threads, `gpu` (a feature) on a GPU; `batch` is how
-//! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call.
+//! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call;
+//! `snapshot` keeps what the compiler makes of a model as texts beside it.
 
 pub mod batch;
 pub mod command;
+mod difference;
 pub mod execute;
 mod fingerprint;
 pub mod generate;
@@ -17,6 +19,7 @@ pub mod matrix;
 mod memory;
 mod rows;
 pub mod session;
+pub mod snapshot;
 pub mod stream;
 mod team;
 pub mod tiles;

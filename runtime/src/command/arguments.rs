@@ -4,16 +4,21 @@
 //! file is there, or a model has the parameter that is set, is found later, and is no mistake in the call.
 
 mod choices;
+mod documents;
 mod generate;
+mod new;
 mod profile;
+mod snapshot;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
+pub use self::documents::{CompletionsArguments, ManArguments};
 pub use self::generate::{GenerateArguments, Tokens};
+pub use self::new::{Kind, NewArguments};
 pub use self::profile::{Length, ProfileArguments};
+pub use self::snapshot::SnapshotArguments;
 
 use crate::tiles::{Instructions, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -24,6 +29,7 @@ use std::sync::LazyLock;
     version = version(),
     about = "Checks, compiles and runs sequence models written as equations",
     after_help = "Examples:
+  seqc new tagger
   seqc check model.seq
   seqc run examples/six_words.seq
   seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
@@ -44,6 +50,9 @@ pub struct Arguments {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a first model that checks and runs, to change into another
+    #[command(after_help = new::HELP)]
+    New(NewArguments),
     /// Look for mistakes in files, all of them at once
     #[command(after_help = "Examples:
   seqc check model.seq other.seq
@@ -81,6 +90,9 @@ subgroups have 32 invocations: a run asks its GPU.")]
 Layers that are alike are told once. Costs are formulas in the lengths of time axes. The number of a diagnostic in place of
 a file tells what that kind of mistake is.")]
     Explain(ExplainArguments),
+    /// Keep what the compiler makes of models as texts beside their files, to see what changes
+    #[command(after_help = snapshot::HELP)]
+    Snapshot(SnapshotArguments),
     /// Run a model and show its results
     #[command(after_help = "Examples:
   seqc run examples/six_words.seq
@@ -138,22 +150,6 @@ how unlikely each token is after those before it in its window: less is better."
     #[command(after_help = "Examples:
   seqc man ~/.local/share/man/man1")]
     Man(ManArguments),
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArguments {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: Shell,
-}
-
-/// Arguments of `man`.
-#[derive(Debug, Args)]
-pub struct ManArguments {
-    /// The folder that they are written to; it is made where there is none
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
 }
 
 /// Arguments of `devices`.

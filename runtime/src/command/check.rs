@@ -1,7 +1,7 @@
 //! `seqc check`: every mistake in every file.
 //!
 //! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once
-//! more with those, and its checkpoint table with it.
+//! more with those, and its checkpoint table with it. The comment that asks for snapshots is looked at too.
 
 use super::arguments::CheckArguments;
 use super::terminal::Terminal;
@@ -11,6 +11,7 @@ use seqwright_compiler::check::program::Program as Files;
 use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::Diagnostic;
 use seqwright_compiler::source::Sources;
+use seqwright_compiler::syntax::snapshots::snapshots;
 use seqwright_compiler::syntax::tree::{Definition, Kind};
 use seqwright_compiler::table;
 use serde_json::{Value, json};
@@ -109,8 +110,12 @@ fn check_file(file: &Path, models: &mut Models) -> Result<Found, Failure> {
     let tree = &files.files[files.root].tree;
     let definitions = tree.definitions.len() + tree.functions.len();
     let mut lengths = Vec::new();
+    let root = &files.files[files.root];
+    let (comment, wrong) = snapshots(root.id, &sources.get(root.id).text);
     if mistakes.is_empty() {
         mistakes = check::check_all(&files);
+        let last = tree.definitions.iter().rfind(|item| item.kind == Kind::Model);
+        mistakes.extend(last.map(|model| comment.unknown_sizes(model)).unwrap_or_default());
         for definition in &tree.definitions {
             let Some(parameters) = models.parameters(definition) else { continue };
             let found = check_model(&files, &definition.name.text, &parameters, &mut lengths);
@@ -124,6 +129,7 @@ fn check_file(file: &Path, models: &mut Models) -> Result<Found, Failure> {
             }
         }
     }
+    mistakes.extend(wrong);
     Ok(Found { definitions, mistakes, lengths, sources })
 }
 

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `fmt`, `emit`, `explain`, `run`, `profile`, `generate`, `verify` and
+//! The command line `seqc`: `new`, `check`, `fmt`, `emit`, `explain`, `snapshot`, `run`, `profile`, `generate`, `verify` and
 //! `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
@@ -12,6 +12,8 @@
 //! | `prepare.rs` | from arguments to a model that is ready to run |
 //! | `inputs.rs` | batches from files and texts |
 //! | `check.rs`, `fmt.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `generate.rs`, `verify.rs` | one command each |
+//! | `new/` | first models, and a README beside them |
+//! | `snapshot/` | what `emit` and `explain` print, as texts beside a file |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -22,14 +24,12 @@
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
 //! | `documents.rs` | completions for shells, manual pages |
-//! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
 
 pub mod arguments;
 mod check;
 mod continuations;
 mod devices;
-mod difference;
 mod documents;
 mod emit;
 pub mod explain;
@@ -39,6 +39,7 @@ mod greedy;
 mod heat;
 mod inputs;
 mod json;
+mod new;
 mod numbers;
 mod perplexity;
 mod prepare;
@@ -46,6 +47,7 @@ mod profile;
 mod prompts;
 mod run;
 mod show;
+mod snapshot;
 mod stream;
 mod terminal;
 mod verify;
@@ -117,9 +119,11 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let mut terminal = Terminal::new(arguments.color);
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
+        Command::New(new) => ("new", false, new::new(new, &mut terminal)),
         Command::Fmt(fmt) => ("fmt", false, fmt::fmt(fmt, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
+        Command::Snapshot(snapshot) => ("snapshot", false, snapshot::snapshot(snapshot, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
         Command::Generate(generate) => ("generate", generate.json, generate::generate(generate, &mut terminal)),
