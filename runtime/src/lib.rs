@@ -6,6 +6,7 @@
 //! `snapshot` keeps what the compiler makes of a model as texts beside it.
 
 pub mod batch;
+mod cache;
 pub mod command;
 mod difference;
 pub mod execute;
@@ -13,6 +14,8 @@ mod fingerprint;
 pub mod generate;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "lsp")]
+pub mod language_server;
 pub mod link;
 pub mod machine;
 pub mod matrix;

@@ -11,7 +11,7 @@ mod profile;
 mod snapshot;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
-pub use self::documents::{CompletionsArguments, ManArguments};
+pub use self::documents::{CompletionsArguments, LspArguments, ManArguments};
 pub use self::generate::{GenerateArguments, Tokens};
 pub use self::new::{Kind, NewArguments};
 pub use self::profile::{Length, ProfileArguments};
@@ -140,6 +140,9 @@ how unlikely each token is after those before it in its window: less is better."
     Perplexity(PerplexityArguments),
     /// List the GPUs that there are, their limits and features
     Devices(DevicesArguments),
+    /// Answer an editor: mistakes, hovers, definitions, completions, names, style (the Language Server Protocol)
+    #[command(after_help = documents::LSP)]
+    Lsp(LspArguments),
     /// Print a script that completes commands and options in a shell
     #[command(after_help = "Examples:
   seqc completions bash > ~/.local/share/bash-completion/completions/seqc

@@ -23,6 +23,7 @@
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
 //! | `numbers.rs` | numbers as text, all of a table alike; widths of texts |
+//! | `lsp.rs` | the language server, on standard input and output |
 //! | `documents.rs` | completions for shells, manual pages |
 //! | `json.rs` | results and mistakes as JSON |
 
@@ -39,6 +40,7 @@ mod greedy;
 mod heat;
 mod inputs;
 mod json;
+mod lsp;
 mod new;
 mod numbers;
 mod perplexity;
@@ -120,6 +122,7 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
         Command::New(new) => ("new", false, new::new(new, &mut terminal)),
+        Command::Lsp(_) => ("lsp", false, lsp::lsp()),
         Command::Fmt(fmt) => ("fmt", false, fmt::fmt(fmt, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),

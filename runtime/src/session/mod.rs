@@ -8,12 +8,14 @@
 //! | `runner.rs` | whole sequences, in batches |
 //! | `interpret.rs` | the same by the float64 interpreter |
 //! | `streamer.rs` | sequences that come chunk by chunk |
+//! | `mistakes.rs` | every mistake of a file |
 //! | `failure.rs` | what can be wrong with all that, in words |
 
 mod checked;
 mod compile;
 mod failure;
 mod interpret;
+mod mistakes;
 mod runner;
 mod stages;
 mod streamer;
@@ -22,6 +24,7 @@ pub(crate) use checked::read_text;
 pub use checked::{Checked, Request, check, print_syntax, read};
 pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;
+pub(crate) use mistakes::mistakes;
 pub use runner::Runner;
 pub use stages::{Stages, lower, lower_chunks};
 pub use streamer::Streamer;

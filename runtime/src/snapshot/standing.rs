@@ -82,8 +82,8 @@ impl Standing {
     /// # Errors
     /// A file that can't be removed.
     pub fn settle(&self) -> Result<(), Failure> {
-        let same = self.snapshots.iter().filter(|(_, found)| *found == Found::Same);
-        same.map(|(text, _)| remove(&waiting(&text.path))).collect()
+        let mut same = self.snapshots.iter().filter(|(_, found)| *found == Found::Same);
+        same.try_for_each(|(text, _)| remove(&waiting(&text.path)))
     }
 
     fn write(&self, text: &Text, path: &Path) -> Result<(), Failure> {
