@@ -233,10 +233,18 @@ fn a_value_has_its_shape_its_reach_and_its_cost() {
         answer["result"]["contents"]["value"].as_str().unwrap_or("").to_string()
     };
     let both = said("‸both =");
-    assert!(both.starts_with("```seq\nboth: [T, hidden = 4]\n```\n- looks here\n- sees ..0 of the inputs\n"), "{both}");
+    assert!(
+        both.starts_with("```seq\nboth: [T, hidden = 4]\n```\n- looks here, sees ..0 (positions of T)\n"),
+        "{both}"
+    );
     assert!(both.contains("- 4 * T floating-point operations"), "{both}");
     let pair = said("‸pair[i");
     assert!(pair.contains("pair: [T, T]") && pair.contains("- 2 * 4 * T^2 floating-point operations\n"), "{pair}");
+    // What an instance gives is told where it is called.
+    assert!(
+        said("‸y    =")
+            .starts_with("```seq\nstate y.h: [T, hidden = 4]\n```\n- looks -1..0, sees ..0 (positions of T)\n")
+    );
     assert!(said("LSTM(‸x;").starts_with("```seq\ninput x: [T, input = 3]\n```"));
     assert!(said("size = ‸hidden").contains("hidden = 4"));
     assert!(said("‸LSTM(x").starts_with("```seq\ncell LSTM(x; size)\n```\nHochreiter and Schmidhuber 1997"));
@@ -352,7 +360,7 @@ fn axes_that_were_found_stand_behind_names() {
             )
         })
         .collect();
-    assert_eq!(shown, [(7, 6, ": [T, hidden]"), (8, 12, ": [T, T]")]);
+    assert_eq!(shown, [(5, 6, ": [T, hidden]"), (6, 3, ": [T, hidden]"), (7, 6, ": [T, hidden]"), (8, 12, ": [T, T]")]);
     editor.leave();
 }
 

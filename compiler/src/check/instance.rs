@@ -1,7 +1,7 @@
 //! Definitions put into the model: their values and sizes bound, then their statements.
 
 use super::index::Draft;
-use super::scope::{Binding, Instance, Scope, SizeValue, names_time};
+use super::scope::{Binding, Bound, Instance, Scope, SizeValue, names_time};
 use super::{Checked, Checker, DEEPEST_INSTANCE};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::model::{Value, ValueKind};
@@ -101,7 +101,13 @@ impl Checker<'_> {
             let below = parameter.of.as_ref().map(|_| 100);
             self.input(&mut scope, parameter, axes, below);
         }
-        self.body(&mut scope, &definition).map(|_| ())
+        let done = self.body(&mut scope, &definition);
+        // What could be checked has its names where something else has a mistake, too.
+        self.model.names = match &done {
+            Ok(instance) => self.names_of(&instance.names),
+            Err(_) => self.names_of(&scope.names),
+        };
+        done.map(|_| ())
     }
 
     /// Sizes that come with a definition's values, which its own sizes' defaults may be computed from.
@@ -364,29 +370,35 @@ impl Checker<'_> {
         }
     }
 
-    /// The names that can be asked for, and those that are given where nothing is asked for.
-    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
-        fn gather(prefix: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
-            for (name, bound) in &instance.names {
+    /// The names that can be asked for, of the values so far: their paths, and what a definition calls them.
+    fn names_of(&self, names: &HashMap<String, Bound>) -> BTreeMap<String, ValueId> {
+        fn gather(prefix: &str, from: &HashMap<String, Bound>, names: &mut BTreeMap<String, ValueId>) {
+            for (name, bound) in from {
                 let path = super::scope::join(prefix, name);
                 match &bound.binding {
                     Binding::Value(value) => {
                         names.insert(path, *value);
                     }
                     Binding::Instance(inner) => {
-                        gather(&path, inner, names);
+                        gather(&path, &inner.names, names);
                         names.insert(path, inner.result);
                     }
                     Binding::Size(_) | Binding::Time(_) | Binding::Broken => {}
                 }
             }
         }
-        self.make_paths_unique();
-        let mut names = BTreeMap::new();
+        let mut all = BTreeMap::new();
         for (place, value) in self.model.values.iter().enumerate() {
-            names.entry(value.path.clone()).or_insert(ValueId(place as u32));
+            all.entry(value.path.clone()).or_insert(ValueId(place as u32));
         }
-        gather("", instance, &mut names);
+        gather("", names, &mut all);
+        all
+    }
+
+    /// The names that can be asked for, and those that are given where nothing is asked for.
+    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
+        self.make_paths_unique();
+        let names = self.names_of(&instance.names);
         let results: Vec<String> = if definition.results.is_empty() {
             last_equation(&definition.body).map(|name| name.text).into_iter().collect()
         } else {

@@ -66,13 +66,28 @@ impl Analysis {
         found.last().map(|reference| **reference)
     }
 
-    /// The values that the words for one thing give, of a model.
+    /// The values that a model has for the thing that is given at a place: those of its equations, several where they are
+    /// repeated; for an instance of a definition, what that gives.
     pub fn values_of<'m>(&self, target: Span, model: &'m Model) -> Vec<&'m Value> {
         let is_given = |value: &&Value| {
             value.span == target
                 || self.references().iter().any(|reference| reference.span == value.span && reference.target == target)
         };
-        model.values.iter().filter(is_given).collect()
+        let values: Vec<&Value> = model.values.iter().filter(is_given).collect();
+        match self.definition_at(target).filter(|item| item.name.text == model.name) {
+            Some(_) if values.is_empty() => {
+                let instance = model.names.get(self.sources.text(target));
+                instance.map(|id| model.value(*id)).into_iter().collect()
+            }
+            Some(_) | None => values,
+        }
+    }
+
+    /// The definition of the file that a place lies in.
+    fn definition_at(&self, place: Span) -> Option<&Definition> {
+        let definitions = self.program.files[self.program.root].tree.definitions.iter();
+        let around = |item: &&Definition| item.span.start <= place.start && place.end <= item.span.end;
+        definitions.filter(|_| place.file == self.file()).find(around)
     }
 
     /// Each of the file's definitions on its own: only the names of axes are as they should be.

@@ -5,24 +5,27 @@ use super::hover::names;
 use super::positions::{Columns, position};
 use lsp_types::{InlayHint, InlayHintKind, InlayHintLabel};
 use seqwright_compiler::model::{Value, ValueKind};
+use seqwright_compiler::references::{Reference, What};
+use seqwright_compiler::source::Span;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A hint for each equation in a part of the file, but for states, whose axes are declared.
 pub(super) fn hints(analysis: &Analysis, part: Range<usize>, columns: Columns) -> Vec<InlayHint> {
-    let mut found = BTreeMap::new();
-    for model in analysis.alone() {
-        let is_here = |value: &&Value| value.span.file == analysis.file() && part.contains(&value.span.start);
-        for value in model.values.iter().filter(is_here) {
-            let is_equation = matches!(&value.kind, ValueKind::Equation(equation) if !equation.is_state);
-            if is_equation && !value.axes.is_empty() && !value.path.contains('\'') {
-                found.entry(value.span).or_insert_with(|| names(&value.axes, model));
-            }
-        }
-    }
-    // Parts of equations have the places of what is given a name elsewhere: only words that name a value are followed.
-    found.retain(|span, _| analysis.references().iter().any(|reference| reference.span == *span));
-    let hint = |(span, axes): (seqwright_compiler::source::Span, String)| InlayHint {
+    let given = analysis.references().iter().filter(|reference| reference.span == reference.target);
+    let given = given.filter(|reference| reference.what == What::Value && part.contains(&reference.span.start));
+    let of = |reference: &Reference| {
+        let (model, value) = analysis.alone().iter().find_map(|model| {
+            let value = analysis.values_of(reference.target, model).first().copied()?;
+            Some((model, value))
+        })?;
+        // What an instance gives is declared elsewhere, even where it is a state.
+        let is_instance = value.span.file != analysis.file() || !is_given_at(analysis, value, reference);
+        let is_found = matches!(&value.kind, ValueKind::Equation(equation) if is_instance || !equation.is_state);
+        (is_found && !value.axes.is_empty()).then(|| (reference.span, names(&value.axes, model)))
+    };
+    let found: BTreeMap<Span, String> = given.filter_map(of).collect();
+    let hint = |(span, axes): (Span, String)| InlayHint {
         position: position(analysis.text(), behind_indices(analysis.text(), span.end), columns),
         label: InlayHintLabel::String(format!(": {axes}")),
         kind: Some(InlayHintKind::TYPE),
@@ -33,6 +36,12 @@ pub(super) fn hints(analysis: &Analysis, part: Range<usize>, columns: Columns) -
         data: None,
     };
     found.into_iter().map(hint).collect()
+}
+
+/// Whether a value is that of an equation of this name, and not of one inside its instance.
+fn is_given_at(analysis: &Analysis, value: &Value, name: &Reference) -> bool {
+    let words = analysis.references().iter();
+    words.filter(|word| word.target == name.target).any(|word| word.span == value.span)
 }
 
 /// Behind the brackets that follow a name, if any do.

@@ -102,11 +102,16 @@ fn explained_value(value: &Value, count: usize, model: &Model, explained: &Expla
 /// How far an equation looks, what it costs, and what became of it.
 fn cost(equation: &Equation, explained: &Explanation) -> String {
     let mut lines = Vec::new();
-    if !equation.looks.is_empty() {
-        lines.push(format!("looks {}", words::fields(&equation.looks, &explained.times)));
-    }
-    if !equation.sees.is_empty() {
-        lines.push(format!("sees {} of the inputs", words::fields(&equation.sees, &explained.times)));
+    let [looks, sees] = [&equation.looks, &equation.sees].map(|fields| words::fields(fields, &explained.times));
+    let reach: Vec<String> = [("looks", looks), ("sees", sees)]
+        .into_iter()
+        .filter(|(_, where_to)| !where_to.is_empty())
+        .map(|(verb, where_to)| format!("{verb} {where_to}"))
+        .collect();
+    // Where there are several axes each is named.
+    let axis = if let [time] = explained.times.as_slice() { format!(" (positions of {time})") } else { String::new() };
+    if !reach.is_empty() {
+        lines.push(format!("{}{axis}", reach.join(", ")));
     }
     if !equation.operations.is_zero() {
         let formula = words::formula(&equation.operations, &explained.times, COLUMNS);

@@ -45,14 +45,23 @@ pub(super) fn review(all: &[(&Path, Standing)], terminal: &mut Terminal) -> Resu
         Some(folder) => hand_over(&folder),
         None => {
             let mut input = io::stdin().lock();
+            let (mut accepted, mut rejected, mut left) = (0, 0, 0);
             for (place, (standing, (text, found))) in pending.iter().enumerate() {
                 terminal.say(&format!("{}/{}  {}", place + 1, pending.len(), shown(text, found)));
                 match ask(&mut input, &mut |question| terminal.say(question))? {
-                    Answer::Accept => standing.accept(text)?,
-                    Answer::Reject => standing.reject(text)?,
-                    Answer::Skip => {}
+                    Answer::Accept => {
+                        standing.accept(text)?;
+                        accepted += 1;
+                    }
+                    Answer::Reject => {
+                        standing.reject(text)?;
+                        rejected += 1;
+                    }
+                    Answer::Skip => left += 1,
                 }
             }
+            let left = if left > 0 { format!(", {left} left as `.snap.new`") } else { String::new() };
+            terminal.note(&format!("{accepted} accepted, {rejected} rejected{left}"));
             Ok(true)
         }
     }
