@@ -321,6 +321,7 @@ fn a_name_is_changed_everywhere_or_not_at_all() {
     let mut renamed = |marked: &str, name: &str| editor.at("rename", MODEL, marked, json!({ "newName": name }));
     let lstm = renamed("‸lstm =", "memory");
     let cell = renamed("‸Gate(", "Valve");
+    let index = renamed("pair[‸i", "position");
     let refused = [
         (renamed("‸lstm =", "y"), "`lstm` can't be called `y`: `y` is given twice"),
         (renamed("‸i]", "j"), "`i` can't be called `j`"),
@@ -338,6 +339,8 @@ fn a_name_is_changed_everywhere_or_not_at_all() {
     assert_eq!(lstm["result"]["changes"].as_object().map(|all| all.len()), Some(1));
     assert_eq!(edited(MODEL, &cell["result"]["changes"][&own]), MODEL.replace("Gate", "Valve"));
     assert_eq!(edited(CELL, &cell["result"]["changes"][&editor.uri("gate.seq")]), CELL.replace("Gate", "Valve"));
+    let new = MODEL.replace("pair[i,", "pair[position,").replace("y[i]", "y[position]").replace("<= i", "<= position");
+    assert_eq!(edited(MODEL, &index["result"]["changes"][&own]), new);
     let word = editor.at("prepareRename", MODEL, "both = ‸lstm", json!({}));
     assert_eq!(word["result"]["placeholder"], "lstm");
     editor.leave();
@@ -415,4 +418,51 @@ fn requests_come_after_the_beginning_and_before_the_end() {
     assert_eq!(editor.ask("textDocument/hover", params)["error"]["code"], -32600);
     editor.tell("exit", Value::Null);
     assert!(editor.server.wait().expect("it ends").success());
+}
+
+/// Every place of the examples is asked about, in memory: no request makes the server fail, and each gets its answer.
+#[test]
+fn every_place_of_every_example_is_answered() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut input = Vec::new();
+    let mut number = 0;
+    let mut send = |method: &str, params: Value, is_request: bool| {
+        number += i64::from(is_request);
+        let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        if is_request {
+            message["id"] = json!(number);
+        }
+        let text = message.to_string();
+        input.extend(format!("Content-Length: {}\r\n\r\n{text}", text.len()).into_bytes());
+    };
+    send("initialize", json!({ "capabilities": {} }), true);
+    for name in ["llama", "silero_vad", "six_words"] {
+        let text = fs::read_to_string(examples.join(format!("{name}.seq"))).expect("an example");
+        let uri = format!("file:///{name}.seq");
+        let document = json!({ "uri": uri, "languageId": "seq", "version": 1, "text": text });
+        send("textDocument/didOpen", json!({ "textDocument": document }), false);
+        for (line, letters) in text.lines().enumerate() {
+            for column in (0..letters.len()).step_by(19) {
+                let params =
+                    json!({ "textDocument": { "uri": uri }, "position": { "line": line, "character": column } });
+                for request in ["hover", "definition", "completion", "prepareRename"] {
+                    send(&format!("textDocument/{request}"), params.clone(), true);
+                }
+            }
+        }
+        send("textDocument/didClose", json!({ "textDocument": { "uri": uri } }), false);
+    }
+    send("shutdown", Value::Null, true);
+    send("exit", Value::Null, false);
+    let mut output = Vec::new();
+    assert!(seqwright::language_server::serve(std::io::Cursor::new(input), &mut output).expect("it can be written"));
+    let text = String::from_utf8(output).expect("text");
+    let bodies = text.split("Content-Length: ").filter_map(|part| Some(part.split_once("\r\n\r\n")?.1));
+    let answers: Vec<Value> = bodies.map(|body| serde_json::from_str(body).expect("an answer is JSON")).collect();
+    let ids: Vec<i64> = answers.iter().filter_map(|answer| answer["id"].as_i64()).collect();
+    assert_eq!(ids, (1..=number).collect::<Vec<i64>>());
+    let failed = answers.iter().find(|answer| answer["error"]["code"] == -32603);
+    assert_eq!(failed, None);
+    let found = answers.iter().filter(|answer| answer["result"]["contents"].is_object()).count();
+    assert!(found > 80, "only {found} hovers say something");
 }

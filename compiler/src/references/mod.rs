@@ -36,15 +36,39 @@ pub enum What {
     Index,
 }
 
-/// A word that names something.
+/// How a word names something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Spelling {
+    /// By its name.
+    Whole,
+    /// As the size that a definition takes, in a call with that word alone: `Block(x; heads)` is `Block(x; heads = heads)`.
+    Taken,
+    /// As the size that the caller gives, by the same word.
+    Given,
+}
+
+/// A word that names something. One that names two things, `heads` in `Block(x; heads)`, is there twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     /// The word.
     pub span: Span,
+    /// How it names it.
+    pub spelling: Spelling,
     /// Where what it names is given: its first place there.
     pub target: Span,
     /// What that is.
     pub what: What,
+}
+
+impl Reference {
+    /// What stands in place of the word when what it names has a new name.
+    pub fn renamed(&self, old: &str, new: &str) -> String {
+        match self.spelling {
+            Spelling::Whole => new.to_string(),
+            Spelling::Taken => format!("{new} = {old}"),
+            Spelling::Given => format!("{old} = {new}"),
+        }
+    }
 }
 
 /// Every word of a file that names something, in the order of their places.
@@ -134,7 +158,7 @@ impl Walker<'_> {
     }
 
     fn note(&mut self, span: Span, target: Span, what: What) {
-        self.all.push(Reference { span, target, what });
+        self.all.push(Reference { span, spelling: Spelling::Whole, target, what });
     }
 
     fn item(&mut self, name: &Name) {
@@ -213,9 +237,12 @@ impl Walker<'_> {
         index.axis.iter().for_each(|axis| self.name(axis));
         let known = self.indices.iter().rev().find(|(name, _)| *name == index.name.text).map(|(_, span)| *span);
         let is_axis = self.names.get(&index.name.text).is_some_and(|given| given.what != What::Value);
+        // The time axis of a value that another definition gives.
+        let is_time = index.name.text.starts_with(|letter: char| letter.is_ascii_uppercase());
         match known {
             Some(span) => self.note(index.name.span, span, What::Index),
             None if is_axis && index.axis.is_none() => self.name(&index.name),
+            None if is_time && index.axis.is_none() => self.note(index.name.span, index.name.span, What::Time),
             None => {
                 self.note(index.name.span, index.name.span, What::Index);
                 self.indices.push((index.name.text.clone(), index.name.span));
@@ -265,11 +292,19 @@ impl Walker<'_> {
             Some((item, definition)) => {
                 let theirs = names_of(self.program, item.file, definition);
                 for size in &call.sizes {
+                    let span = size.name.span;
                     match (&size.value, theirs.get(&size.name.text)) {
-                        // `heads` alone is the caller's, for theirs of the same name.
-                        (None, _) => self.name(&size.name),
+                        (None, None) => self.name(&size.name),
+                        (None, Some(taken)) => {
+                            let (target, what) = (taken.span, taken.what);
+                            self.all.push(Reference { span, spelling: Spelling::Taken, target, what });
+                            if let Some(given) = self.names.get(&size.name.text) {
+                                let (target, what) = (given.span, given.what);
+                                self.all.push(Reference { span, spelling: Spelling::Given, target, what });
+                            }
+                        }
                         (Some(value), given) => {
-                            given.iter().for_each(|given| self.note(size.name.span, given.span, given.what));
+                            given.iter().for_each(|given| self.note(span, given.span, given.what));
                             self.expression(value);
                         }
                     }
@@ -288,9 +323,10 @@ impl Walker<'_> {
         }
         let own = self.names.get(&first.text).copied();
         let of_layer = self.inside.iter().find_map(|(item, names)| Some((*item, *names.get(&first.text)?)));
-        let (mut around, mut given) = match (own, of_layer) {
-            (Some(given), _) => (None, given),
-            (None, Some((item, given))) => (Some(item), given),
+        // In the lines for a layer its names come before the model's.
+        let (mut around, mut given) = match (of_layer, own) {
+            (Some((item, given)), _) => (Some(item), given),
+            (None, Some(given)) => (None, given),
             (None, None) => return self.item(first),
         };
         self.note(first.span, given.span, given.what);
@@ -307,7 +343,9 @@ impl Walker<'_> {
     fn entries(&mut self, entries: &[Entry], body: &[Statement]) {
         for entry in entries {
             match entry {
-                Entry::Prefix { .. } | Entry::Ignore(_) | Entry::Require { .. } => {}
+                Entry::Require { .. } => {}
+                Entry::Prefix { text, .. } => self.counters(text),
+                Entry::Ignore(texts) => texts.iter().for_each(|text| self.counters(text)),
                 Entry::Layers { counter, entries } => {
                     self.name(counter);
                     let repeat = body.iter().find_map(|statement| match statement {
@@ -328,11 +366,25 @@ impl Walker<'_> {
                 // `config.hidden_size` names nothing of the model.
                 Entry::Setting { name, alternatives: _ } => self.name(name),
                 Entry::Binding { sources, formula } => {
+                    sources.iter().flat_map(|source| &source.names).for_each(|text| self.counters(text));
                     let rows = sources.iter().filter_map(|source| source.rows.as_ref());
                     rows.flat_map(|(from, to)| [from, to]).flatten().for_each(|bound| self.expression(bound));
                     self.expression(formula);
                 }
             }
+        }
+    }
+
+    /// The counters in a tensor's name: `"h.{layer}.weight"`.
+    fn counters(&mut self, text: &Name) {
+        for (place, _) in text.text.match_indices('{') {
+            let Some(length) = text.text[place..].find('}') else { continue };
+            let name = &text.text[place + 1..place + length];
+            let Some(given) = self.names.get(name) else { continue };
+            // One further on, behind the quote.
+            let start = text.span.start + 1 + place + 1;
+            let (target, what) = (given.span, given.what);
+            self.note(Span { start, end: start + name.len(), ..text.span }, target, what);
         }
     }
 }

@@ -53,6 +53,11 @@ impl Giver<'_> {
 
     fn sizes(&mut self, sizes: &[Size]) {
         for size in sizes {
+            let item = self.program.item(self.file, &size.name.text);
+            if item.is_some_and(|item| matches!(item.kind, ItemKind::Axis(_))) {
+                // An axis with labels is given by the file.
+                continue;
+            }
             let is_time = size.name.text.starts_with(|letter: char| letter.is_ascii_uppercase());
             self.give(&size.name, if is_time { What::Time } else { What::Size }, None);
         }

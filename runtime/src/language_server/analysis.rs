@@ -11,7 +11,7 @@ use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::Diagnostic;
 use seqwright_compiler::explain::{Explanation, Stages, explain};
 use seqwright_compiler::model::{Model, Value};
-use seqwright_compiler::references::{Reference, references};
+use seqwright_compiler::references::{Reference, Spelling, references};
 use seqwright_compiler::source::{FileId, Sources, Span};
 use seqwright_compiler::syntax::snapshots::snapshots;
 use seqwright_compiler::syntax::tree::{Definition, Kind};
@@ -57,10 +57,11 @@ impl Analysis {
         self.references.get_or_init(|| references(&self.program, self.program.root))
     }
 
-    /// The word at a place, or one that ends there.
+    /// The word at a place, or one that ends there; where it names two things, what the caller gives.
     pub fn reference_at(&self, offset: usize) -> Option<Reference> {
         let at = |reference: &&Reference| reference.span.start <= offset && offset <= reference.span.end;
-        let mut found: Vec<&Reference> = self.references().iter().filter(at).collect();
+        let found = self.references().iter().filter(|reference| reference.spelling != Spelling::Taken);
+        let mut found: Vec<&Reference> = found.filter(at).collect();
         // Between two words the one that begins there is meant.
         found.sort_by_key(|reference| reference.span.start);
         found.last().map(|reference| **reference)

@@ -9,7 +9,6 @@ use super::library;
 use super::positions::{Columns, range};
 use lsp_types::{TextEdit, Uri};
 use seqwright_compiler::references::{Reference, references};
-use seqwright_compiler::source::Span;
 use std::path::Path;
 
 /// The reserved words of the grammar, which are no names.
@@ -61,27 +60,28 @@ pub(super) fn rename(
         if library::name(&source.name).is_some() {
             continue;
         }
-        let mut spans: Vec<Span> = references(&analysis.program, place)
+        let words: Vec<Reference> = references(&analysis.program, place)
             .into_iter()
             .filter(|reference| reference.target == wanted.target)
-            .map(|reference| reference.span)
             .collect();
-        spans.dedup();
         let mut new = source.text.clone();
-        for span in spans.iter().rev() {
-            new.replace_range(span.start..span.end, name);
+        for word in words.iter().rev() {
+            new.replace_range(word.span.start..word.span.end, &word.renamed(&old, name));
         }
         if file.id == root {
             (path, text) = (source.name.clone(), new.clone());
         }
-        if spans.is_empty() {
+        if words.is_empty() {
             continue;
         }
         // A file without an address is one that the editor has not opened, and can't be told about.
         let uri = documents.uri(Path::new(&source.name)).ok_or_else(|| format!("{} has no address", source.name))?;
         changed.open(uri.clone(), new, 0);
-        let edit = |span: &Span| TextEdit { range: range(&source.text, *span, columns), new_text: name.to_string() };
-        all.push((uri, spans.iter().map(edit).collect()));
+        let edit = |word: &Reference| TextEdit {
+            range: range(&source.text, word.span, columns),
+            new_text: word.renamed(&old, name),
+        };
+        all.push((uri, words.iter().map(edit).collect()));
     }
     let after = Analysis::new(Path::new(&path), &text, &changed);
     if let Some(mistake) =
