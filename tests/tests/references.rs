@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 const OTHER: &str = "quite_another";
 
 /// Every name would take a minute: one of so many is changed.
-const STEP: usize = 13;
+const STEP: usize = 23;
 
 #[test]
 fn names_are_changed_wherever_they_stand() {
@@ -47,6 +47,6 @@ fn names_are_changed_wherever_they_stand() {
             }
         }
     }
-    assert!(changed > 100, "only {changed} names were changed");
+    assert!(changed > 60, "only {changed} names were changed");
     assert_eq!(refused, Vec::<String>::new());
 }

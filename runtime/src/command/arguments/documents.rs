@@ -21,10 +21,9 @@ pub struct ManArguments {
 }
 
 /// What `seqc lsp --help` says at its end.
-pub const LSP: &str =
-    "An editor starts it, and talks to it on standard input and output. What it answers is what the compiler
-says: mistakes as `seqc check` finds them, shapes, reach and costs as `seqc explain` tells them, the style
-of `seqc fmt`.";
+pub const LSP: &str = "An editor starts it, and talks to it on standard input and output. What it answers is what the
+compiler says: mistakes as `seqc check` finds them, shapes, reach and costs as `seqc explain` tells
+them, the style of `seqc fmt`. How an editor is set up is told in editors/README.md.";
 
 /// Arguments of `lsp`.
 #[derive(Debug, Args)]
