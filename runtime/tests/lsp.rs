@@ -341,6 +341,12 @@ fn a_name_is_changed_everywhere_or_not_at_all() {
     assert_eq!(edited(CELL, &cell["result"]["changes"][&editor.uri("gate.seq")]), CELL.replace("Gate", "Valve"));
     let new = MODEL.replace("pair[i,", "pair[position,").replace("y[i]", "y[position]").replace("<= i", "<= position");
     assert_eq!(edited(MODEL, &index["result"]["changes"][&own]), new);
+    // A size has its name in the comment for snapshots, too.
+    let kept = MODEL.replace("// Reads", "// snapshot: kernels; hidden = 5\n// Reads");
+    editor.change("m.seq", &kept);
+    let width = editor.at("rename", &kept, "size = ‸hidden", json!({ "newName": "width" }));
+    assert_eq!(edited(&kept, &width["result"]["changes"][&own]), kept.replace("hidden", "width"));
+    editor.change("m.seq", MODEL);
     let word = editor.at("prepareRename", MODEL, "both = ‸lstm", json!({}));
     assert_eq!(word["result"]["placeholder"], "lstm");
     editor.leave();

@@ -11,10 +11,10 @@ use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::Diagnostic;
 use seqwright_compiler::explain::{Explanation, Stages, explain};
 use seqwright_compiler::model::{Model, Value};
-use seqwright_compiler::references::{Reference, Spelling, references};
+use seqwright_compiler::references::{Reference, Spelling, What, references};
 use seqwright_compiler::source::{FileId, Sources, Span};
 use seqwright_compiler::syntax::snapshots::snapshots;
-use seqwright_compiler::syntax::tree::{Definition, Kind};
+use seqwright_compiler::syntax::tree::{Definition, Kind, Name};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,9 +52,22 @@ impl Analysis {
         &self.sources.get(self.file()).text
     }
 
-    /// What the file's words name.
+    /// What the file's words name, those in its comment for snapshots too.
     pub fn references(&self) -> &[Reference] {
-        self.references.get_or_init(|| references(&self.program, self.program.root))
+        self.references.get_or_init(|| {
+            let root = &self.program.files[self.program.root];
+            let (comment, _) = snapshots(root.id, self.text());
+            let model = root.tree.definitions.iter().rfind(|item| item.kind == Kind::Model);
+            let of = |name: &Name| {
+                let size = model?.sizes.iter().find(|size| size.name.text == name.text)?;
+                let (span, target) = (name.span, size.name.span);
+                Some(Reference { span, spelling: Spelling::Whole, target, what: What::Size })
+            };
+            let mut all = references(&self.program, self.program.root);
+            all.extend(comment.sizes.iter().filter_map(|(name, _)| of(name)));
+            all.sort();
+            all
+        })
     }
 
     /// The word at a place, or one that ends there; where it names two things, what the caller gives.

@@ -60,10 +60,11 @@ pub(super) fn rename(
         if library::name(&source.name).is_some() {
             continue;
         }
-        let words: Vec<Reference> = references(&analysis.program, place)
-            .into_iter()
-            .filter(|reference| reference.target == wanted.target)
-            .collect();
+        let named = match file.id == root {
+            true => analysis.references().to_vec(),
+            false => references(&analysis.program, place),
+        };
+        let words: Vec<Reference> = named.into_iter().filter(|word| word.target == wanted.target).collect();
         let mut new = source.text.clone();
         for word in words.iter().rev() {
             new.replace_range(word.span.start..word.span.end, &word.renamed(&old, name));
