@@ -4,7 +4,7 @@
 //! [`model`], [`graph`] (one operation an equation, and what it means), [`pass`], [`stream`] (what is kept between chunks) and
 //! [`fuse`] (what is computed where),
 //! [`kernel`] (loops, addresses and buffers), and one of two backends: [`clif`] (Cranelift IR) or [`wgsl`] (compute shaders). Beside them: [`term`], what equations are made of;
-//! [`table`], how checkpoints are bound; [`library`], the definitions that come along; [`diagnostic`] and [`source`]; and
+//! [`table`], how checkpoints are bound; [`library`], the definitions that come along; [`references`], where names are given and used; [`diagnostic`] and [`source`]; and
 //! [`tile`], the functions that emitted code calls.
 #![forbid(unsafe_code)]
 
@@ -19,6 +19,7 @@ pub mod library;
 pub mod model;
 pub mod pass;
 pub mod recurrence;
+pub mod references;
 pub mod source;
 pub mod stream;
 pub mod syntax;

@@ -49,6 +49,12 @@ impl Sources {
         FileId(self.files.len() as u32 - 1)
     }
 
+    /// The same files under other names.
+    pub fn renamed(&self, name: impl Fn(&str) -> String) -> Sources {
+        let renamed = |file: &Source| Source { name: name(&file.name), text: file.text.clone() };
+        Sources { files: self.files.iter().map(renamed).collect() }
+    }
+
     /// The file of that number.
     pub fn get(&self, file: FileId) -> &Source {
         &self.files[file.0 as usize]

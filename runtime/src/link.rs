@@ -4,7 +4,8 @@ use crate::tiles::Tiles;
 use crate::tiles::emitted::EmittedTiles;
 use crate::tiles::weights::ProductTile;
 use cranelift_codegen::Context;
-use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::ir::Type;
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
@@ -131,15 +132,20 @@ pub fn assembly_of(program: &Program, kernel: usize, isa: &dyn TargetIsa) -> Res
 /// A processor that Cranelift does not know.
 pub fn intermediate(program: &Program) -> Result<String, String> {
     let isa = this_processor(true)?;
+    Ok(intermediate_for(program, isa.default_call_conv(), isa.pointer_type()))
+}
+
+/// The same for a calling convention and an address's type, whatever this processor is.
+pub fn intermediate_for(program: &Program, convention: CallConv, pointer: Type) -> String {
     let mut text = String::from("; Kernels call tiles by number:\n");
     for tile in Tile::ALL {
         text.push_str(&format!(";   u0:{} {}\n", tile as u32, tile.name()));
     }
     for kernel in 0..program.kernels.len() {
-        let function = clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type());
+        let function = clif::emit(program, kernel, convention, pointer);
         text.push_str(&format!("\n; kernel {kernel} {}\n{}", program.kernels[kernel].name, function.display()));
     }
-    Ok(text)
+    text
 }
 
 /// This processor, for kernels.

@@ -101,7 +101,13 @@ impl Checker<'_> {
             let below = parameter.of.as_ref().map(|_| 100);
             self.input(&mut scope, parameter, axes, below);
         }
-        self.body(&mut scope, &definition).map(|_| ())
+        let done = self.body(&mut scope, &definition);
+        // What could be checked has its names where something else has a mistake, too.
+        self.model.names = match &done {
+            Ok(instance) => self.names_of(&instance.names),
+            Err(_) => self.names_of(&scope.names),
+        };
+        done.map(|_| ())
     }
 
     /// Sizes that come with a definition's values, which its own sizes' defaults may be computed from.
@@ -382,19 +388,24 @@ impl Checker<'_> {
         }
     }
 
-    /// The names that can be asked for, and those that are given where nothing is asked for.
-    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
-        self.make_paths_unique();
-        // Those of repeats' iterations are there.
-        let mut names = std::mem::take(&mut self.model.names);
-        // Where a weight is called as the equation that uses it, the equation is meant.
+    /// The names that can be asked for, of the values so far: those of repeats' iterations, paths, and what a definition calls
+    /// them. Where a weight is called as the equation that uses it, the equation is meant.
+    fn names_of(&self, own: &HashMap<String, Bound>) -> BTreeMap<String, ValueId> {
+        let mut names = self.model.names.clone();
         let is_equation = |value: &Value| matches!(value.kind, ValueKind::Equation(_));
         for equations in [true, false] {
             for (id, value) in self.model.ids().filter(|(_, value)| is_equation(value) == equations) {
                 names.entry(value.path.clone()).or_insert(id);
             }
         }
-        gather("", instance, &mut names);
+        gather("", own, &mut names);
+        names
+    }
+
+    /// The names that can be asked for, and those that are given where nothing is asked for.
+    fn outputs(&mut self, definition: &Definition, instance: &Instance) {
+        self.make_paths_unique();
+        let names = self.names_of(&instance.names);
         let results: Vec<String> = if definition.results.is_empty() {
             last_equation(&definition.body).map(|name| name.text).into_iter().collect()
         } else {
@@ -418,8 +429,8 @@ impl Checker<'_> {
 }
 
 /// What an instance's names stand for, and those of the instances inside it, by their paths.
-fn gather(path: &str, instance: &Instance, names: &mut BTreeMap<String, ValueId>) {
-    for (name, bound) in &instance.names {
+fn gather(path: &str, own: &HashMap<String, Bound>, names: &mut BTreeMap<String, ValueId>) {
+    for (name, bound) in own {
         gather_bound(&super::scope::join(path, name), &bound.binding, names);
     }
 }
@@ -430,7 +441,7 @@ fn gather_bound(path: &str, binding: &Binding, names: &mut BTreeMap<String, Valu
             names.insert(path.to_string(), *value);
         }
         Binding::Instance(inner) => {
-            gather(path, inner, names);
+            gather(path, &inner.names, names);
             names.insert(path.to_string(), inner.result);
         }
         Binding::Size(_) | Binding::Time(_) | Binding::Broken => {}

@@ -158,33 +158,18 @@ pub fn check(
     finish(checker)
 }
 
+/// The names of all that can be called without being defined.
+pub fn builtins() -> impl Iterator<Item = &'static str> {
+    builtin::names()
+}
+
 /// Checks every definition of the program's own file on its own, with sizes and inputs invented where it takes some.
 pub fn check_all(program: &Program) -> Vec<Diagnostic> {
     let mut diagnostics: Vec<Diagnostic> = Vec::new();
-    let file = &program.files[program.root];
+    // One budget for all of them: where it is spent, the first that it was spent on is told.
     let mut steps = 0;
-    for place in 0..file.tree.definitions.len() {
-        let mut checker = Checker {
-            program,
-            model: Model::default(),
-            diagnostics: Vec::new(),
-            missing: Missing::Invent,
-            invented: 0,
-            depth: 0,
-            steps,
-            open: Vec::new(),
-            calls: Vec::new(),
-            pending: BTreeMap::new(),
-            weights: HashMap::new(),
-            known_times: HashMap::new(),
-        };
-        let done = checker.instantiate_alone(program.root, place);
-        if done.is_ok() && checker.diagnostics.is_empty() {
-            checker.diagnostics = whole_model(&checker.model);
-        }
-        // One budget for all of them: where it is spent, the first that it was spent on is told.
-        steps = checker.steps;
-        for diagnostic in checker.diagnostics {
+    for place in 0..program.files[program.root].tree.definitions.len() {
+        for diagnostic in alone(program, place, &mut steps).1 {
             if !diagnostics.contains(&diagnostic) {
                 diagnostics.push(diagnostic);
             }
@@ -193,6 +178,36 @@ pub fn check_all(program: &Program) -> Vec<Diagnostic> {
     diagnostics.sort_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
     diagnostics.dedup_by_key(|diagnostic| (diagnostic.primary.span, diagnostic.code));
     diagnostics
+}
+
+/// Checks one definition of the program's own file on its own. Its sizes are invented: only the names of axes are of interest in
+/// the model, which has all values that could be made where there are mistakes.
+pub fn check_alone(program: &Program, place: usize) -> (Model, Vec<Diagnostic>) {
+    alone(program, place, &mut 0)
+}
+
+/// The same, counting on from some steps.
+fn alone(program: &Program, place: usize, steps: &mut usize) -> (Model, Vec<Diagnostic>) {
+    let mut checker = Checker {
+        program,
+        model: Model::default(),
+        diagnostics: Vec::new(),
+        missing: Missing::Invent,
+        invented: 0,
+        depth: 0,
+        steps: *steps,
+        open: Vec::new(),
+        calls: Vec::new(),
+        pending: BTreeMap::new(),
+        weights: HashMap::new(),
+        known_times: HashMap::new(),
+    };
+    let done = checker.instantiate_alone(program.root, place);
+    if done.is_ok() && checker.diagnostics.is_empty() {
+        checker.diagnostics = whole_model(&checker.model);
+    }
+    *steps = checker.steps;
+    (checker.model, checker.diagnostics)
 }
 
 /// What can be told of a model only when it is whole: recurrences that no order computes, and values that no buffer holds.

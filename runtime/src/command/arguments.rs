@@ -4,24 +4,29 @@
 //! file is there, or a model has the parameter that is set, is found later, and is no mistake in the call.
 
 mod choices;
+mod documents;
 mod generate;
 mod given;
 mod memory;
+mod new;
 mod profile;
+mod snapshot;
 mod trace;
 mod version;
 
 pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
+pub use self::documents::{CompletionsArguments, LspArguments, ManArguments};
 pub use self::generate::{GenerateArguments, Tokens};
 pub use self::given::{GivenArguments, Length};
 pub use self::memory::MemoryArguments;
+pub use self::new::{Kind, NewArguments};
 pub use self::profile::ProfileArguments;
+pub use self::snapshot::SnapshotArguments;
 pub use self::trace::TraceArguments;
 
 use self::version::version;
 use crate::tiles::Precision;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use std::path::PathBuf;
 
 /// The command line.
@@ -31,6 +36,7 @@ use std::path::PathBuf;
     version = version(),
     about = "Checks, compiles and runs sequence models written as equations",
     after_help = "Examples:
+  seqc new tagger
   seqc check model.seq
   seqc run examples/six_words.seq
   seqc run minilm.seq --checkpoint all-MiniLM-L6-v2 --text 'A man eats.' --text 'Someone dines.'
@@ -51,6 +57,9 @@ pub struct Arguments {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Make a first model that checks and runs, to change into another
+    #[command(after_help = new::HELP)]
+    New(NewArguments),
     /// Look for mistakes in files, all of them at once
     #[command(after_help = "Examples:
   seqc check model.seq other.seq
@@ -88,6 +97,9 @@ subgroups have 32 invocations: a run asks its GPU.")]
 Layers that are alike are told once. Costs are formulas in the lengths of time axes. The number of a diagnostic in place of
 a file tells what that kind of mistake is.")]
     Explain(ExplainArguments),
+    /// Keep what the compiler makes of models as texts beside their files, to see what changes
+    #[command(after_help = snapshot::HELP)]
+    Snapshot(SnapshotArguments),
     /// Run a model and show its results
     #[command(after_help = "Examples:
   seqc run examples/six_words.seq
@@ -141,6 +153,9 @@ how unlikely each token is after those before it in its window: less is better."
     Perplexity(PerplexityArguments),
     /// List the GPUs that there are, their limits and features
     Devices(DevicesArguments),
+    /// Answer an editor: mistakes, hovers, definitions, completions, names, style (the Language Server Protocol)
+    #[command(after_help = documents::LSP)]
+    Lsp(LspArguments),
     /// Print a script that completes commands and options in a shell
     #[command(after_help = "Examples:
   seqc completions bash > ~/.local/share/bash-completion/completions/seqc
@@ -151,22 +166,6 @@ how unlikely each token is after those before it in its window: less is better."
     #[command(after_help = "Examples:
   seqc man ~/.local/share/man/man1")]
     Man(ManArguments),
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArguments {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: Shell,
-}
-
-/// Arguments of `man`.
-#[derive(Debug, Args)]
-pub struct ManArguments {
-    /// The folder that they are written to; it is made where there is none
-    #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
 }
 
 /// Arguments of `devices`.

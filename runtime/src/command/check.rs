@@ -1,18 +1,15 @@
 //! `seqc check`: every mistake in every file.
 //!
 //! Definitions are checked on their own, with sizes invented; a model whose parameters all have values is checked once
-//! more with those, and its checkpoint table with it.
+//! more with those, and its checkpoint table with it. The comment that asks for snapshots is looked at too.
 
 use super::arguments::CheckArguments;
 use super::terminal::Terminal;
 use super::{Stop, json, prepare};
 use crate::session::{self, Failure};
-use seqwright_compiler::check::program::Program as Files;
-use seqwright_compiler::check::{self, Missing};
 use seqwright_compiler::diagnostic::Diagnostic;
 use seqwright_compiler::source::Sources;
 use seqwright_compiler::syntax::tree::{Definition, Kind};
-use seqwright_compiler::table;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -110,41 +107,7 @@ fn check_file(file: &Path, models: &mut Models) -> Result<Found, Failure> {
     let definitions = tree.definitions.len() + tree.functions.len();
     let mut lengths = Vec::new();
     if mistakes.is_empty() {
-        mistakes = check::check_all(&files);
-        for definition in &tree.definitions {
-            let Some(parameters) = models.parameters(definition) else { continue };
-            let found = check_model(&files, &definition.name.text, &parameters, &mut lengths);
-            for mistake in found {
-                // Most of what is wrong with a model is wrong without sizes, too.
-                let same =
-                    |other: &Diagnostic| other.code == mistake.code && other.primary.span == mistake.primary.span;
-                if !mistakes.iter().any(same) {
-                    mistakes.push(mistake);
-                }
-            }
-        }
+        (mistakes, lengths) = session::mistakes(&sources, &files, mistakes, &mut |model| models.parameters(model));
     }
     Ok(Found { definitions, mistakes, lengths, sources })
-}
-
-/// Checks a model and its tables with its parameters; notes the lengths of its time axes that the file says.
-fn check_model(
-    files: &Files,
-    name: &str,
-    parameters: &BTreeMap<String, f64>,
-    lengths: &mut Vec<(String, usize)>,
-) -> Vec<Diagnostic> {
-    let model = match check::check(files, Some(name), parameters, Missing::Refuse) {
-        Ok(model) => model,
-        Err(mistakes) => return mistakes,
-    };
-    let known: Vec<(String, usize)> = model.known_lengths().map(|(name, length)| (name.to_string(), length)).collect();
-    lengths.extend(known);
-    lengths.sort();
-    lengths.dedup();
-    let mut mistakes = Vec::new();
-    for format in table::formats(files, name) {
-        mistakes.extend(table::bindings(files, &model, format).err().unwrap_or_default());
-    }
-    mistakes
 }

@@ -5,8 +5,8 @@
 
 use super::Stop;
 use super::arguments::FmtArguments;
-use super::difference::difference;
 use super::terminal::Terminal;
+use crate::difference::difference;
 use crate::session::{Failure, read_text};
 use crate::weights::write_file;
 use seqwright_compiler::source::Sources;

@@ -1,4 +1,4 @@
-//! The command line `seqc`: `check`, `fmt`, `emit`, `explain`, `run`, `profile`, `trace`, `memory`,
+//! The command line `seqc`: `new`, `check`, `fmt`, `emit`, `explain`, `snapshot`, `run`, `profile`, `trace`, `memory`,
 //! `generate`, `verify` and `perplexity`.
 //!
 //! In: the process's arguments. Out: results on standard output, all else on standard error, and an exit code: 0 all
@@ -13,6 +13,8 @@
 //! | `inputs.rs` | batches from files and texts |
 //! | `random.rs` | weights and inputs where none are given |
 //! | `check.rs`, `fmt.rs`, `emit.rs`, `explain/`, `run.rs`, `profile/`, `trace/`, `memory/`, `generate.rs`, `verify.rs` | one command each |
+//! | `new/` | first models, and a README beside them |
+//! | `snapshot/` | what `emit` and `explain` print, as texts beside a file |
 //! | `stream.rs` | `run` on positions as they come |
 //! | `prompts.rs` | from the arguments of `generate` to sequences to go on with |
 //! | `devices.rs` | another: GPUs, and the one that is meant |
@@ -21,15 +23,14 @@
 //! | `perplexity.rs` | how probable a text is to a language model |
 //! | `show.rs` | results as text |
 //! | `heat.rs` | tables of numbers with colours behind them |
+//! | `lsp.rs` | the language server, on standard input and output |
 //! | `documents.rs` | completions for shells, manual pages |
-//! | `difference.rs` | the lines in which two texts differ |
 //! | `json.rs` | results and mistakes as JSON |
 
 pub mod arguments;
 mod check;
 mod continuations;
 mod devices;
-mod difference;
 mod documents;
 mod emit;
 pub mod explain;
@@ -39,7 +40,9 @@ mod greedy;
 mod heat;
 mod inputs;
 mod json;
+mod lsp;
 mod memory;
+mod new;
 mod perplexity;
 mod prepare;
 mod profile;
@@ -47,6 +50,7 @@ mod prompts;
 mod random;
 mod run;
 mod show;
+mod snapshot;
 mod stream;
 mod terminal;
 mod trace;
@@ -119,9 +123,12 @@ fn with_arguments(words: Vec<OsString>) -> u8 {
     let mut terminal = Terminal::new(arguments.color);
     let (name, json, done) = match &arguments.command {
         Command::Check(check) => ("check", check.json, check::check(check, &mut terminal)),
+        Command::New(new) => ("new", false, new::new(new, &mut terminal)),
+        Command::Lsp(_) => ("lsp", false, lsp::lsp()),
         Command::Fmt(fmt) => ("fmt", false, fmt::fmt(fmt, &mut terminal)),
         Command::Emit(emit) => ("emit", false, emit::emit(emit, &mut terminal)),
         Command::Explain(explain) => ("explain", explain.json, explain::explain(explain, &mut terminal)),
+        Command::Snapshot(snapshot) => ("snapshot", false, snapshot::snapshot(snapshot, &mut terminal)),
         Command::Run(run) => ("run", run.json, run::run(run, &mut terminal)),
         Command::Profile(profile) => ("profile", profile.json, profile::profile(profile, &mut terminal)),
         Command::Trace(trace) => ("trace", trace.json, trace::trace(trace, &mut terminal)),

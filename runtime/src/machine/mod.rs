@@ -12,6 +12,7 @@ mod measure;
 
 pub use caches::Caches;
 
+use crate::cache;
 #[cfg(feature = "gpu")]
 use crate::gpu::{self, GpuError};
 use serde_json::{Value, json};
@@ -126,13 +127,7 @@ fn name() -> String {
 
 /// The file with the limits, in the folder that the system has for what can be made again.
 fn file() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || {
-        folder("HOME")
-            .map(|home| if cfg!(target_os = "macos") { home.join("Library/Caches") } else { home.join(".cache") })
-    };
-    let caches = folder("XDG_CACHE_HOME").or_else(|| folder("LOCALAPPDATA")).or_else(home)?;
-    Some(caches.join("seqwright").join("machines.json"))
+    Some(cache::folder()?.join("machines.json"))
 }
 
 /// What the file has. One that can't be read has nothing: it is measured again then.

@@ -9,12 +9,14 @@
 //! | `traced.rs` | many values at once, in several programs where a device needs them |
 //! | `interpret.rs` | the same by the float64 interpreter |
 //! | `streamer.rs` | sequences that come chunk by chunk |
+//! | `mistakes.rs` | every mistake of a file |
 //! | `failure.rs` | what can be wrong with all that, in words |
 
 mod checked;
 mod compile;
 mod failure;
 mod interpret;
+mod mistakes;
 mod runner;
 mod stages;
 mod streamer;
@@ -25,6 +27,7 @@ pub use checked::{Checked, Request, check, print_syntax, read};
 pub use compile::{Backend, weights, weights_as};
 pub use failure::Failure;
 pub use interpret::{OneSequence, interpret_graph};
+pub(crate) use mistakes::mistakes;
 pub use runner::Runner;
 pub use stages::{Stages, lower, lower_chunks};
 pub use streamer::Streamer;

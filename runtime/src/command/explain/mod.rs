@@ -9,7 +9,7 @@ mod json;
 mod mistake;
 pub(super) mod table;
 mod text;
-pub(super) mod words;
+pub(crate) mod words;
 
 pub use text::{Look, Shown, answer, text};
 
