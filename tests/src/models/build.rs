@@ -72,7 +72,7 @@ impl Builder {
             let feature = self.random.below(self.sizes.len());
             let z = self.input("z", Some(Time::S), vec![feature]);
             self.values.push(z);
-        } else if self.random.below(6) == 0 {
+        } else if self.random.below(3) == 0 {
             self.times.push(Time::P);
             let feature = self.random.below(self.sizes.len());
             let p = self.input("p", Some(Time::P), vec![feature]);
@@ -108,7 +108,7 @@ impl Builder {
 
     /// Tries a step; none where it does not fit what is there.
     fn step(&mut self) -> Option<()> {
-        match self.random.below(50) {
+        match self.random.below(53) {
             0..5 => self.product(),
             5..9 => self.elementwise(),
             9 => self.reduction(),
@@ -132,9 +132,9 @@ impl Builder {
             37..40 => self.defined(),
             40..43 => self.nested(),
             43..46 => self.library_block(),
-            46 => self.strided(),
-            47 => self.constant(),
-            48 => self.experts(),
+            46..50 => self.strided(),
+            50 => self.constant(),
+            51 => self.experts(),
             _ => self.rotary(),
         }
     }

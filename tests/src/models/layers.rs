@@ -41,7 +41,7 @@ impl Builder {
         let time = x.time.unwrap_or(Time::T);
         let root = (size as f64).sqrt();
         let around = move |estimate: Estimate, inner: f64| {
-            let size = estimate.size.min(2.0).max(1.0);
+            let size = estimate.size.clamp(1.0, 2.0);
             Estimate { size, error: AROUND * estimate.error + inner * estimate.error + 2.0 + root }
         };
         let inside = self.name();

@@ -196,3 +196,20 @@ fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_kind_of_step_comes_in_the_models_of_one_run() {
+        let mut seen: BTreeMap<Kind, usize> = BTreeMap::new();
+        (0..1500).for_each(|seed| Model::random(seed).kinds().for_each(|kind| *seen.entry(kind).or_insert(0) += 1));
+        for kind in Kind::ALL {
+            let count = seen.get(&kind).copied().unwrap_or(0);
+            assert!(count >= 5, "{kind:?} came {count} times: {seen:?}");
+        }
+        assert_eq!(Model::random(7).text(), Model::random(7).text());
+    }
+}

@@ -1,6 +1,6 @@
 //! What works at one position: functions and arithmetic, reductions, norms, softmax, other entries, joining.
 
-use super::{Axis, Builder, Estimate, Kind, MOST_SIZE, Time, Value, WEIGHT, list, number};
+use super::{Axis, Builder, Estimate, Kind, MOST_SIZE, Time, Value, WEIGHT, list, number, words};
 
 impl Builder {
     /// A function of an expression.
@@ -79,8 +79,7 @@ impl Builder {
         match self.random.below(8) {
             0 | 1 => {
                 let fits = |value: &Value| {
-                    (value.time == x.time || value.time.is_none())
-                        && value.features.iter().all(|axis| x.features.contains(axis))
+                    (value.time == x.time || value.time.is_none()) && meets(&value.features, &x.features)
                 };
                 let other = self.pick(fits).unwrap_or(x.clone());
                 (other.name, other.estimate)
@@ -111,8 +110,7 @@ impl Builder {
             0 if time == Some(Time::T) => Some(format!("tokens {sign} {}", self.random.below(4))),
             1 if time.is_some() => Some(format!("t % {} {sign} 1", 2 + self.random.below(3))),
             _ => {
-                let fits =
-                    |value: &&Value| value.time == time && value.features.iter().all(|axis| features.contains(axis));
+                let fits = |value: &&Value| value.time == time && meets(&value.features, features);
                 let exact = self.exact.iter().find(fits)?;
                 let sign = [">", "<="][self.random.below(2)];
                 Some(format!("{} {sign} {}", exact.name, number(0.3 * self.random.fraction())))
@@ -130,7 +128,7 @@ impl Builder {
             estimate = estimate.through(1.0, 1.0);
         }
         // So that the result has the features of `x`, whatever came of it.
-        if !text.contains(&x.name) {
+        if !words(&text).any(|word| word == x.name) {
             text = format!("{} * ({text})", x.name);
             estimate = estimate.times(x.estimate);
         }
@@ -150,7 +148,7 @@ impl Builder {
         let mut declared = String::new();
         let depth = self.random.below(3);
         let (mut body, mut inside) = self.expression(&x, depth, &mut declared);
-        if !body.contains(&x.name) {
+        if !words(&body).any(|word| word == x.name) {
             body = format!("{} + 0.5 * ({body})", x.name);
             inside = inside.plus(x.estimate);
         }
@@ -287,6 +285,11 @@ impl Builder {
         let text = format!("{name}[t: {}, k: {}] = {}[t, {place}]", time.name(), list(&[axis]), x.name);
         self.add(&[Kind::Entries], text, vec![Value { name, ..x }])
     }
+}
+
+/// Whether a value with some features meets one with others, and every other value that does so, too: it has the first of them.
+fn meets(own: &[Axis], features: &[Axis]) -> bool {
+    features.get(..own.len()).is_some_and(|first| own.iter().all(|axis| first.contains(axis)))
 }
 
 /// The largest and the smallest of nothing are beyond all numbers: they are bounded where that may be.

@@ -207,7 +207,8 @@ impl Builder {
 
     /// Half as many positions: sums, or the largest, of a few at every second one; and back to as many.
     pub(super) fn strided(&mut self) -> Option<()> {
-        let x = self.pick(|value| matches!(value.time, Some(Time::P | Time::N)) && !value.features.is_empty())?;
+        let along = if self.times.contains(&Time::N) && self.random.below(2) == 0 { Time::N } else { Time::P };
+        let x = self.pick(|value| value.time == Some(along) && !value.features.is_empty())?;
         let (name, kernel) = (self.name(), self.name());
         if x.time == Some(Time::N) {
             let text = format!("{name}[p: P] = {}[floor(p / 2)]", x.name);
