@@ -37,14 +37,12 @@ pub fn page(shown: &Shown, backend: &str) -> Page {
         Some(first) => format!("{time} = {first}"),
         None => time.clone(),
     });
-    let mut facts = vec![format!(
-        "The first of {} sequences, {}; {backend}",
-        batch.sequences,
-        lengths.collect::<Vec<_>>().join(", ")
-    )];
-    if batch.sequences == 1 {
-        facts[0] = facts[0].replacen("The first of 1 sequences", "One sequence", 1);
-    }
+    let sequences = match batch.sequences {
+        1 => "One sequence".to_string(),
+        count => format!("The first of {count} sequences"),
+    };
+    let what: Vec<String> = [sequences].into_iter().chain(lengths).collect();
+    let mut facts = vec![format!("{}; {backend}", what.join(", "))];
     for (time, tokens) in &shown.ready.tokens {
         facts.extend(tokens.first().map(|tokens| format!("{time}: {}", tokens.join(" "))));
     }
