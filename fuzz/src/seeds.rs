@@ -40,7 +40,7 @@ pub fn safetensors() -> Vec<u8> {
     ::safetensors::serialize(views, Some(metadata)).expect("these tensors can be written")
 }
 
-/// The index of a checkpoint whose shards are [`safetensors`], by two names.
+/// The index of a checkpoint whose shards are [`safetensors()`], by two names.
 pub fn index() -> Vec<u8> {
     br#"{"metadata": {"total_size": 36}, "weight_map": {"w": "model-1.safetensors", "b": "model-2.safetensors"}}"#
         .to_vec()

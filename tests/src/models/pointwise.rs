@@ -292,11 +292,13 @@ fn meets(own: &[Axis], features: &[Axis]) -> bool {
     features.get(..own.len()).is_some_and(|first| own.iter().all(|axis| first.contains(axis)))
 }
 
-/// The largest and the smallest of nothing are beyond all numbers: they are bounded where that may be.
+/// The largest and the smallest of nothing are beyond all numbers: they are bounded, as any value may be absent where it is read.
 pub(super) fn bounded(reduction: &str) -> String {
-    match reduction.contains(" where ") {
-        true if reduction.starts_with("max") => format!("max({reduction}, -2)"),
-        true if reduction.starts_with("min") => format!("min({reduction}, 2)"),
-        _ => reduction.to_string(),
+    if reduction.starts_with("max") {
+        format!("max({reduction}, -2)")
+    } else if reduction.starts_with("min") {
+        format!("min({reduction}, 2)")
+    } else {
+        reduction.to_string()
     }
 }
