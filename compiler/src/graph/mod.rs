@@ -21,7 +21,7 @@ pub use verify::verify;
 use crate::check::recurrence::{Group, reads};
 use crate::model::{Equation, Model, Value, ValueKind};
 use crate::term::{Term, ValueId};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// A graph.
@@ -71,6 +71,19 @@ impl Graph {
             Group::One(_) => false,
             Group::Scan(scan) => scan.values.contains(&id),
         })
+    }
+
+    /// The recurrence of each value that is part of one.
+    pub fn scans(&self) -> HashMap<ValueId, usize> {
+        let groups = self.groups.iter().enumerate();
+        let values = groups.flat_map(|(number, group)| {
+            let values = match group {
+                Group::One(_) => &[][..],
+                Group::Scan(scan) => &scan.values,
+            };
+            values.iter().map(move |value| (*value, number))
+        });
+        values.collect()
     }
 
     /// Values that are computed, in order.

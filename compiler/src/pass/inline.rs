@@ -18,13 +18,18 @@ const LARGEST: usize = 200;
 /// Inlines what is worth it.
 pub fn run(mut graph: Graph) -> Graph {
     let outputs: Vec<ValueId> = graph.outputs.iter().map(|(_, value)| *value).collect();
-    let scans: HashMap<ValueId, usize> =
-        graph.model.ids().filter_map(|(id, _)| graph.scan_of(id).map(|scan| (id, scan))).collect();
+    let scans: HashMap<ValueId, usize> = graph.scans();
     let befores: Vec<ValueId> = graph.model.ids().filter_map(|(id, _)| graph.equation(id)?.before).collect();
     // Readers come later in order, so each sees its sources as they became.
+    let mut reads_of = vec![0; graph.model.values.len()];
+    for (_, value) in graph.model.ids() {
+        if let ValueKind::Equation(equation) = &value.kind {
+            for_each_read(equation, &mut |value| reads_of[value.0 as usize] += 1);
+        }
+    }
     for id in graph.order() {
-        let reads_of = count_reads(&graph);
         let Some(mut equation) = graph.equation(id).cloned() else { continue };
+        let before = equation.clone();
         let axes = graph.value(id).axes.clone();
         let space: Vec<Axis> = equation.indices.iter().map(|index| index.axis.clone()).collect();
         let mut size = term_size(&equation.term);
@@ -61,6 +66,8 @@ pub fn run(mut graph: Graph) -> Graph {
                 break;
             }
         }
+        for_each_read(&before, &mut |value| reads_of[value.0 as usize] -= 1);
+        for_each_read(&equation, &mut |value| reads_of[value.0 as usize] += 1);
         note(&mut graph, id, inlined, stayed);
         debug_assert_eq!(axes.len(), graph.value(id).axes.len());
         if let ValueKind::Equation(own) = &mut graph.model.values[id.0 as usize].kind {
@@ -193,20 +200,14 @@ fn in_place(subscripts: &[Subscript], own: &[Axis], space: &[Axis]) -> bool {
     })
 }
 
-/// How often each value is read, counting every read.
-fn count_reads(graph: &Graph) -> Vec<usize> {
-    let mut counts = vec![0; graph.model.values.len()];
-    for (_, value) in graph.model.ids() {
-        if let ValueKind::Equation(equation) = &value.kind {
-            let mut count = |value: ValueId, _: &[Subscript]| counts[value.0 as usize] += 1;
-            equation.term.for_each_read(&mut count);
-            for condition in &equation.domain {
-                condition.left.for_each_read(&mut count);
-                condition.right.for_each_read(&mut count);
-            }
-        }
+/// Every value that an equation reads, as often as it does.
+fn for_each_read(equation: &Equation, visit: &mut dyn FnMut(ValueId)) {
+    let mut read = |value: ValueId, _: &[Subscript]| visit(value);
+    equation.term.for_each_read(&mut read);
+    for condition in &equation.domain {
+        condition.left.for_each_read(&mut read);
+        condition.right.for_each_read(&mut read);
     }
-    counts
 }
 
 /// How many operations and reads a term has.
