@@ -140,7 +140,8 @@ mod tests {
         let seeds = [b"model M(x: [T, d]; d = 4) { y = x }".to_vec(), vec![0; 64]];
         let mut changed = 0;
         for first in 0..255_u8 {
-            let recipe: Vec<u8> = (0..40).map(|place| first.wrapping_mul(31).wrapping_add(place * 7) ^ place).collect();
+            let recipe: Vec<u8> =
+                (0..40_u8).map(|place| first.wrapping_mul(31).wrapping_add(place.wrapping_mul(7)) ^ place).collect();
             let one = damaged(&recipe, &seeds);
             assert_eq!(one, damaged(&recipe, &seeds));
             changed += usize::from(!seeds.contains(&one));

@@ -54,6 +54,16 @@ fn every_file_of_the_repository_keeps_its_meaning() {
     assert!(seen >= 150, "only {seen} files parse");
 }
 
+/// What people read to learn the language has its style. Fixtures have mistakes, and texts that are to be formatted.
+#[test]
+fn examples_and_the_library_are_in_the_one_style() {
+    for folder in ["examples", "compiler/library", "tests/peers"] {
+        for (name, text) in files_in(folder) {
+            assert_eq!(format(FileId(0), &text).ok().as_ref(), Some(&text), "`seqc fmt {folder}/{name}`");
+        }
+    }
+}
+
 #[test]
 fn random_models_keep_their_meaning() {
     for seed in 0..2000 {

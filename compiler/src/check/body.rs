@@ -270,7 +270,7 @@ impl Checker<'_> {
         let first = low.value as usize;
         let mut end = high.value as usize;
         if self.missing == super::Missing::Invent {
-            end = end.min(first + 2);
+            end = end.min(first.saturating_add(2));
         }
         let outer: Vec<String> = scope.names.keys().cloned().collect();
         let (carried, path) = (scope.carried.replace(outer.clone()), scope.path.clone());

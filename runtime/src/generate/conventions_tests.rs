@@ -80,5 +80,5 @@ fn a_file_that_is_there_and_damaged_is_an_error() {
     fs::write(folder.path().join("chat_template.jinja"), b"\xff").unwrap();
     assert!(Conventions::of(&checkpoint, None).unwrap_err().to_string().contains("chat_template.jinja"));
     fs::write(folder.path().join("chat_template.jinja"), " ".repeat(2 << 20)).unwrap();
-    assert!(Conventions::of(&checkpoint, None).unwrap_err().to_string().contains("1048576 at most"));
+    assert!(Conventions::of(&checkpoint, None).unwrap_err().to_string().contains("1048576 bytes at most"));
 }
