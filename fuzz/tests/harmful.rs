@@ -73,8 +73,6 @@ fn little_text_does_not_become_much_work() {
             &|n| format!("block b{n}(x) {{\n y = b{0}(x) + b{0}(x)\n}}\n", n - 1),
             "b39",
         ),
-        "model M(x: [T, d]; d = 4, n = 9999999999999999999999) {\n  repeat r in n..n {\n    z = x\n  }\n  y = x\n}\n"
-            .to_string(),
         format!("function f(x) = f(x) + f(x)\n{MODEL}").replace("y = x", "y = f(x)"),
         format!("block b(x) {{\n  a = b(x)\n  c = b(x)\n}}\n{MODEL}").replace("y = x", "y = b(x)"),
         nested(1),

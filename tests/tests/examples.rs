@@ -54,6 +54,12 @@ fn brackets_a_hundred_thousand_deep_are_a_diagnostic() {
 }
 
 #[test]
+fn a_repeat_that_begins_beyond_all_numbers_is_read() {
+    let far = "9".repeat(30);
+    survives(&format!("cell C(x) {{ repeat r in {far}..{far} {{ y = x }} z = x }}"));
+}
+
+#[test]
 fn a_line_of_a_megabyte_is_read() {
     let sum = "x + ".repeat(250_000);
     survives(&format!("cell C(x) {{ y = {sum}x }}"));
