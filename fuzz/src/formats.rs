@@ -6,6 +6,7 @@ use seqwright::session::{Request, check, weights};
 use seqwright::stream::State;
 use seqwright::tokenizer::Tokenizer;
 use seqwright::weights::Checkpoint;
+use seqwright_tests::numpy::archive;
 use seqwright_tests::sources::repository;
 use std::fs;
 use std::path::Path;
@@ -100,7 +101,7 @@ impl Format {
     /// A fault: it panics, takes too long or too much memory, or its error does not say which file is wrong.
     pub fn read(self, folder: &Path, bytes: &[u8]) -> Result<Contents, String> {
         let path = folder.join(self.file());
-        let file = if self == Format::Npy { seeds::archive(false, &[("w.npy", bytes)]) } else { bytes.to_vec() };
+        let file = if self == Format::Npy { archive(false, &[("w.npy", bytes.to_vec())]) } else { bytes.to_vec() };
         // A new file in its place: the one before may still be mapped.
         let _ = fs::remove_file(&path);
         fs::write(&path, &file).expect("a temporary folder can be written");

@@ -4,12 +4,10 @@ use safetensors::tensor::{Dtype, TensorView};
 use seqwright::stream::{Kept, State};
 use seqwright_tests::gguf::{Gguf, kind};
 use seqwright_tests::models::Model;
+use seqwright_tests::numpy::{archive, array};
 use seqwright_tests::sources::files_in;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{Cursor, Write};
 use std::path::Path;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 /// Programs: those of the repository, and random models.
 pub fn programs() -> Vec<Vec<u8>> {
@@ -92,36 +90,10 @@ pub fn npy() -> Vec<u8> {
     array("<f4", false, "(2, 3)", &bytes_of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
 }
 
-fn array(kind: &str, first_axis_fastest: bool, shape: &str, data: &[u8]) -> Vec<u8> {
-    let order = if first_axis_fastest { "True" } else { "False" };
-    let mut head = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}");
-    while (10 + head.len() + 1) % 64 != 0 {
-        head.push(' ');
-    }
-    head.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((head.len() as u16).to_le_bytes());
-    bytes.extend(head.as_bytes());
-    bytes.extend(data);
-    bytes
-}
-
-/// Arrays in an archive, deflated or not.
-pub fn archive(deflated: bool, arrays: &[(&str, &[u8])]) -> Vec<u8> {
-    let method = if deflated { CompressionMethod::Deflated } else { CompressionMethod::Stored };
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in arrays {
-        let options = SimpleFileOptions::default().compression_method(method);
-        writer.start_file(*name, options).expect("a file in an archive in memory");
-        writer.write_all(bytes).expect("its bytes");
-    }
-    writer.finish().expect("an archive in memory").into_inner()
-}
-
 /// An archive of arrays in both orders.
 pub fn npz(deflated: bool) -> Vec<u8> {
     let turned = array("<i2", true, "(2, 2)", &[1, 0, 2, 0, 3, 0, 4, 0]);
-    archive(deflated, &[("w.npy", &npy()), ("turned.npy", &turned)])
+    archive(deflated, &[("w.npy", npy()), ("turned.npy", turned)])
 }
 
 /// A tokenizer's file around a model of its kind.

@@ -7,11 +7,11 @@
 //! Only functions that are computed on whole runs are worth a value of their own, and only at positions: one of weights alone
 //! would have to be kept with each sequence. One that reads the state of the equation's own recurrence stays in it.
 
-use super::inline::is_run_function;
+use super::inline::is_on_runs;
 use super::parts::Parts;
 use crate::graph::{Event, Graph};
 use crate::model::Equation;
-use crate::term::{Axis, Binary, IndexId, Subscript, Term, ValueId};
+use crate::term::{Axis, IndexId, Subscript, Term, ValueId};
 
 /// Takes such functions out of all pointwise equations.
 pub fn run(mut graph: Graph) -> Graph {
@@ -31,21 +31,11 @@ pub fn run(mut graph: Graph) -> Graph {
 /// The same term with its largest parts that are worth it replaced by reads of values to be made.
 fn split(term: &Term, id: ValueId, equation: &Equation, graph: &Graph, parts: &mut Parts) -> Term {
     // A whole equation is a value already.
-    if *term != equation.term && is_function(term) && is_alike(term, equation) && is_in_place(term, id, equation, graph)
+    if *term != equation.term && is_on_runs(term) && is_alike(term, equation) && is_in_place(term, id, equation, graph)
     {
         return parts.take_out(term, equation);
     }
     term.map_children(&mut |index| index, &mut |child| split(child, id, equation, graph, parts))
-}
-
-/// Whether a term is a function that is computed on whole runs.
-fn is_function(term: &Term) -> bool {
-    match term {
-        Term::Unary(operation, _) => is_run_function(*operation),
-        Term::Binary(operation, _, _) => *operation == Binary::Power,
-        Term::Number(_) | Term::Index(_) | Term::Length(_) | Term::Read(..) => false,
-        Term::Select(..) | Term::Reduce { .. } | Term::Softmax { .. } | Term::Pieces(..) => false,
-    }
 }
 
 /// Whether it is the same for several entries of the equation, at each position.

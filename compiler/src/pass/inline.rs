@@ -222,9 +222,15 @@ pub(super) fn term_size(term: &Term) -> usize {
 /// Whether a term has a function that is computed on whole runs.
 pub(crate) fn has_run_function(term: &Term) -> bool {
     let mut found = false;
-    term.walk(&mut |inner| match inner {
-        Term::Unary(operation, _) => found |= is_run_function(*operation),
-        Term::Binary(operation, ..) => found |= *operation == crate::term::Binary::Power,
+    term.walk(&mut |inner| found |= is_on_runs(inner));
+    found
+}
+
+/// Whether a term is itself a function that is computed on whole runs.
+pub(crate) fn is_on_runs(term: &Term) -> bool {
+    match term {
+        Term::Unary(operation, _) => is_run_function(*operation),
+        Term::Binary(operation, ..) => *operation == crate::term::Binary::Power,
         Term::Number(_)
         | Term::Index(_)
         | Term::Length(_)
@@ -232,9 +238,8 @@ pub(crate) fn has_run_function(term: &Term) -> bool {
         | Term::Select(..)
         | Term::Reduce { .. }
         | Term::Softmax { .. }
-        | Term::Pieces(..) => {}
-    });
-    found
+        | Term::Pieces(..) => false,
+    }
 }
 
 /// Whether a function is computed on whole runs.
