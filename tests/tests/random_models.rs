@@ -41,7 +41,7 @@ fn random_models_mean_the_same_to_machine_code() {
         let version = seed as usize % half;
         vec![backends[2 * version].clone(), backends[2 * ((version + 1) % half) + 1].clone()]
     };
-    let seen = random_models(&seeds(1500), &turn);
+    let seen = random_models(&seeds(2000), &turn);
     covers(&seen);
 }
 
@@ -55,7 +55,7 @@ fn random_models_mean_the_same_to_shaders() {
 
 #[test]
 fn random_models_come_chunk_by_chunk() {
-    let (seeds, streamed) = (seeds(1500), AtomicU64::new(0));
+    let (seeds, streamed) = (seeds(2000), AtomicU64::new(0));
     each(&seeds, &|seed, file| {
         if !seed.is_multiple_of(STREAMED) {
             return;
