@@ -346,15 +346,14 @@ impl Executable {
             Body::Scan { .. } => 1,
         };
         let alone = slices.len() == 1 && effort.row.saturating_mul(count) < WORTH_SHARING;
-        // Parts are whole blocks, but smaller ones where there would be too few for all threads; single ones where there are
-        // many, so that whoever is done first takes the next.
-        let least = block.min(count.div_ceil(members)).max(1);
-        let part = match alone {
-            true => count,
-            false if count >= 4 * members * least => least,
-            false => count.div_ceil(members).next_multiple_of(least),
+        // A block each where there are many, so that whoever is done first takes the next; else as many as threads. All are as
+        // large as each other, and a kernel cuts its part into blocks that are: the last would be waited for otherwise.
+        let pieces = match alone {
+            true => count.min(1),
+            false if count >= 4 * members * block => count.div_ceil(block),
+            false => count.min(members),
         };
-        let ranges = (first..end).step_by(part.max(1)).map(|begin| (begin, (begin + part).min(end)));
+        let ranges = (0..pieces).map(|piece| (first + piece * count / pieces, first + (piece + 1) * count / pieces));
         let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
         let (function, words) = (self.linked.function(number), self.words(rows));
         self.team.each(parts.len(), &|place| {
@@ -397,8 +396,9 @@ impl Executable {
             Some(Fixed::Packed(_)) => unreachable!("a packed matrix is no value"),
             None => memory.numbers(id),
         };
-        let mut read = Vec::new();
-        for (first, count) in rows.new_rows(&buffer.space) {
+        let new = rows.new_rows(&buffer.space);
+        let mut read = Vec::with_capacity(new.iter().map(|(_, count)| count * buffer.row).sum());
+        for (first, count) in new {
             read.extend_from_slice(&all[first * buffer.row..(first + count) * buffer.row]);
         }
         read

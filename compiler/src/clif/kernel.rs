@@ -230,10 +230,11 @@ impl Spelling<'_, '_> {
     fn rows(&mut self, begin: Value, end: Value, block: usize, stages: &[Stage]) {
         let rows = self.emitter.size(block);
         self.place_scratch(rows);
-        self.count(begin, end, block, |spelling, first| {
+        let all = self.emitter.ins().isub(end, begin);
+        let even = self.even_block(all, block);
+        self.count_in_parts(begin, end, |spelling, first| {
             let left = spelling.emitter.ins().isub(end, first);
-            let rows = spelling.emitter.size(block);
-            let count = spelling.least(left, rows);
+            let count = spelling.least(left, even);
             spelling.wait();
             for (number, stage) in stages.iter().enumerate() {
                 spelling.shared(number, |spelling| match stage {
@@ -253,7 +254,25 @@ impl Spelling<'_, '_> {
                     Stage::Product(product) => spelling.product(product, count, Some(first)),
                 });
             }
+            count
         });
+    }
+
+    /// How many rows each block has where so many are cut into as few as can be: all about as many, as a few rows alone take
+    /// as long as it takes to read their weights.
+    pub fn even_block(&mut self, rows: Value, most: usize) -> Value {
+        if most == 1 {
+            return self.emitter.size(1);
+        }
+        let one_less = self.emitter.size(most - 1);
+        let most = self.emitter.size(most);
+        let one = self.emitter.size(1);
+        let up = self.emitter.ins().iadd(rows, one_less);
+        let blocks = self.emitter.ins().udiv(up, most);
+        let blocks = self.emitter.ins().umax(blocks, one);
+        let up = self.emitter.ins().iadd(rows, blocks);
+        let up = self.emitter.ins().isub(up, one);
+        self.emitter.ins().udiv(up, blocks)
     }
 
     /// The row of that number, for a kernel over all rows alike.

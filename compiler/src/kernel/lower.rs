@@ -24,7 +24,7 @@ use crate::term::{Axis, Condition, IndexId, Reduction, Term, TimeId, ValueId, bo
 use std::collections::{HashMap, HashSet};
 
 /// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
-const PRODUCT_BLOCK: usize = 64;
+const PRODUCT_BLOCK: usize = 96;
 
 /// The program of a fused graph.
 pub fn lower(fused: &Fused) -> Program {
