@@ -11,7 +11,7 @@ use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, Buffer, BufferId, Kernel, Part, Program, Role, Steps, TrackId, sharing};
+use seqwright_compiler::kernel::{Body, Buffer, BufferId, KEY_BLOCK, Kernel, Part, Program, Role, Steps, TrackId, sharing};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
@@ -315,7 +315,7 @@ impl Executable {
     fn goes_together(&self, number: usize, rows: &Rows, (first, end): (usize, usize)) -> bool {
         let (kernel, effort) = (&self.program.kernels[number], &self.efforts[number]);
         let (members, count) = (self.team.members(), end - first);
-        let whole = effort.row.saturating_mul(count);
+        let whole = self.effort(number, rows, count);
         match &kernel.body {
             _ if members == 1 || whole / members < WORTH_SHARING => false,
             Body::Rows { .. } => effort.together && count < members * ROWS_EACH,
@@ -325,6 +325,16 @@ impl Executable {
                 effort.heads >= members && (effort.heads.is_multiple_of(members) || rows.sequences < 2)
             }
         }
+    }
+
+    /// About how many nanoseconds a kernel takes for so many rows.
+    fn effort(&self, number: usize, rows: &Rows, count: usize) -> usize {
+        let blocks = match &self.program.kernels[number].body {
+            Body::Rows { .. } | Body::Scan { .. } => 1,
+            // Where later queries see more keys it is less than this, by half at most.
+            Body::Attention(attention) => rows.length(attention.over).div_ceil(KEY_BLOCK).max(1),
+        };
+        self.efforts[number].row.saturating_mul(count).saturating_mul(blocks)
     }
 
     /// Runs one kernel in parts that have rows of their own, each part for each slice.
@@ -340,12 +350,12 @@ impl Executable {
         let (members, count) = (self.team.members(), end - first);
         let block = match &kernel.body {
             Body::Rows { block, .. } => (*block).max(1),
-            Body::Attention(_) => context::QUERY_BLOCK,
+            Body::Attention(attention) => context::query_block(attention),
             // A product takes the sequences of a step together.
             Body::Scan { .. } if effort.together => count.div_ceil(members),
             Body::Scan { .. } => 1,
         };
-        let alone = slices.len() == 1 && effort.row.saturating_mul(count) < WORTH_SHARING;
+        let alone = slices.len() == 1 && self.effort(number, rows, count) < WORTH_SHARING;
         // A block each where there are many, so that whoever is done first takes the next; else as many as threads. All are as
         // large as each other, and a kernel cuts its part into blocks that are: the last would be waited for otherwise.
         let pieces = match alone {
@@ -407,7 +417,7 @@ impl Executable {
 
 /// What tells how a kernel is shared out.
 struct Effort {
-    /// About how many nanoseconds a row takes.
+    /// About how many nanoseconds a row takes; in an attention, for each block of keys.
     row: usize,
     /// Whether threads can work on the same rows.
     together: bool,

@@ -52,6 +52,8 @@ pub struct Rows {
     tracks: Vec<Vec<Extent>>,
     /// For each track, how many rows a buffer over it has.
     counts: Vec<usize>,
+    /// For each time axis, how many positions the longest sequence has so far.
+    lengths: Vec<usize>,
     /// For each pair of tracks, how many rows a buffer over both has.
     pairs: Vec<usize>,
     /// What kernels look up, in the order of [`Tables`].
@@ -110,7 +112,9 @@ impl Rows {
                 keep(layout.first_pairs(TrackId(one as u32), TrackId(two as u32)), first);
             }
         }
-        Rows { sequences, tracks, counts, pairs, tables }
+        let longest = |steps: &Vec<Step>| steps.iter().map(|step| step.after).max().unwrap_or(0);
+        let lengths = steps.iter().map(longest).collect();
+        Rows { sequences, tracks, counts, lengths, pairs, tables }
     }
 
     /// The words that machine code is called with; those before the tables' addresses are still to be set.
@@ -136,6 +140,11 @@ impl Rows {
     #[cfg(feature = "gpu")]
     pub fn longest(&self, track: TrackId) -> usize {
         self.extents(track).iter().map(|extent| extent.kept + extent.new).max().unwrap_or(0)
+    }
+
+    /// How many positions the longest sequence has so far along a time axis.
+    pub fn length(&self, time: TimeId) -> usize {
+        self.lengths[time.0 as usize]
     }
 
     /// The rows of each sequence along a track.

@@ -7,12 +7,12 @@
 //! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
 
 use super::context::{
-    AttentionScratch, QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE, QUERY_BLOCK, SCORE_ROW, attention_scratch,
+    AttentionScratch, QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE, SCORE_ROW, attention_scratch, query_block,
 };
 use super::kernel::{Here, Spelling};
 use super::numbers::At;
 use super::scores::LOWEST;
-use crate::kernel::{Access, Attention, KEY_BLOCK};
+use crate::kernel::{Access, Attention, KEY_BLOCK, entries};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4};
@@ -27,10 +27,10 @@ pub(super) fn emit(spelling: &mut Spelling, begin: Value, end: Value, attention:
         let here = spelling.here_of_row(zero, first);
         let own = here.extent(spelling.kernel.rows.expect("an attention runs over positions"));
         let last = spelling.emitter.ins().iadd(own.first, own.count);
-        let block = spelling.emitter.add_size(first, QUERY_BLOCK);
-        let next = spelling.least(block, last);
-        let next = spelling.least(next, end);
-        let count = spelling.emitter.ins().isub(next, first);
+        let last = spelling.least(last, end);
+        let left = spelling.emitter.ins().isub(last, first);
+        let most = spelling.emitter.size(query_block(attention));
+        let count = spelling.least(left, most);
         let mut making = Making { spelling, attention, places, here, first, count };
         making.heads(Vec::new());
         count
@@ -51,28 +51,62 @@ pub(super) struct Making<'m, 'f, 'p> {
 }
 
 impl Making<'_, '_, '_> {
+    /// Some queries of all heads: of those that share keys and values at once.
     fn heads(&mut self, indices: Vec<Value>) {
         let attention = self.attention;
-        match attention.heads.get(indices.len()) {
-            None => self.block(&indices),
-            Some(range) => {
-                let here = self.here.clone();
-                let (mut from, mut to) = self.spelling.range(range, &here);
-                // Threads with the same rows have some heads each.
-                if indices.is_empty() {
-                    let all = self.spelling.emitter.ins().isub(to, from);
-                    let (first, end) = self.spelling.part_of(all, 1);
-                    (from, to) =
-                        (self.spelling.emitter.ins().iadd(from, first), self.spelling.emitter.ins().iadd(from, end));
-                }
-                let (places, first, count) = (attention_scratch(attention), self.first, self.count);
-                self.spelling.count(from, to, 1, |spelling, index| {
-                    let mut indices = indices.clone();
-                    indices.push(index);
-                    Making { spelling, attention, places, here, first, count }.heads(indices);
-                });
-            }
+        if indices.len() + attention.grouped() == attention.heads.len() {
+            return self.block(&indices);
         }
+        let (from, to) = self.range_of_heads(indices.len());
+        let (places, here, first, count) = (self.places, self.here.clone(), self.first, self.count);
+        self.spelling.count(from, to, 1, |spelling, index| {
+            let mut indices = indices.clone();
+            indices.push(index);
+            Making { spelling, attention, places, here, first, count }.heads(indices);
+        });
+    }
+
+    /// The heads along an axis of them. Threads with the same rows have some each, of the first.
+    fn range_of_heads(&mut self, axis: usize) -> (Value, Value) {
+        let here = self.here.clone();
+        let (from, to) = self.spelling.range(&self.attention.heads[axis], &here);
+        if axis > 0 {
+            return (from, to);
+        }
+        let all = self.spelling.emitter.ins().isub(to, from);
+        let (first, end) = self.spelling.part_of(all, 1);
+        (self.spelling.emitter.ins().iadd(from, first), self.spelling.emitter.ins().iadd(from, end))
+    }
+
+    /// The heads that share keys and values, one after the other, with the place of its first query among those of all.
+    fn group(
+        &mut self,
+        heads: &[Value],
+        before: Option<Value>,
+        body: &mut dyn FnMut(&mut Making, &[Value], Value),
+    ) {
+        let attention = self.attention;
+        let axis = heads.len();
+        if axis == attention.heads.len() {
+            let zero = self.spelling.emitter.size(0);
+            let first = before.map_or(zero, |number| self.spelling.emitter.ins().imul(number, self.count));
+            return body(self, heads, first);
+        }
+        let size = entries(&attention.heads[axis]).unwrap_or(1);
+        let (from, to) = self.range_of_heads(axis);
+        let (places, here, first, count) = (self.places, self.here.clone(), self.first, self.count);
+        self.spelling.count(from, to, 1, |spelling, index| {
+            let number = match before {
+                None => index,
+                Some(before) => {
+                    let size = spelling.emitter.size(size);
+                    let place = spelling.emitter.ins().imul(before, size);
+                    spelling.emitter.ins().iadd(place, index)
+                }
+            };
+            let heads: Vec<Value> = heads.iter().copied().chain([index]).collect();
+            Making { spelling, attention, places, here, first, count }.group(&heads, Some(number), body);
+        });
     }
 
     fn at<'h>(&self, here: &'h Here, indices: &[Value]) -> At<'h> {
@@ -99,41 +133,41 @@ impl Making<'_, '_, '_> {
         }
     }
 
-    /// One block of queries of one head.
+    /// One block of queries of the heads that share some keys.
     fn block(&mut self, heads: &[Value]) {
         let attention = self.attention;
         let here = self.here.clone();
-        let (queries, query_row) = self.queries(heads);
         let keys = self.scratch(self.places.keys);
         let values = self.scratch(self.places.values);
-        let mix = self.scratch(self.places.mix);
-        let highest = self.scratch(self.places.highest);
-        let total = self.scratch(self.places.total);
         let count = self.count;
-        let width = self.spelling.emitter.size(attention.width);
-        let mixed = self.spelling.emitter.ins().imul(count, width);
-        let zero = self.spelling.emitter.size(0);
-        fill(self.spelling, mix, (zero, mixed), 0.0);
-        fill(self.spelling, highest, (zero, count), LOWEST);
-        fill(self.spelling, total, (zero, count), 0.0);
-        // The keys that any query of the block sees.
         let one = self.spelling.emitter.size(1);
+        let width = self.spelling.emitter.size(attention.width);
+        self.group(heads, None, &mut |making, heads, states| {
+            making.gather_queries(heads, states);
+            let [highest, total, mix] = making.states(states);
+            let mixed = making.spelling.emitter.ins().imul(count, width);
+            let zero = making.spelling.emitter.size(0);
+            fill(making.spelling, mix, (zero, mixed), 0.0);
+            fill(making.spelling, highest, (zero, count), LOWEST);
+            fill(making.spelling, total, (zero, count), 0.0);
+        });
+        // The keys that any query of the block sees.
         let last_slot = self.spelling.emitter.ins().isub(count, one);
         let last = self.query(last_slot);
         let (low, high) = self.spelling.range_of_block(&attention.keys, &here, &last);
         let pointer = self.spelling.emitter.pointer;
         let whole_blocks = self.spelling.emitter.ins().iconst(pointer, !(KEY_BLOCK as i64 - 1));
         let start = self.spelling.emitter.ins().band(low, whole_blocks);
-        let places = attention_scratch(attention);
-        let first = self.first;
-        let heads = heads.to_vec();
-        let heads_again = heads.clone();
+        let (places, first) = (self.places, self.first);
         self.spelling.count(start, high, KEY_BLOCK, |spelling, key| {
             let mut making = Making { spelling, attention, places, here, first, count };
             let left = making.spelling.emitter.ins().isub(high, key);
             let block = making.spelling.emitter.size(KEY_BLOCK);
             let seen = making.spelling.least(left, block);
-            let mut indices = heads.clone();
+            // Whichever of the heads: their keys and values are the same.
+            let zero = making.spelling.emitter.size(0);
+            let mut indices = heads.to_vec();
+            indices.resize(attention.heads.len(), zero);
             indices.push(key);
             let here = making.here.clone();
             let at = making.at(&here, &indices);
@@ -151,22 +185,36 @@ impl Making<'_, '_, '_> {
             };
             let key_step = making.spelling.emitter.size(key_step);
             making.spelling.tile(Tile::Pack, &[seen, depth, key_address, key_row, key_step, keys]);
-            let width = making.spelling.emitter.size(attention.width);
             let value_address = making.spelling.address(&attention.value, &at);
             let value_row = making.row_of(&attention.value);
             let value_row = making.spelling.emitter.size(value_row);
             let value_step = making.spelling.emitter.size(attention.value_step);
             making.spelling.tile(Tile::Pack, &[width, seen, value_address, value_step, value_row, values]);
-            let zero = making.spelling.emitter.size(0);
-            making.spelling.count_in_parts(zero, count, |spelling, slot| {
-                let mut making = Making { spelling, attention, places, here: here.clone(), first, count };
-                let part = making.part(key, slot);
-                let operands = [(queries, query_row), (keys, depth), (values, width)];
-                making.some_queries(&heads, (key, seen), (slot, part), operands);
-                part
+            making.group(heads, None, &mut |making, heads, states| {
+                let (queries, query_row) = making.queries(heads, states);
+                let (first, here) = (making.first, making.here.clone());
+                making.spelling.count_in_parts(zero, count, |spelling, slot| {
+                    let mut making = Making { spelling, attention, places, here, first, count };
+                    let part = making.part(key, slot);
+                    let operands = [(queries, query_row), (keys, depth), (values, width)];
+                    making.some_queries(heads, (key, seen), (states, slot, part), operands);
+                    part
+                });
             });
         });
-        self.finish(&heads_again, mix, total);
+        self.group(heads, None, &mut |making, heads, states| {
+            let [_, total, mix] = making.states(states);
+            making.finish(heads, mix, total);
+        });
+    }
+
+    /// What is kept of queries from a place on: the largest score, the sum of weights, and the mix.
+    fn states(&mut self, place: Value) -> [Value; 3] {
+        let places = self.places;
+        let one = self.spelling.emitter.size(1);
+        let width = self.spelling.emitter.size(self.attention.width);
+        [(places.highest, one), (places.total, one), (places.mix, width)]
+            .map(|(array, row)| self.scratch_row(array, place, row))
     }
 
     /// How many queries from a place on are scored at once: few where they see different keys of a block, so that less is
@@ -198,7 +246,7 @@ impl Making<'_, '_, '_> {
         mut self,
         heads: &[Value],
         (key, seen): (Value, Value),
-        (slot, count): (Value, Value),
+        (states, slot, count): (Value, Value, Value),
         [(queries, query_row), (keys, depth), (values, width)]: [(Value, Value); 3],
     ) {
         let (attention, places) = (self.attention, attention_scratch(self.attention));
@@ -216,9 +264,8 @@ impl Making<'_, '_, '_> {
         let reach = self.spelling.emitter.ins().isub(high, key);
         let scored = self.spelling.least(seen, reach);
         let scores = self.scratch(places.scores);
-        let highest = self.scratch_row(places.highest, slot, one);
-        let total = self.scratch_row(places.total, slot, one);
-        let mix = self.scratch_row(places.mix, slot, width);
+        let states = self.spelling.emitter.ins().iadd(states, slot);
+        let states = self.states(states);
         let row = self.spelling.emitter.ins().imul(slot, query_row);
         let bytes = self.spelling.emitter.bytes(row);
         let queries = self.spelling.emitter.ins().iadd(queries, bytes);
@@ -232,29 +279,45 @@ impl Making<'_, '_, '_> {
         making
             .spelling
             .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, scores, score_row, fresh]);
-        making.weigh(heads, key, scores, [highest, total, mix]);
+        making.weigh(heads, key, scores, states);
+        let [_, _, mix] = states;
         making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, one]);
         making.spelling.emitter.ins().jump(after, &[]);
         making.spelling.emitter.enter(after);
     }
 
+    /// Whether queries lie as rows.
+    fn in_rows(&self) -> bool {
+        matches!(self.attention.depth.as_slice(), [axis] if axis.query_step == 1)
+    }
+
     /// The queries as rows one after the other, and how far apart they lie.
-    fn queries(&mut self, heads: &[Value]) -> (Value, Value) {
+    fn queries(&mut self, heads: &[Value], states: Value) -> (Value, Value) {
+        if !self.in_rows() {
+            let depth = self.spelling.emitter.size(self.attention.numbers());
+            return (self.scratch_row(self.places.queries, states, depth), depth);
+        }
+        let here = self.here.clone();
+        let at = self.at(&here, heads);
+        let address = self.spelling.address(&self.attention.query, &at);
+        let row = self.row_of(&self.attention.query);
+        (address, self.spelling.emitter.size(row))
+    }
+
+    /// Makes rows of queries that do not lie so.
+    fn gather_queries(&mut self, heads: &[Value], states: Value) {
+        if self.in_rows() {
+            return;
+        }
         let attention = self.attention;
         let here = self.here.clone();
         let at = self.at(&here, heads);
         let address = self.spelling.address(&attention.query, &at);
         let row = self.row_of(&attention.query);
-        if let [axis] = attention.depth.as_slice()
-            && axis.query_step == 1
-        {
-            return (address, self.spelling.emitter.size(row));
-        }
-        let queries = self.scratch(self.places.queries);
+        let depth = self.spelling.emitter.size(attention.numbers());
+        let queries = self.scratch_row(self.places.queries, states, depth);
         let axes: Vec<(usize, usize)> = attention.depth.iter().map(|axis| (axis.size, axis.query_step)).collect();
         gather(self.spelling, self.count, address, row, &axes, queries);
-        let depth = self.spelling.emitter.size(attention.numbers());
-        (queries, depth)
     }
 
     /// The query at a place of the block.

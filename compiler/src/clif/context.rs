@@ -27,8 +27,8 @@ pub const SHARED: usize = 8;
 /// From here on the addresses of the run's tables, in the order of [`Tables`](crate::kernel::Tables).
 pub const FIRST_TABLE: usize = 9;
 
-/// Rows of queries that an attention packs a block of keys for.
-pub const QUERY_BLOCK: usize = 512;
+/// Rows of queries that an attention packs a block of keys for, of all heads that share the keys.
+const QUERY_BLOCK: usize = 512;
 /// How many of them it scores at once: their scores stay in the nearest cache, with the packed keys and values.
 pub(super) const QUERIES_AT_ONCE: usize = 64;
 /// How many where they see different keys of a block.
@@ -39,6 +39,11 @@ pub(super) const SCORE_ROW: usize = 80;
 const WIDEST_PANEL: usize = 64;
 /// Numbers between short-lived arrays, so that they do not share a cache line.
 const GAP: usize = 16;
+
+/// How many queries of each head an attention packs a block of keys for.
+pub fn query_block(attention: &Attention) -> usize {
+    (QUERY_BLOCK / attention.group().max(1)).max(QUERIES_AT_ONCE)
+}
 
 /// Where an attention's arrays lie in its scratch memory.
 #[derive(Clone, Copy)]
@@ -56,6 +61,7 @@ pub(super) struct AttentionScratch {
 
 pub(super) fn attention_scratch(attention: &Attention) -> AttentionScratch {
     let (depth, width) = (attention.numbers(), attention.width);
+    let rows = attention.group() * query_block(attention);
     let mut next = 0;
     let mut take = |floats: usize| {
         let start = next;
@@ -63,14 +69,14 @@ pub(super) fn attention_scratch(attention: &Attention) -> AttentionScratch {
         start
     };
     AttentionScratch {
-        queries: take(QUERY_BLOCK * depth),
+        queries: take(rows * depth),
         scores: take(QUERIES_AT_ONCE * SCORE_ROW),
         keys: take(depth * KEY_BLOCK),
         gathered: take(if attention.depth.len() > 1 { depth * KEY_BLOCK } else { 0 }),
         values: take(KEY_BLOCK * width.next_multiple_of(WIDEST_PANEL)),
-        mix: take(QUERY_BLOCK * width),
-        highest: take(QUERY_BLOCK),
-        total: take(QUERY_BLOCK),
+        mix: take(rows * width),
+        highest: take(rows),
+        total: take(rows),
         end: next,
     }
 }

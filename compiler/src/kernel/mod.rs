@@ -17,6 +17,7 @@ mod tables;
 mod track;
 
 pub use lower::lower;
+pub(crate) use share::entries;
 pub use share::{Cut, Shared, Sharing, Split, sharing};
 pub use tables::{Table, Tables};
 pub use track::{COPIED, Space, Track, TrackId};
@@ -360,6 +361,23 @@ impl Attention {
     /// Numbers in a query and key.
     pub fn numbers(&self) -> usize {
         self.depth.iter().map(|axis| axis.size).product()
+    }
+
+    /// How many of the head indices, the last ones, are of heads with the same keys and values: a group of query heads that
+    /// shares them (Ainslie et al., "GQA", 2023).
+    pub fn grouped(&self) -> usize {
+        let varies = |access: &Access, index: usize| {
+            let in_row = |row: &Row| matches!(row, Row::At(offset) if offset.varies_with(index));
+            access.offset.varies_with(index) || access.rows.iter().any(in_row)
+        };
+        let shares = |index: &usize| !varies(&self.key, *index) && !varies(&self.value, *index);
+        (0..self.heads.len()).rev().take_while(shares).count()
+    }
+
+    /// How many heads have the same keys and values.
+    pub fn group(&self) -> usize {
+        let grouped = &self.heads[self.heads.len() - self.grouped()..];
+        grouped.iter().map(|range| entries(range).unwrap_or(1)).product()
     }
 
     /// What the softmax is taken of.

@@ -114,7 +114,7 @@ pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
 
 impl Kernel {
     /// About how long a row takes, in nanoseconds of a processor that computes an element of a loop in one, and in a product
-    /// multiplies 32 times. An attention's keys count as one block: it says too little for long sequences.
+    /// multiplies 32 times; of an attention, for each block of keys that a query sees.
     pub fn effort(&self) -> usize {
         match &self.body {
             Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages
@@ -125,7 +125,9 @@ impl Kernel {
                 })
                 .fold(0, usize::saturating_add),
             Body::Attention(attention) => {
-                self.heads().unwrap_or(1).saturating_mul((attention.numbers() + attention.width) * KEY_BLOCK / 32)
+                let heads = attention.heads.iter().map(|range| entries(range).unwrap_or(1));
+                let each = (attention.numbers() + attention.width) * KEY_BLOCK / 32;
+                heads.fold(each, usize::saturating_mul)
             }
         }
     }
@@ -162,7 +164,7 @@ impl Product {
 }
 
 /// How many entries a range has, where that is the same for every row and the first is 0.
-fn entries(range: &Range) -> Option<usize> {
+pub(crate) fn entries(range: &Range) -> Option<usize> {
     match (range.from.as_slice(), range.to.as_slice()) {
         ([] | [Bound { fixed: 0, position: 0, length: None }], [Bound { fixed, position: 0, length: None }]) => {
             usize::try_from(*fixed).ok()

@@ -76,10 +76,10 @@ fn item_by_item(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     (tree, diagnostics)
 }
 
-/// Whether only blanks and comments are left.
+/// Whether only what the grammar takes for blanks and comments is left.
 fn only_blank(text: &str) -> bool {
-    text.lines().all(|line| {
-        let line = line.trim();
+    text.split('\n').all(|line| {
+        let line = line.trim_matches([' ', '\t', '\r']);
         line.is_empty() || line.starts_with("//")
     })
 }

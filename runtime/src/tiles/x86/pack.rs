@@ -26,6 +26,10 @@ pub unsafe extern "C" fn pack<const WIDTH: usize>(
 ) {
     let squares = k / LANES * LANES;
     let whole = n / WIDTH * WIDTH;
+    if stride_n == 1 {
+        // SAFETY: the caller's promises.
+        return unsafe { copy::<WIDTH>(n, k, source, stride_k, panels) };
+    }
     if stride_k != 1 || squares == 0 {
         // SAFETY: the caller's promises.
         return unsafe { scalar::pack::<WIDTH>(n, k, source, stride_n, stride_k, panels) };
@@ -44,10 +48,51 @@ pub unsafe extern "C" fn pack<const WIDTH: usize>(
             scalar::pack::<WIDTH>(WIDTH, k - squares, from, stride_n, stride_k, to);
         }
     }
-    // SAFETY: the columns after whole panels.
+    if n == whole {
+        return;
+    }
+    // The columns after whole panels, and zeros: in squares too, as far as there are columns for one.
+    let columns = (n - whole) / LANES * LANES;
+    // SAFETY: the last panel begins `whole * k` numbers into `panels` and has room for `k` rows of `WIDTH`.
     unsafe {
-        let (from, to) = (source.wrapping_add(whole * stride_n), panels.wrapping_add(whole * k));
-        scalar::pack::<WIDTH>(n - whole, k, from, stride_n, stride_k, to);
+        let (from, to) = (source.add(whole * stride_n), panels.add(whole * k));
+        for row in (0..squares).step_by(LANES) {
+            for column in (0..columns).step_by(LANES) {
+                transpose(from.add(column * stride_n + row), stride_n, to.add(row * WIDTH + column), WIDTH);
+            }
+            for row in row..row + LANES {
+                for column in columns..WIDTH {
+                    let number = if whole + column < n { *from.add(column * stride_n + row) } else { 0.0 };
+                    *to.add(row * WIDTH + column) = number;
+                }
+            }
+        }
+        let (from, to) = (from.add(squares), to.add(squares * WIDTH));
+        scalar::pack::<WIDTH>(n - whole, k - squares, from, stride_n, stride_k, to);
+    }
+}
+
+/// A matrix whose rows are contiguous (values of an attention): row by row, each to all panels.
+///
+/// # Safety
+///
+/// As for [`pack`], with neighbours in a row beside each other.
+#[target_feature(enable = "avx")]
+unsafe fn copy<const WIDTH: usize>(n: usize, k: usize, source: *const f32, stride_k: usize, panels: *mut f32) {
+    for p in 0..k {
+        for first in (0..n).step_by(WIDTH) {
+            let columns = WIDTH.min(n - first);
+            // SAFETY: the columns from `first` on are of row `p`; its panel begins `first * k` numbers into `panels`.
+            unsafe {
+                let (from, to) = (source.add(p * stride_k + first), panels.add(first * k + p * WIDTH));
+                if columns == WIDTH {
+                    to.copy_from_nonoverlapping(from, WIDTH);
+                } else {
+                    to.copy_from_nonoverlapping(from, columns);
+                    to.add(columns).write_bytes(0, WIDTH - columns);
+                }
+            }
+        }
     }
 }
 
