@@ -107,3 +107,15 @@ fn the_style() {
 fn a_text_that_does_not_parse_is_refused() {
     assert!(format(FileId(0), "model M( {").is_err());
 }
+
+/// Whether a text parses is the grammar's to say, however its parser goes about it: what one of them took for a blank, a
+/// formatter would lose.
+#[test]
+fn a_blank_that_the_grammar_does_not_know_is_a_mistake() {
+    for blank in ['\u{b}', '\u{c}', '\u{85}', '\u{a0}', '\u{2028}'] {
+        let text = format!("model M(x: [T, d]; d = 2) -> y {{\n  y[t] = x[t]\n}}{blank}");
+        let (_, diagnostics) = parse(FileId(0), &text);
+        assert_eq!(diagnostics.len(), 1, "{blank:?}");
+        assert!(format(FileId(0), &text).is_err(), "{blank:?}");
+    }
+}
