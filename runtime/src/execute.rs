@@ -11,7 +11,9 @@ use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, Buffer, BufferId, KEY_BLOCK, Kernel, Part, Program, Role, Steps, TrackId, sharing};
+use seqwright_compiler::kernel::{
+    Body, Buffer, BufferId, KEY_BLOCK, Kernel, Part, Program, Role, Steps, TrackId, sharing,
+};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;

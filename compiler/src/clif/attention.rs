@@ -79,12 +79,7 @@ impl Making<'_, '_, '_> {
     }
 
     /// The heads that share keys and values, one after the other, with the place of its first query among those of all.
-    fn group(
-        &mut self,
-        heads: &[Value],
-        before: Option<Value>,
-        body: &mut dyn FnMut(&mut Making, &[Value], Value),
-    ) {
+    fn group(&mut self, heads: &[Value], before: Option<Value>, body: &mut dyn FnMut(&mut Making, &[Value], Value)) {
         let attention = self.attention;
         let axis = heads.len();
         if axis == attention.heads.len() {
@@ -110,7 +105,15 @@ impl Making<'_, '_, '_> {
     }
 
     fn at<'h>(&self, here: &'h Here, indices: &[Value]) -> At<'h> {
-        At { here, indices: indices.to_vec(), lanes: None, fixed: Vec::new(), held: Vec::new(), dot: None }
+        At {
+            here,
+            indices: indices.to_vec(),
+            lanes: None,
+            fixed: Vec::new(),
+            bases: Vec::new(),
+            held: Vec::new(),
+            dot: None,
+        }
     }
 
     fn scratch(&mut self, floats: usize) -> Value {

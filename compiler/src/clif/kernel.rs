@@ -188,22 +188,25 @@ impl Spelling<'_, '_> {
         first: &[Value],
         body: impl FnOnce(&mut Self, Value, &[Value]) -> Vec<Value>,
     ) -> Vec<Value> {
-        let types: Vec<Type> =
-            [from].iter().chain(first).map(|value| self.emitter.cursor.func.dfg.value_type(*value)).collect();
-        let (head, inside, after) = (self.emitter.block(&types), self.emitter.block(&[]), self.emitter.block(&[]));
+        let type_of = |value: &Value| self.emitter.cursor.func.dfg.value_type(*value);
+        let carried: Vec<Type> = first.iter().map(type_of).collect();
+        let types: Vec<Type> = [type_of(&from)].into_iter().chain(carried.iter().copied()).collect();
+        let (inside, after) = (self.emitter.block(&types), self.emitter.block(&carried));
         let start: Vec<Value> = [from].into_iter().chain(first.iter().copied()).collect();
-        self.emitter.ins().jump(head, &super::emitter::arguments(&start));
-        self.emitter.enter(head);
-        let carried = self.emitter.parameters(head);
-        let more = self.emitter.compare(IntCC::SignedLessThan, carried[0], to);
-        self.emitter.ins().brif(more, inside, &[], after, &[]);
+        // A turn is compared for at its end, so that it is one jump.
+        let any = self.emitter.compare(IntCC::SignedLessThan, from, to);
+        let [start, none] = [&start[..], first].map(super::emitter::arguments);
+        self.emitter.ins().brif(any, inside, &start, after, &none);
         self.emitter.enter(inside);
-        let next = body(self, carried[0], &carried[1..]);
+        let carried = self.emitter.parameters(inside);
+        let last = body(self, carried[0], &carried[1..]);
         let index = self.emitter.add_size(carried[0], by);
-        let next: Vec<Value> = [index].into_iter().chain(next).collect();
-        self.emitter.ins().jump(head, &super::emitter::arguments(&next));
+        let more = self.emitter.compare(IntCC::SignedLessThan, index, to);
+        let next: Vec<Value> = [index].into_iter().chain(last.iter().copied()).collect();
+        let [next, last] = [&next[..], &last[..]].map(super::emitter::arguments);
+        self.emitter.ins().brif(more, inside, &next, after, &last);
         self.emitter.enter(after);
-        carried[1..].to_vec()
+        self.emitter.parameters(after)
     }
 
     /// `for index in from..to`, in steps that each turn chooses.

@@ -13,6 +13,12 @@ use crate::tile::Tile;
 use cranelift_codegen::ir::types::F32X4;
 use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value};
 
+/// Vectors in a turn of a loop, whose own work would take as long as one of them.
+const AT_ONCE: usize = 2;
+
+/// Sums of a reduction along its last index that are on their way at the same time: one waits for the addition before it.
+const SUMS: usize = 4;
+
 /// Numbers of a strip.
 const STRIP: usize = 256;
 
@@ -107,7 +113,15 @@ struct Strip {
 impl Spelling<'_, '_> {
     /// One stage for one row.
     pub fn loop_stage(&mut self, stage: &Loop, here: &Here) {
-        let at = At { here, indices: Vec::new(), lanes: None, fixed: Vec::new(), held: Vec::new(), dot: None };
+        let at = At {
+            here,
+            indices: Vec::new(),
+            lanes: None,
+            fixed: Vec::new(),
+            bases: Vec::new(),
+            held: Vec::new(),
+            dot: None,
+        };
         self.results(stage, at);
     }
 
@@ -234,7 +248,7 @@ impl Spelling<'_, '_> {
         };
         if functions.is_empty() {
             let strip = Strip { lanes: stage.lanes, has_index, from, to };
-            let at = self.with_fixed(at, &stage.body, &stage.target);
+            let at = self.before_loop(at, stage, &stage.body);
             return self.strip(&at, &strip, &[], &mut store);
         }
         let slots: Vec<Vec<Value>> =
@@ -247,13 +261,15 @@ impl Spelling<'_, '_> {
             let mut held: Vec<(Scalar, Value)> = Vec::new();
             for (run, slots) in functions.iter().zip(&slots) {
                 for (argument, slot) in run.arguments.iter().zip(slots) {
+                    let start = spelling.strip_start(*slot, first);
                     let mut keep = |spelling: &mut Self, at: &At| {
                         let value = spelling.number(argument, at);
                         let index = *at.indices.last().expect("strips have an index");
-                        let place = spelling.in_strip(*slot, first, index);
+                        let bytes = spelling.emitter.bytes(index);
+                        let place = spelling.emitter.ins().iadd(start, bytes);
                         spelling.emitter.store(value, place, 0);
                     };
-                    let at = spelling.with_fixed(at.clone(), argument, &stage.target);
+                    let at = spelling.before_loop(at.clone(), stage, argument);
                     spelling.strip(&at, &strip, &held, &mut keep);
                 }
                 let mut arguments = slots.clone();
@@ -261,21 +277,30 @@ impl Spelling<'_, '_> {
                 spelling.tile(run.tile, &arguments);
                 held.push((run.whole.clone(), slots[0]));
             }
-            let at = spelling.with_fixed(at.clone(), &stage.body, &stage.target);
+            let at = spelling.before_loop(at.clone(), stage, &stage.body);
             spelling.strip(&at, &strip, &held, &mut store);
         });
     }
 
-    /// Computes what does not vary along the next index, for a loop that reads it in each turn.
-    fn with_fixed<'h>(&mut self, mut at: At<'h>, body: &Scalar, target: &Access) -> At<'h> {
+    /// Computes what does not vary along the next index, for a loop that reads it in each turn: addresses, and parts of a body
+    /// of numbers.
+    fn before_loop<'h>(&mut self, at: At<'h>, stage: &Loop, body: &Scalar) -> At<'h> {
+        let mut at = self.with_bases_of(at, stage, body);
         let mut found = Vec::new();
-        fixed_parts(body, at.indices.len(), target, &mut found);
+        fixed_parts(body, at.indices.len(), &stage.target, &mut found);
         for scalar in found {
             let one = self.number(&scalar, &at);
             let four = self.emitter.ins().splat(F32X4, one);
             at.fixed.push((scalar, [one, four]));
         }
         at
+    }
+
+    /// The addresses alone.
+    fn with_bases_of<'h>(&mut self, at: At<'h>, stage: &Loop, body: &Scalar) -> At<'h> {
+        let compared = stage.domain.iter().flat_map(|comparison| [&comparison.left, &comparison.right]);
+        let scalars: Vec<&Scalar> = compared.chain([body]).collect();
+        self.with_bases(at, &scalars, Some(&stage.target))
     }
 
     /// Memory on the stack for so many numbers.
@@ -286,11 +311,10 @@ impl Spelling<'_, '_> {
         self.emitter.ins().stack_addr(pointer, slot, 0)
     }
 
-    /// The place of an index in a strip that begins at `first`.
-    fn in_strip(&mut self, slot: Value, first: Value, index: Value) -> Value {
-        let place = self.emitter.ins().isub(index, first);
-        let bytes = self.emitter.bytes(place);
-        self.emitter.ins().iadd(slot, bytes)
+    /// Where index 0 would lie of a strip that begins at `first`.
+    fn strip_start(&mut self, slot: Value, first: Value) -> Value {
+        let bytes = self.emitter.bytes(first);
+        self.emitter.ins().isub(slot, bytes)
     }
 
     /// Visits `from..to` of the next index, four at a time where that was chosen and the rest one by one.
@@ -299,26 +323,30 @@ impl Spelling<'_, '_> {
         let number = at.indices.len();
         // A result without indices is visited at an index that nothing mentions.
         let lanes = lanes.filter(|lanes| has_index && *lanes == number);
+        let held: Vec<(&Scalar, Value)> =
+            held.iter().map(|(scalar, slot)| (scalar, self.strip_start(*slot, from))).collect();
         let mut each = |spelling: &mut Self, index: Value, lanes: Option<usize>| {
             let mut inner = at.clone();
             inner.indices.push(index);
             inner.lanes = lanes;
-            for (scalar, slot) in held {
-                let place = spelling.in_strip(*slot, from, index);
-                inner.held.push((scalar.clone(), place));
+            for (scalar, start) in &held {
+                let bytes = spelling.emitter.bytes(index);
+                let place = spelling.emitter.ins().iadd(*start, bytes);
+                inner.held.push(((*scalar).clone(), place));
             }
             visit(spelling, &inner);
         };
         let mut next = from;
         if lanes.is_some() {
-            let length = self.emitter.ins().isub(to, from);
-            let pointer = self.emitter.pointer;
-            let mask = self.emitter.ins().iconst(pointer, !3);
-            let length = self.emitter.ins().band(length, mask);
-            let zero = self.emitter.size(0);
-            let length = self.emitter.ins().smax(length, zero);
-            let end = self.emitter.ins().iadd(from, length);
-            self.count(from, end, 4, |spelling, index| each(spelling, index, lanes));
+            let middle = self.whole_turns(from, to, 4 * AT_ONCE);
+            let end = self.whole_turns(from, to, 4);
+            self.count(from, middle, 4 * AT_ONCE, |spelling, index| {
+                for vector in 0..AT_ONCE {
+                    let index = spelling.emitter.add_size(index, 4 * vector);
+                    each(spelling, index, lanes);
+                }
+            });
+            self.count(middle, end, 4, |spelling, index| each(spelling, index, lanes));
             next = end;
         }
         self.count(next, to, 1, |spelling, index| each(spelling, index, None));
@@ -334,6 +362,7 @@ impl Spelling<'_, '_> {
             // Four neighbours of the result at once, then the rest.
             let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
             let strip = Strip { lanes: stage.lanes, has_index: true, from, to };
+            let at = self.with_bases_of(at, stage, &stage.body);
             self.strip(&at, &strip, &[], &mut |spelling, at| {
                 let first = spelling.constant(reduction.of_nothing() as f32, at);
                 let value = spelling.reduce(stage, reduction, at, first);
@@ -364,6 +393,7 @@ impl Spelling<'_, '_> {
             return self.combine(stage, reduction, at, so_far);
         }
         let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
+        let at = &self.with_bases_of(at.clone(), stage, &stage.body);
         self.count_with(from, to, 1, &[so_far], |spelling, index, carried| {
             let mut inner = at.clone();
             inner.indices.push(index);
@@ -393,6 +423,7 @@ impl Spelling<'_, '_> {
     /// A sum along its last index, four at a time: the four lanes' sums, and that of the rest.
     fn sum_across(&mut self, stage: &Loop, at: &At, four: Value, one: Value) -> (Value, Value) {
         let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
+        let at = &self.with_bases_of(at.clone(), stage, &stage.body);
         if at.indices.len() + 1 < stage.ranges.len() {
             let sums = self.count_with(from, to, 1, &[four, one], |spelling, index, carried| {
                 let mut inner = at.clone();
@@ -402,25 +433,42 @@ impl Spelling<'_, '_> {
             });
             return (sums[0], sums[1]);
         }
+        let lanes = at.indices.len();
+        let more = |spelling: &mut Self, index: Value, lanes: Option<usize>, so_far: Value| {
+            let mut inner = at.clone();
+            inner.indices.push(index);
+            inner.lanes = lanes;
+            spelling.combine(stage, Reduction::Sum, &inner, so_far)
+        };
+        let middle = self.whole_turns(from, to, 4 * SUMS);
+        let end = self.whole_turns(from, to, 4);
+        let nothing = self.emitter.splat(0.0);
+        let first: Vec<Value> = [four].into_iter().chain(std::iter::repeat_n(nothing, SUMS - 1)).collect();
+        let sums = self.count_with(from, middle, 4 * SUMS, &first, |spelling, index, carried| {
+            let add = |(number, so_far): (usize, &Value)| {
+                let index = spelling.emitter.add_size(index, 4 * number);
+                more(spelling, index, Some(lanes), *so_far)
+            };
+            carried.iter().enumerate().map(add).collect()
+        });
+        let four = sums.into_iter().reduce(|left, right| self.emitter.ins().fadd(left, right)).expect("there are some");
+        let four = self.count_with(middle, end, 4, &[four], |spelling, index, carried| {
+            vec![more(spelling, index, Some(lanes), carried[0])]
+        })[0];
+        let one = self
+            .count_with(end, to, 1, &[one], |spelling, index, carried| vec![more(spelling, index, None, carried[0])])
+            [0];
+        (four, one)
+    }
+
+    /// Where a loop from one index to another that goes so many at once, a power of two, has to end.
+    fn whole_turns(&mut self, from: Value, to: Value, by: usize) -> Value {
         let length = self.emitter.ins().isub(to, from);
         let zero = self.emitter.size(0);
         let length = self.emitter.ins().smax(length, zero);
         let pointer = self.emitter.pointer;
-        let mask = self.emitter.ins().iconst(pointer, !3);
+        let mask = self.emitter.ins().iconst(pointer, !(by as i64 - 1));
         let length = self.emitter.ins().band(length, mask);
-        let end = self.emitter.ins().iadd(from, length);
-        let lanes = at.indices.len();
-        let four = self.count_with(from, end, 4, &[four], |spelling, index, carried| {
-            let mut inner = at.clone();
-            inner.indices.push(index);
-            inner.lanes = Some(lanes);
-            vec![spelling.combine(stage, Reduction::Sum, &inner, carried[0])]
-        })[0];
-        let one = self.count_with(end, to, 1, &[one], |spelling, index, carried| {
-            let mut inner = at.clone();
-            inner.indices.push(index);
-            vec![spelling.combine(stage, Reduction::Sum, &inner, carried[0])]
-        })[0];
-        (four, one)
+        self.emitter.ins().iadd(from, length)
     }
 }

@@ -1,5 +1,6 @@
 //! Cranelift IR: spelling kernels as functions. What is computed, in which order and by which tiles was decided before.
 
+mod addresses;
 mod attention;
 pub mod context;
 mod emitter;

@@ -107,6 +107,7 @@ impl Making<'_, '_, '_> {
             indices: heads.iter().copied().chain([index]).collect(),
             lanes: lanes.then_some(key_index),
             fixed: Vec::new(),
+            bases: Vec::new(),
             held: Vec::new(),
             dot: Some(dot),
         };

@@ -109,6 +109,20 @@ impl Offset {
         self.times(index) != 0 || self.computed.iter().any(|part| part.number.varies_with(index))
     }
 
+    /// Whether it hangs on loop indices further inside than one.
+    fn varies_beyond(&self, index: usize) -> bool {
+        let mut varies = self.indices.iter().any(|(own, _)| *own > index);
+        for part in &self.computed {
+            part.number.walk(&mut |inner| match inner {
+                Scalar::Index(own) => varies |= *own > index,
+                Scalar::Read(access) => varies |= access.varies_beyond(index),
+                Scalar::Number(_) | Scalar::Position | Scalar::Length(_) | Scalar::Dot => {}
+                Scalar::Unary(..) | Scalar::Binary(..) | Scalar::Select(..) => {}
+            });
+        }
+        varies
+    }
+
     /// Takes a loop index out; returns what it was multiplied by.
     pub(super) fn take(&mut self, index: usize) -> i64 {
         let times = self.times(index);
@@ -143,6 +157,18 @@ impl Access {
             }
         }
         Some(stride)
+    }
+
+    /// Whether all that a loop index does to the address is to add a multiple of it.
+    pub fn is_linear_in(&self, index: usize) -> bool {
+        let varies = |row: &Row| matches!(row, Row::At(offset) if offset.varies_with(index));
+        !self.rows.iter().any(varies) && !self.offset.computed.iter().any(|part| part.number.varies_with(index))
+    }
+
+    /// Whether it hangs on loop indices further inside than one.
+    pub fn varies_beyond(&self, index: usize) -> bool {
+        let in_row = |row: &Row| matches!(row, Row::At(offset) if offset.varies_beyond(index));
+        self.offset.varies_beyond(index) || self.rows.iter().any(in_row)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::arguments::GenerateArguments;
 use super::continuations::{Continuations, document, speed, why};
-use super::prepare::{self, Steps};
+use super::prepare::{self, Steps, Texts};
 use super::prompts::{Prompts, Tokenizers};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json};
@@ -33,6 +33,7 @@ pub fn generate(arguments: &GenerateArguments, terminal: &mut Terminal) -> Resul
         &request,
         arguments.checkpoint.as_deref(),
         arguments.backend.precision(),
+        if arguments.tokens.is_empty() { Texts::Given } else { Texts::None },
         &mut steps,
         terminal,
     )?;

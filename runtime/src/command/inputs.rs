@@ -4,12 +4,12 @@
 //! ranges are looked at by [`Batch::from_tensors`].
 
 use super::arguments::{GivenArguments, Input};
-use super::prepare::{self, Prepared};
+use super::prepare::Prepared;
 use super::{Stop, random};
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Checkpoint, Io, SafetensorsFile, Tensor, Values};
+use crate::weights::{Io, SafetensorsFile, Tensor, Values};
 use seqwright_compiler::kernel::Limit;
 use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::term::TimeId;
@@ -64,7 +64,7 @@ impl Given {
             given.read(input)?;
         }
         if !texts.is_empty() {
-            given.tokenize(model, prepared.checkpoint.as_ref(), texts)?;
+            given.tokenize(prepared, texts)?;
         }
         Ok(given)
     }
@@ -114,14 +114,10 @@ impl Given {
     }
 
     /// Takes texts, as tokens of the model's one input that is made of a vocabulary.
-    pub fn tokenize(
-        &mut self,
-        model: &Model,
-        checkpoint: Option<&Checkpoint>,
-        texts: &[String],
-    ) -> Result<(), Failure> {
+    pub fn tokenize(&mut self, prepared: &Prepared, texts: &[String]) -> Result<(), Failure> {
+        let model = &prepared.checked.model;
         let (value, time) = input_of_texts(model)?;
-        let tokenizer = prepare::tokenizer(checkpoint)?;
+        let tokenizer = prepared.tokenizer()?;
         let mut all = Vec::new();
         for text in texts {
             all.push(tokenizer.encode(text).map_err(Failure::Other)?);
@@ -132,7 +128,7 @@ impl Given {
         }
         let time = &model.times[time.0 as usize];
         self.lengths.insert(time.clone(), lengths);
-        self.tokens.insert(time.clone(), all.iter().map(|tokens| pieces(&tokenizer, tokens)).collect());
+        self.tokens.insert(time.clone(), all.iter().map(|tokens| pieces(tokenizer, tokens)).collect());
         Ok(())
     }
 

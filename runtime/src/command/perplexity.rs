@@ -5,7 +5,7 @@
 //! windows: its perplexity stands beside, and how near the numbers for each next token are, as the cosine of their angle.
 
 use super::arguments::PerplexityArguments;
-use super::prepare::{self, Steps};
+use super::prepare::{self, Steps, Texts};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json};
 use crate::batch::Batch;
@@ -46,12 +46,13 @@ pub fn perplexity(arguments: &PerplexityArguments, terminal: &mut Terminal) -> R
     let backend = prepare::backend(&arguments.backend, terminal)?;
     let mut steps = Steps::default();
     let precision = arguments.backend.precision();
-    let mut prepared = prepare::prepare(&request, Some(&arguments.checkpoint), precision, &mut steps, terminal)?;
+    let checkpoint = Some(arguments.checkpoint.as_path());
+    let mut prepared = prepare::prepare(&request, checkpoint, precision, Texts::Given, &mut steps, terminal)?;
     let task = Task::of(&prepared.checked, arguments.output.as_deref())?;
     prepared.checked.outputs = vec![(task.name.clone(), task.logits)];
     let text = std::fs::read_to_string(&arguments.text)
         .map_err(|why| Failure::Other(format!("cannot read {}: {why}", arguments.text.display())))?;
-    let tokenizer = prepare::tokenizer(prepared.checkpoint.as_ref())?;
+    let tokenizer = prepared.tokenizer()?;
     let ids = tokenizer.encode(&text).map_err(Failure::Other)?;
     if let Some(id) = ids.iter().find(|id| **id < 0 || **id as usize >= task.vocabulary) {
         let message = format!("the tokenizer gives the token {id}, and the model knows {} of them", task.vocabulary);

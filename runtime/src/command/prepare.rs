@@ -10,6 +10,7 @@ use crate::weights::{Checkpoint, Loaded};
 use seqwright_compiler::model::Model;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How long the steps took, in order.
@@ -37,6 +38,36 @@ pub struct Prepared {
     pub checked: Checked,
     /// Its weights.
     pub loaded: Loaded,
+    tokenizer: OnceLock<Result<Option<Tokenizer>, String>>,
+}
+
+/// Whether a command will need the checkpoint's tokenizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// It has texts: the tokenizer is read while the weights are, which takes as long.
+    Given,
+    /// It has none, or does not know yet.
+    None,
+}
+
+impl Prepared {
+    fn new(checkpoint: Option<Checkpoint>, checked: Checked, loaded: Loaded) -> Prepared {
+        Prepared { checkpoint, checked, loaded, tokenizer: OnceLock::new() }
+    }
+
+    /// The checkpoint's tokenizer.
+    ///
+    /// # Errors
+    /// There is no checkpoint or it has none; one that can't be read.
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Failure> {
+        let other = |why: String| Failure::Other(why);
+        let Some(checkpoint) = &self.checkpoint else {
+            return Err(other("texts need a tokenizer: pass `--checkpoint` with a model that has one".to_string()));
+        };
+        let tokenizer =
+            self.tokenizer.get_or_init(|| checkpoint.tokenizer()).as_ref().map_err(|why| other(why.clone()))?;
+        tokenizer.as_ref().ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))
+    }
 }
 
 /// The values of `--set`, each once.
@@ -74,6 +105,7 @@ pub fn prepare(
     request: &Request,
     checkpoint: Option<&Path>,
     precision: Precision,
+    texts: Texts,
     steps: &mut Steps,
     terminal: &mut Terminal,
 ) -> Result<Prepared, Failure> {
@@ -82,7 +114,7 @@ pub fn prepare(
     if checkpoint.is_none() {
         let checked = steps.take("check", || session::check(request, None))?;
         let loaded = session::weights_as(&checked, None, precision)?;
-        return Ok(Prepared { checkpoint: None, checked, loaded });
+        return Ok(Prepared::new(None, checked, loaded));
     }
     let (_, _, mistakes) = session::read(&request.file)?;
     let opened = match mistakes.is_empty() {
@@ -90,15 +122,20 @@ pub fn prepare(
         // The check below tells them.
         false => None,
     };
-    let checked = steps.take("check", || session::check(request, opened.as_ref()))?;
-    let loaded = {
+    let tokenizer = OnceLock::new();
+    let (checked, loaded) = std::thread::scope(|scope| {
+        if let (Some(opened), Texts::Given) = (&opened, texts) {
+            scope.spawn(|| tokenizer.get_or_init(|| opened.tokenizer()));
+        }
+        let checked = steps.take("check", || session::check(request, opened.as_ref()))?;
         let _waiting = Waiting::new(format!("loading {shown}"));
-        steps.take("load", || session::weights_as(&checked, opened.as_ref(), precision))?
-    };
+        let loaded = steps.take("load", || session::weights_as(&checked, opened.as_ref(), precision))?;
+        Ok::<_, Failure>((checked, loaded))
+    })?;
     for note in &loaded.notes {
         terminal.note(note);
     }
-    Ok(Prepared { checkpoint: opened, checked, loaded })
+    Ok(Prepared { tokenizer, ..Prepared::new(opened, checked, loaded) })
 }
 
 /// The same where random weights will do: those of the checkpoint that is named, random ones where none is.
@@ -110,11 +147,14 @@ pub fn prepare_or_random(
     terminal: &mut Terminal,
 ) -> Result<Prepared, Failure> {
     match &given.checkpoint {
-        Some(path) => prepare(request, Some(path), precision, steps, terminal),
+        Some(path) => {
+            let texts = if given.text.is_empty() { Texts::None } else { Texts::Given };
+            prepare(request, Some(path), precision, texts, steps, terminal)
+        }
         None => {
             let checked = session::check(request, None)?;
             let loaded = Loaded { precision, ..random::weights(&checked.model) };
-            Ok(Prepared { checkpoint: None, checked, loaded })
+            Ok(Prepared::new(None, checked, loaded))
         }
     }
 }
@@ -129,19 +169,6 @@ pub fn what_is_random(given: &GivenArguments, model: &Model) -> Option<String> {
         (false, true) => Some("the inputs are random: no `--io`, `--input` or `--text` is given".to_string()),
         (true, true) => Some("weights and inputs are random: no `--checkpoint` and no inputs are given".to_string()),
     }
-}
-
-/// A checkpoint's tokenizer.
-///
-/// # Errors
-/// There is no checkpoint or it has none; one that can't be read.
-pub fn tokenizer(checkpoint: Option<&Checkpoint>) -> Result<Tokenizer, Failure> {
-    let other = |why: String| Failure::Other(why);
-    let Some(checkpoint) = checkpoint else {
-        return Err(other("texts need a tokenizer: pass `--checkpoint` with a model that has one".to_string()));
-    };
-    let tokenizer = checkpoint.tokenizer().map_err(other)?;
-    tokenizer.ok_or_else(|| other(format!("{} has no tokenizer", checkpoint.folder().display())))
 }
 
 /// The backend that is asked for. Where any will do, it says which it is.

@@ -7,7 +7,7 @@
 use super::Stop;
 use super::arguments::{GenerateArguments, Tokens};
 use super::inputs::{Given as Inputs, padded_tokens};
-use super::prepare::{self, Prepared};
+use super::prepare::Prepared;
 use crate::generate::{Conventions, Generator, Given, Message, Start, Task, Template, split, token_axis};
 use crate::session::Failure;
 use crate::stream::State;
@@ -83,7 +83,7 @@ impl Prompts {
         let tokens = match (self, tokenizers) {
             (Prompts::Tokens(tokens), _) => tokens.clone(),
             (Prompts::Texts(texts), Some(tokenizers)) => {
-                let tokenizer = if reads.is_some() { &tokenizers.reads } else { tokenizers.writes() };
+                let tokenizer = if reads.is_some() { tokenizers.reads } else { tokenizers.writes() };
                 // What goes on needs no token that begins a text.
                 encode(arguments, texts, tokenizer, conventions, state.is_some())?
             }
@@ -164,20 +164,24 @@ impl Sequences {
 }
 
 /// Texts to tokens and back.
-pub struct Tokenizers {
+pub struct Tokenizers<'p> {
     /// Of what the model reads besides.
-    reads: Tokenizer,
+    reads: &'p Tokenizer,
     /// Of what it writes, where that is another.
     writes: Option<Tokenizer>,
 }
 
-impl Tokenizers {
+impl<'p> Tokenizers<'p> {
     /// Those that are needed for texts; none where tokens go in and come out.
-    pub fn of(arguments: &GenerateArguments, prepared: &Prepared, task: &Task) -> Result<Option<Tokenizers>, Failure> {
+    pub fn of(
+        arguments: &GenerateArguments,
+        prepared: &'p Prepared,
+        task: &Task,
+    ) -> Result<Option<Tokenizers<'p>>, Failure> {
         if !arguments.tokens.is_empty() {
             return Ok(None);
         }
-        let reads = match prepare::tokenizer(prepared.checkpoint.as_ref()) {
+        let reads = match prepared.tokenizer() {
             Ok(tokenizer) => tokenizer,
             // What goes on from a state or an image needs no text.
             Err(_) if arguments.prompt.is_empty() && arguments.stop.is_empty() => return Ok(None),
@@ -196,7 +200,7 @@ impl Tokenizers {
 
     /// That of what is written.
     pub fn writes(&self) -> &Tokenizer {
-        self.writes.as_ref().unwrap_or(&self.reads)
+        self.writes.as_ref().unwrap_or(self.reads)
     }
 }
 

@@ -4,7 +4,7 @@ use super::arguments::RunArguments;
 #[cfg(feature = "gpu")]
 use super::explain::words;
 use super::inputs::Given;
-use super::prepare::{self, Steps};
+use super::prepare::{self, Steps, Texts};
 use super::show::{self, Part, cosine};
 use super::terminal::{Terminal, Waiting};
 use super::{Stop, json, stream};
@@ -32,6 +32,7 @@ pub fn run(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), Stop
         &request,
         arguments.checkpoint.as_deref(),
         arguments.backend.precision(),
+        if arguments.text.is_empty() { Texts::None } else { Texts::Given },
         &mut steps,
         terminal,
     )?;

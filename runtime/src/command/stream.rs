@@ -18,7 +18,7 @@ use self::live::Live;
 use super::Stop;
 use super::arguments::{RunArguments, StreamFormat};
 use super::inputs::Given;
-use super::prepare::{self, Steps};
+use super::prepare::{self, Steps, Texts};
 use super::terminal::{Terminal, Waiting};
 use crate::batch::Batch;
 use crate::matrix::Kept;
@@ -42,6 +42,7 @@ pub fn stream(arguments: &RunArguments, terminal: &mut Terminal) -> Result<(), S
         &request,
         arguments.checkpoint.as_deref(),
         arguments.backend.precision(),
+        Texts::None,
         &mut steps,
         terminal,
     )?;

@@ -6,7 +6,7 @@
 use super::arguments::VerifyArguments;
 use super::greedy::{self, Greedy};
 use super::inputs::Given;
-use super::prepare::{self, Steps};
+use super::prepare::{self, Steps, Texts};
 use super::terminal::{Depth, Terminal, Waiting};
 use super::{Stop, json};
 use crate::batch::{Batch, for_each_place, match_shape};
@@ -28,8 +28,14 @@ pub fn verify(arguments: &VerifyArguments, terminal: &mut Terminal) -> Result<()
     let request = prepare::request(&arguments.model, &[])?;
     let backend = prepare::backend(&arguments.backend, terminal)?;
     let mut steps = Steps::default();
-    let mut prepared =
-        prepare::prepare(&request, Some(&arguments.checkpoint), arguments.backend.precision(), &mut steps, terminal)?;
+    let mut prepared = prepare::prepare(
+        &request,
+        Some(&arguments.checkpoint),
+        arguments.backend.precision(),
+        Texts::None,
+        &mut steps,
+        terminal,
+    )?;
     let path = match (&arguments.io, &prepared.checkpoint) {
         (Some(path), _) => path.clone(),
         (None, checkpoint) => {
