@@ -1,7 +1,8 @@
 //! The memory of one run: a place for each buffer that is not the model's own.
 //!
 //! What kernels compute lies in slots, which the next run uses again ([`Spare`]): the system hands out pages of zeros one by
-//! one, which takes longer than many a kernel that writes them. What a run is given is read where it lies.
+//! one, which takes longer than many a kernel that writes them. What a run is given is read where it lies, and what it gives is
+//! written where it is handed out.
 
 use crate::execute::RunError;
 use crate::rows::Rows;
@@ -69,12 +70,25 @@ pub struct Memory<'g> {
     slot_of: Vec<Option<usize>>,
 }
 
+/// Room for so many numbers.
+fn room(count: usize) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(count);
+    // As in slots: what no kernel has written would not go unseen.
+    if cfg!(debug_assertions) {
+        numbers.resize(count, f32::NAN);
+        numbers.clear();
+    }
+    numbers
+}
+
 /// The memory of a buffer that shares none.
 enum Own<'g> {
     None,
     Floats(AlignedFloats),
     /// Somebody else's, which kernels only read.
     Given(&'g [f32]),
+    /// A result's, which has room for so many numbers and none yet.
+    Result(Vec<f32>, usize),
 }
 
 impl<'g> Memory<'g> {
@@ -85,13 +99,22 @@ impl<'g> Memory<'g> {
     pub fn new(program: &Program, rows: &Rows, spare: &Spare) -> Result<Memory<'g>, RunError> {
         let mut sizes: Vec<usize> = Vec::new();
         let mut slot_of = Vec::new();
-        for buffer in &program.buffers {
+        let mut results: Vec<Option<usize>> = vec![None; program.buffers.len()];
+        for output in &program.outputs {
+            let buffer = program.buffer(output.buffer);
+            if matches!(buffer.role, Role::Computed { .. }) && rows.are_all_new(&buffer.space) {
+                results[output.buffer.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
+            }
+        }
+        for (buffer, result) in program.buffers.iter().zip(&results) {
             slot_of.push(match buffer.role {
                 Role::Computed { slot } => {
                     if sizes.len() <= slot {
                         sizes.resize(slot + 1, 0);
                     }
-                    sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
+                    if result.is_none() {
+                        sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
+                    }
                     Some(slot)
                 }
                 Role::Input(_) | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) | Role::Kept => None,
@@ -109,7 +132,8 @@ impl<'g> Memory<'g> {
             Some(slot) if slot.len() >= *size => 0,
             Some(_) | None => *size,
         };
-        require(sizes.iter().enumerate().map(missing).fold(0, usize::saturating_add))?;
+        let more = sizes.iter().enumerate().map(missing).chain(results.iter().flatten().copied());
+        require(more.fold(0, usize::saturating_add))?;
         slots.resize_with(sizes.len(), || AlignedFloats::zeroed(0));
         for (slot, size) in slots.iter_mut().zip(sizes) {
             if slot.len() < size.max(1) {
@@ -120,7 +144,11 @@ impl<'g> Memory<'g> {
                 slot.fill(f32::NAN);
             }
         }
-        let own = program.buffers.iter().map(|_| Own::None).collect();
+        let own = results.into_iter().map(|result| match result {
+            None => Own::None,
+            Some(count) => Own::Result(room(count), count),
+        });
+        let own = own.collect();
         Ok(Memory { slots, own, slot_of })
     }
 
@@ -138,7 +166,25 @@ impl<'g> Memory<'g> {
     pub fn take(&mut self, id: BufferId) -> Option<AlignedFloats> {
         match std::mem::replace(&mut self.own[id.0 as usize], Own::None) {
             Own::Floats(numbers) => Some(numbers),
-            Own::None | Own::Given(_) => None,
+            Own::None | Own::Given(_) | Own::Result(..) => None,
+        }
+    }
+
+    /// Hands out a result that was written where it is handed out; none where it lies elsewhere, or was handed out.
+    ///
+    /// # Safety
+    /// The kernels that compute it have run.
+    pub unsafe fn hand_out(&mut self, id: BufferId) -> Option<Vec<f32>> {
+        match std::mem::replace(&mut self.own[id.0 as usize], Own::None) {
+            Own::Result(mut numbers, count) => {
+                // SAFETY: there is room for so many, and its kernels have written every row of the buffer.
+                unsafe { numbers.set_len(count) };
+                Some(numbers)
+            }
+            other => {
+                self.own[id.0 as usize] = other;
+                None
+            }
         }
     }
 
@@ -147,6 +193,7 @@ impl<'g> Memory<'g> {
         match (&mut self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
             (Own::Floats(own), _) => own.as_mut_ptr(),
             (Own::Given(given), _) => given.as_ptr().cast_mut(),
+            (Own::Result(numbers, _), _) => numbers.as_mut_ptr(),
             (Own::None, Some(slot)) => self.slots[slot].as_mut_ptr(),
             (Own::None, None) => std::ptr::NonNull::dangling().as_ptr(),
         }
@@ -157,6 +204,8 @@ impl<'g> Memory<'g> {
         match (&self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
             (Own::Floats(own), _) => own,
             (Own::Given(given), _) => given,
+            // It has none before it is handed out.
+            (Own::Result(numbers, _), _) => numbers,
             (Own::None, Some(slot)) => &self.slots[slot],
             (Own::None, None) => &[],
         }
@@ -166,6 +215,7 @@ impl<'g> Memory<'g> {
     pub fn numbers_mut(&mut self, id: BufferId) -> &mut [f32] {
         match (&mut self.own[id.0 as usize], self.slot_of[id.0 as usize]) {
             (Own::Floats(own), _) => own,
+            (Own::Result(numbers, _), _) => numbers,
             (Own::None, Some(slot)) => &mut self.slots[slot],
             (Own::Given(_), _) | (Own::None, None) => &mut [],
         }

@@ -64,8 +64,9 @@ impl InMemory {
                 copy_rows(when, id, &executable, memory, turn, copied);
             }
         });
-        let outputs = program.outputs.iter().map(|output| NewRows {
-            numbers: executable.read(&memory, turn.rows, output.buffer),
+        let read = executable.outputs(&mut memory, turn.rows);
+        let outputs = program.outputs.iter().zip(read).map(|(output, numbers)| NewRows {
+            numbers,
             counts: turn.rows.new_rows(&program.buffer(output.buffer).space).iter().map(|(_, count)| *count).collect(),
         });
         let outputs = outputs.collect();
