@@ -11,8 +11,9 @@ pub mod constants;
 /// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tile {
-    /// `product(m, n, k, a, lda, b, c, ldc, accumulate)`: `c[i, j] = sum over p (a[i, p] * b[p, j])`, added to `c` where
-    /// `accumulate` is not 0. `a` has rows `lda` apart, `c` rows `ldc` apart; `b` is packed in panels by [`Tile::Pack`].
+    /// `product(m, n, k, a, lda, b, rows, c, ldc, accumulate)`: `c[i, j] = sum over p (a[i, p] * b[p, j])`, added to `c` where
+    /// `accumulate` is not 0. `a` has rows `lda` apart, `c` rows `ldc` apart; `b` is packed in panels by [`Tile::Pack`], which have
+    /// so many rows, `k` or more.
     /// The sum runs over `p` in order with one fused multiply-add each, whatever `m`, so that a row's result does not
     /// depend on the rows it was computed with.
     Product,
@@ -91,7 +92,8 @@ impl Tile {
     /// How many pointer-sized arguments it takes.
     pub fn arguments(self) -> usize {
         match self {
-            Tile::Product | Tile::Weights => 9,
+            Tile::Product => 10,
+            Tile::Weights => 9,
             Tile::Barrier => 1,
             Tile::Pack => 6,
             Tile::Soften => 8,

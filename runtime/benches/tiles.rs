@@ -91,7 +91,7 @@ fn product(bencher: Bencher, case: Case<[usize; 3]>) {
     bencher.counter(ItemsCount::new(m * n * k)).bench_local(|| {
         layer = (layer + 1) % layers.len();
         // SAFETY: the matrices have these sizes.
-        unsafe { product(m, n, k, a.as_ptr(), k, layers[layer].as_ptr(), c.as_mut_ptr(), n, 0) }
+        unsafe { product(m, n, k, a.as_ptr(), k, layers[layer].as_ptr(), k, c.as_mut_ptr(), n, 0) }
     });
 }
 

@@ -281,10 +281,10 @@ impl Making<'_, '_, '_> {
         let fresh = making.spelling.emitter.size(0);
         making
             .spelling
-            .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, scores, score_row, fresh]);
+            .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, depth, scores, score_row, fresh]);
         making.weigh(heads, key, scores, states);
         let [_, _, mix] = states;
-        making.spelling.tile(Tile::Product, &[count, width, seen, scores, score_row, values, mix, width, one]);
+        making.spelling.tile(Tile::Product, &[count, width, scored, scores, score_row, values, seen, mix, width, one]);
         making.spelling.emitter.ins().jump(after, &[]);
         making.spelling.emitter.enter(after);
     }

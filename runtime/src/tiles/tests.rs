@@ -13,7 +13,8 @@ use seqwright_compiler::tile::Tile;
 use super::emitted::EmittedTiles;
 use super::{Instructions, Tiles};
 
-type ProductTile = unsafe extern "C" fn(usize, usize, usize, *const f32, usize, *const f32, *mut f32, usize, usize);
+type ProductTile =
+    unsafe extern "C" fn(usize, usize, usize, *const f32, usize, *const f32, usize, *mut f32, usize, usize);
 type PackTile = unsafe extern "C" fn(usize, usize, *const f32, usize, usize, *mut f32);
 type FunctionTile = unsafe extern "C" fn(*mut f32, usize);
 type PowerTile = unsafe extern "C" fn(*mut f32, *const f32, usize);
@@ -33,7 +34,8 @@ impl Callable {
         self.tiles.instructions.name()
     }
 
-    /// The result of the product tile for `a`, `m` rows that are `lda` apart, and `b`, already packed, in `c`.
+    /// The result of the product tile for `a`, `m` rows that are `lda` apart, and the first `k` rows of `b`, already
+    /// packed, in `c`.
     #[allow(clippy::too_many_arguments)]
     fn product(
         &self,
@@ -47,11 +49,14 @@ impl Callable {
     ) {
         assert!(m == 0 || k == 0 || a.len() >= (m - 1) * lda + k);
         assert!(m == 0 || n == 0 || c.len() >= (m - 1) * ldc + n);
-        assert_eq!(b.len(), super::packed_length(self.tiles.panel_width, n, k));
+        let columns = n.next_multiple_of(self.tiles.panel_width);
+        let rows = b.len().checked_div(columns).unwrap_or(k);
+        assert_eq!(b.len(), super::packed_length(self.tiles.panel_width, n, rows));
+        assert!(rows >= k);
         // SAFETY: the tile's version is for this processor, and the slices are as large as it needs.
         unsafe {
             let product: ProductTile = transmute(self.address(Tile::Product));
-            product(m, n, k, a.as_ptr(), lda, b.as_ptr(), c.as_mut_ptr(), ldc, accumulate.into());
+            product(m, n, k, a.as_ptr(), lda, b.as_ptr(), rows, c.as_mut_ptr(), ldc, accumulate.into());
         }
     }
 

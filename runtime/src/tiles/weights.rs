@@ -22,7 +22,8 @@ pub type WeightsTile =
     unsafe extern "C" fn(usize, usize, usize, usize, *const f32, usize, *const Weights, *mut f32, usize);
 
 /// The product tile, for weights that are f32.
-pub type ProductTile = unsafe extern "C" fn(usize, usize, usize, *const f32, usize, *const f32, *mut f32, usize, usize);
+pub type ProductTile =
+    unsafe extern "C" fn(usize, usize, usize, *const f32, usize, *const f32, usize, *mut f32, usize, usize);
 
 /// What machine code knows of a packed matrix: how to multiply with it.
 ///
@@ -100,7 +101,7 @@ pub unsafe extern "C" fn f32_product(
         let weights = &*weights;
         let product = weights.product.expect("a matrix of floats is made with its tile");
         let panel = weights.panel(from / weights.width).cast();
-        product(m, to - from, k, a, lda, panel, c.add(from), ldc, 0);
+        product(m, to - from, k, a, lda, panel, k, c.add(from), ldc, 0);
     }
 }
 

@@ -44,17 +44,21 @@ struct Call {
 
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[m, n, k, a, lda, b, c, ldc, accumulate] = arguments else { panic!("the product has nine arguments") };
+    let &[m, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate] = arguments else {
+        panic!("the product has ten arguments")
+    };
     let depth = emitter.bytes(k);
     let steps = emitter.size(4 * UNROLLED);
     let rest = emitter.ins().urem(depth, steps);
     let width = emitter.size(PANEL_WIDTH);
+    let panel = emitter.bytes(rows_of_panel);
+    let panel = emitter.ins().imul(panel, width);
     let call = Call {
         lda: emitter.bytes(lda),
         ldc: emitter.bytes(ldc),
         depth,
         unrolled_depth: emitter.ins().isub(depth, rest),
-        panel: emitter.ins().imul(depth, width),
+        panel,
         accumulate,
     };
     let mut carried = vec![n, b, c];

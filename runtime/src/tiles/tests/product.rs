@@ -16,8 +16,10 @@ fn check(callable: &Callable, random: &mut Random, sizes: [usize; 3]) {
     // Not aligned either.
     let shift = random.below(4);
     let a = random.numbers(shift + m * lda + k);
-    let b = random.numbers(n * k);
-    let packed = pack(callable.tiles.panel_width, n, k, |column, p| b[column * k + p]);
+    // Of a matrix that may be deeper.
+    let depth = k + random.below(3);
+    let b = random.numbers(n * depth);
+    let packed = pack(callable.tiles.panel_width, n, depth, |column, p| b[column * depth + p]);
     let accumulate = random.below(2) == 1;
     let before = random.numbers(shift + m * ldc + 64);
     let mut c = vec![UNTOUCHED; before.len()];
@@ -32,7 +34,7 @@ fn check(callable: &Callable, random: &mut Random, sizes: [usize; 3]) {
             let place = shift + row * ldc + column;
             let mut sum = if accumulate { f64::from(before[place]) } else { 0.0 };
             for p in 0..k {
-                sum += f64::from(a[shift + row * lda + p]) * f64::from(b[column * k + p]);
+                sum += f64::from(a[shift + row * lda + p]) * f64::from(b[column * depth + p]);
             }
             let error = (f64::from(c[place]) - sum).abs();
             assert!(error <= 1e-6 * (k as f64 + 1.0), "{case}: at {row}, {column} {} is not {sum}", c[place]);

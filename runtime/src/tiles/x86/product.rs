@@ -155,6 +155,7 @@ macro_rules! product_tile {
             a: *const f32,
             lda: usize,
             b: *const Number,
+            rows_of_panel: usize,
             c: *mut f32,
             ldc: usize,
             accumulate: bool,
@@ -163,13 +164,13 @@ macro_rules! product_tile {
             // A single panel may be a part of one; it is the last.
             while column + PANELS * PANEL_WIDTH <= n || (PANELS == 1 && column < n) {
                 let columns = (n - column).min(PANELS * PANEL_WIDTH);
-                // SAFETY: `column` is a multiple of the width, so its panel starts `column * k` numbers into `b`; the
-                // panels up to the one that holds column `n - 1` are all there.
+                // SAFETY: `column` is a multiple of the width, so its panel starts `column * rows_of_panel` numbers into
+                // `b`; the panels up to the one that holds column `n - 1` are all there.
                 unsafe {
-                    let panel = b.add(column * k);
+                    let panel = b.add(column * rows_of_panel);
                     let none = Ahead { from: b, lines: 0 };
                     block::<ROWS, PANELS>(
-                        k, a, lda, panel, k * PANEL_WIDTH, columns, c.add(column), ldc, accumulate, none,
+                        k, a, lda, panel, rows_of_panel * PANEL_WIDTH, columns, c.add(column), ldc, accumulate, none,
                     );
                 }
                 column += PANELS * PANEL_WIDTH;
@@ -182,7 +183,7 @@ macro_rules! product_tile {
         /// # Safety
         ///
         /// The processor must have the instructions. `a` must be readable for `m` rows of `k`, `b` be packed for
-        /// `k` and `n` with [`PANEL_WIDTH`], and `c` writable for `m` rows of `n` and overlap neither.
+        /// `rows_of_panel`, no less than `k`, and `n` with [`PANEL_WIDTH`], and `c` writable for `m` rows of `n` and overlap neither.
         #[target_feature(enable = $features)]
         #[allow(clippy::too_many_arguments)]
         pub unsafe extern "C" fn product(
@@ -192,6 +193,7 @@ macro_rules! product_tile {
             a: *const f32,
             lda: usize,
             b: *const Number,
+            rows_of_panel: usize,
             c: *mut f32,
             ldc: usize,
             accumulate: usize,
@@ -208,16 +210,16 @@ macro_rules! product_tile {
                 unsafe {
                     match m {
                         1 => {
-                            let column = few_rows::<1, 4>(0, n, k, a, lda, b, c, ldc, accumulate);
-                            let column = few_rows::<1, 2>(column, n, k, a, lda, b, c, ldc, accumulate);
-                            few_rows::<1, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
+                            let column = few_rows::<1, 4>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            let column = few_rows::<1, 2>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<1, 1>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         2 => {
-                            let column = few_rows::<2, 2>(0, n, k, a, lda, b, c, ldc, accumulate);
-                            few_rows::<2, 1>(column, n, k, a, lda, b, c, ldc, accumulate);
+                            let column = few_rows::<2, 2>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<2, 1>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         3 => {
-                            few_rows::<3, 1>(0, n, k, a, lda, b, c, ldc, accumulate);
+                            few_rows::<3, 1>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         _ => {}
                     }
@@ -237,7 +239,7 @@ macro_rules! product_tile {
                 while column < n {
                     let columns = (n - column).min(PANEL_WIDTH);
                     let next = match column + PANEL_WIDTH < n {
-                        true => b.wrapping_add((column + PANEL_WIDTH) * k + start * PANEL_WIDTH),
+                        true => b.wrapping_add((column + PANEL_WIDTH) * rows_of_panel + start * PANEL_WIDTH),
                         false => b.wrapping_add((start + depth) * PANEL_WIDTH),
                     };
                     let mut row = 0;
@@ -246,9 +248,9 @@ macro_rules! product_tile {
                         let share = number * depth.div_ceil(4) * lines * 64;
                         let ahead = Ahead { from: next.wrapping_byte_add(share), lines };
                         // SAFETY: `row .. row + rows` are rows of `a` and `c`, `start .. start + depth` columns of `a`
-                        // and rows of the panel that starts `column * k` numbers into `b`.
+                        // and rows of the panel that starts `column * rows_of_panel` numbers into `b`.
                         unsafe {
-                            let panel = b.add(column * k + start * PANEL_WIDTH);
+                            let panel = b.add(column * rows_of_panel + start * PANEL_WIDTH);
                             let a = a.add(row * lda + start);
                             let c = c.add(row * ldc + column);
                             match rows {
