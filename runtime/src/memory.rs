@@ -7,7 +7,7 @@
 use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
-use seqwright_compiler::kernel::{BufferId, Program, Role};
+use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
@@ -70,6 +70,12 @@ pub struct Memory<'g> {
     slot_of: Vec<Option<usize>>,
 }
 
+/// Whether a buffer has a row for each new position, one after the other, and no others: those that are read as a result.
+fn has_new_rows_alone(program: &Program, space: &Space) -> bool {
+    let Space::Tracks(tracks) = space else { return false };
+    tracks.iter().map(|track| program.track(*track)).all(|track| track.keep == Keep::New && track.turns.is_none())
+}
+
 /// Room for so many numbers.
 fn room(count: usize) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(count);
@@ -102,7 +108,7 @@ impl<'g> Memory<'g> {
         let mut results: Vec<Option<usize>> = vec![None; program.buffers.len()];
         for output in &program.outputs {
             let buffer = program.buffer(output.buffer);
-            if matches!(buffer.role, Role::Computed { .. }) && rows.are_all_new(&buffer.space) {
+            if matches!(buffer.role, Role::Computed { .. }) && has_new_rows_alone(program, &buffer.space) {
                 results[output.buffer.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
             }
         }

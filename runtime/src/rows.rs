@@ -169,18 +169,6 @@ impl Rows {
         }
     }
 
-    /// Whether a buffer has rows of new positions alone, sequence after sequence.
-    pub fn are_all_new(&self, space: &Space) -> bool {
-        let mut next = 0;
-        *space != Space::Global
-            && self.new_rows(space).into_iter().all(|(first, count)| {
-                let follows = first == next;
-                next += count;
-                follows
-            })
-            && next == self.of(space)
-    }
-
     /// The rows of a buffer's new positions, sequence by sequence: the first and how many.
     pub fn new_rows(&self, space: &Space) -> Vec<(usize, usize)> {
         match space {
