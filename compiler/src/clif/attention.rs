@@ -1,10 +1,11 @@
 //! Attention as a function: queries block by block, and for each the keys block by block, packed once for the whole block of
-//! queries and scored some queries at a time.
+//! queries, of all heads that share the keys, and scored some queries at a time.
 //!
 //! For each query the largest score so far, the sum of exponentials and the mix of values are kept; when a block has a
 //! larger score, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
-//! Blocks of keys begin at multiples of their size from the sequence's start and are worked on whole, keys out of reach
-//! with a weight of zero, so that a query's result depends neither on the batch nor on the queries beside it.
+//! Blocks of keys begin at multiples of their size from the sequence's start, and their keys are gone through in order, those that a
+//! query does not see with a weight of zero up to the last that its neighbours see: a query's result depends neither on the batch
+//! nor on the queries beside it.
 
 use super::context::{
     AttentionScratch, QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE, SCORE_ROW, attention_scratch, query_block,

@@ -232,7 +232,9 @@ pub unsafe extern "C" fn bf16_product(
     ldc: usize,
 ) {
     // SAFETY: the columns from `from` on are those of a packed matrix too.
-    unsafe { bf16::product(m, to - from, k, a, lda, (*weights).panel(from / PANEL_WIDTH).cast(), k, c.add(from), ldc, 0) }
+    unsafe {
+        bf16::product(m, to - from, k, a, lda, (*weights).panel(from / PANEL_WIDTH).cast(), k, c.add(from), ldc, 0)
+    }
 }
 function_tiles!("avx512f,avx512vl,avx512bw,avx512dq");
 soften_tile!("avx512f,avx512vl,avx512bw,avx512dq");
