@@ -18,7 +18,7 @@ use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A program ready to run: machine code and weights.
@@ -35,6 +35,8 @@ pub struct Executable {
     fingerprint: u64,
     observer: OnceLock<Observer>,
     spare: Spare,
+    /// The rows of the last batch, and its lengths: the next one is often as long.
+    last_rows: Mutex<Option<(Vec<Vec<usize>>, Arc<Rows>)>>,
 }
 
 /// A buffer that does not change.
@@ -183,8 +185,8 @@ impl Executable {
         let efforts = efforts.collect();
         let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        let (observer, spare) = (OnceLock::new(), Spare::default());
-        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer, spare })
+        let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
+        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer, spare, last_rows })
     }
 
     /// How the weights that products multiply with are kept.
@@ -212,7 +214,7 @@ impl Executable {
     /// # Errors
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
     pub fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
-        let rows = rows_of(&self.program, batch)?;
+        let rows = self.rows(batch)?;
         let mut memory = Memory::new(&self.program, &rows, &self.spare)?;
         for (number, buffer) in self.program.buffers.iter().enumerate() {
             if let Role::Input(_) = &buffer.role {
@@ -223,6 +225,19 @@ impl Executable {
         let outputs = self.outputs(&mut memory, &rows);
         self.spare.keep(memory);
         Ok(outputs)
+    }
+
+    /// The rows of a batch.
+    fn rows(&self, batch: &Batch<&[f32]>) -> Result<Arc<Rows>, RunError> {
+        let mut last = self.last_rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((lengths, rows)) = &*last
+            && (rows.sequences, lengths) == (batch.sequences, &batch.lengths)
+        {
+            return Ok(Arc::clone(rows));
+        }
+        let rows = Arc::new(rows_of(&self.program, batch)?);
+        *last = Some((batch.lengths.clone(), Arc::clone(&rows)));
+        Ok(rows)
     }
 
     /// Memory of earlier runs.

@@ -5,11 +5,17 @@ use seqwright::tiles::Instructions;
 use seqwright_compiler::kernel::{Body, Cut, Sharing, Split, Stage, sharing};
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::random::{Random, random_inputs};
+use seqwright_tests::sources::repository;
+use std::path::PathBuf;
 
 /// An example with these sizes.
 fn sized(name: &str, sizes: &[(&str, f64)]) -> Checked {
+    of_file(example(name), sizes)
+}
+
+fn of_file(file: PathBuf, sizes: &[(&str, f64)]) -> Checked {
     let parameters = sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect();
-    shown(check(&Request { file: example(name), parameters, ..Request::default() }, None))
+    shown(check(&Request { file, parameters, ..Request::default() }, None))
 }
 
 /// Cells and a decoder whose products are worth sharing, of widths that panels divide and others.
@@ -37,6 +43,8 @@ fn models() -> Vec<(&'static str, Checked)> {
         ),
         ("lstm_bidirectional", sized("lstm_bidirectional", &cell(192.0))),
         ("gpt2", sized("gpt2", &decoder)),
+        // Heads that share keys: along one axis that threads cut, and behind one that has a single entry.
+        ("multi_query", of_file(repository().join("tests/fixtures/programs/multi_query.seq"), &[("head_dim", 64.0)])),
     ]
 }
 

@@ -67,11 +67,11 @@ impl Making<'_, '_, '_> {
         });
     }
 
-    /// The heads along an axis of them. Threads with the same rows have some each, of the first.
+    /// The heads along an axis of them. Threads with the same rows have some each, of the one that is cut.
     fn range_of_heads(&mut self, axis: usize) -> (Value, Value) {
         let here = self.here.clone();
         let (from, to) = self.spelling.range(&self.attention.heads[axis], &here);
-        if axis > 0 {
+        if axis != self.attention.cut() {
             return (from, to);
         }
         let all = self.spelling.emitter.ins().isub(to, from);

@@ -380,6 +380,11 @@ impl Attention {
         grouped.iter().map(|range| entries(range).unwrap_or(1)).product()
     }
 
+    /// The axis of heads that threads with the same rows share out: the first that has several.
+    pub fn cut(&self) -> usize {
+        self.heads.iter().position(|range| entries(range) != Some(1)).unwrap_or(0)
+    }
+
     /// What the softmax is taken of.
     pub fn scaled_score(&self) -> Scalar {
         match self.scale {

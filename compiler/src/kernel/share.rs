@@ -135,7 +135,7 @@ impl Kernel {
     /// The heads of an attention, which threads can share out; none elsewhere.
     pub fn heads(&self) -> Option<usize> {
         let Body::Attention(attention) = &self.body else { return None };
-        entries(attention.heads.first()?)
+        entries(attention.heads.get(attention.cut())?)
     }
 }
 

@@ -333,7 +333,7 @@ pub struct RunArguments {
     /// The weights: a model folder, or a .safetensors, .gguf or .npz file
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
-    /// Read an input from a file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
+    /// Read an input from a .safetensors, .npz or .npy file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
     #[arg(long, value_name = "NAME=FILE[:TENSOR]", value_parser = input)]
     pub input: Vec<Input>,
     /// Read all inputs from one file with tensors `in.NAME`
@@ -451,15 +451,13 @@ pub struct Input {
 fn input(text: &str) -> Result<Input, String> {
     let (name, rest) = match text.split_once('=') {
         Some((name, rest)) if !name.is_empty() && !rest.is_empty() => (name, rest),
-        _ => return Err("wanted is NAME=FILE.safetensors or NAME=FILE.safetensors:TENSOR".to_string()),
+        _ => return Err("wanted is NAME=FILE or NAME=FILE:TENSOR, of a .safetensors, .npz or .npy file".to_string()),
     };
     // A path may have colons of its own: only one behind the file's ending names a tensor.
-    let ending = ".safetensors:";
-    let (file, tensor) = match rest.find(ending) {
-        Some(place) => {
-            let (file, tensor) = rest.split_at(place + ending.len() - 1);
-            (file, Some(tensor[1..].to_string()))
-        }
+    let behind =
+        [".safetensors:", ".npz:", ".npy:"].iter().filter_map(|ending| Some(rest.find(ending)? + ending.len()));
+    let (file, tensor) = match behind.min() {
+        Some(tensor) => (&rest[..tensor - 1], Some(rest[tensor..].to_string())),
         None => (rest, None),
     };
     if tensor.as_deref() == Some("") {

@@ -9,7 +9,7 @@ use super::{Stop, random};
 use crate::batch::{Batch, InputError};
 use crate::session::{Checked, Failure};
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Io, SafetensorsFile, Tensor, Values};
+use crate::weights::{Io, Tensor, Values, WeightFile};
 use seqwright_compiler::kernel::Limit;
 use seqwright_compiler::model::{Model, Value, ValueKind};
 use seqwright_compiler::term::TimeId;
@@ -231,7 +231,7 @@ fn input_of_texts(model: &Model) -> Result<(&Value, TimeId), Failure> {
 }
 
 fn tensor_of(input: &Input) -> Result<Tensor, Stop> {
-    let file = SafetensorsFile::open(&input.file).map_err(Failure::File)?;
+    let file = WeightFile::open(&input.file).map_err(Failure::File)?;
     let names: Vec<&str> = file.names().collect();
     let in_name = format!("in.{}", input.name);
     let name = match (&input.tensor, names.as_slice()) {

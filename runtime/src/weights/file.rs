@@ -1,7 +1,7 @@
 //! A file of weights in any of the formats that are read.
 //!
 //! In: a path. Out: a [`WeightFile`]. Which format it is, the ending of its name says (`.gguf`,
-//! `.npz`, `.safetensors`), or its first bytes where the name says nothing.
+//! `.npz`, `.npy`, `.safetensors`), or its first bytes where the name says nothing.
 
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +10,7 @@ use seqwright_compiler::table::FileFormat;
 
 use super::error::WeightError;
 use super::gguf::{self, GgufFile};
+use super::npy;
 use super::npz::{self, NpzFile};
 use super::regular::open_regular_file;
 use super::safetensors::SafetensorsFile;
@@ -17,7 +18,7 @@ use super::tensor::TensorView;
 
 /// An open file of weights.
 #[derive(Debug)]
-pub(super) enum WeightFile {
+pub(crate) enum WeightFile {
     Safetensors(SafetensorsFile),
     Gguf(Box<GgufFile>),
     Npz(NpzFile),
@@ -72,6 +73,9 @@ fn format_of(path: &Path) -> Result<FileFormat, WeightError> {
     if let Some(format) = FileFormat::ALL.into_iter().find(|format| ending.eq_ignore_ascii_case(format.word())) {
         return Ok(format);
     }
+    if ending.eq_ignore_ascii_case("npy") {
+        return Ok(FileFormat::Npz);
+    }
     let (mut file, _) = open_regular_file(path)?;
     let mut start = [0; 4];
     // A file that is shorter is of none of the formats: its reader says what it is instead.
@@ -79,6 +83,7 @@ fn format_of(path: &Path) -> Result<FileFormat, WeightError> {
     Ok(match &start {
         gguf::MAGIC => FileFormat::Gguf,
         npz::MAGIC => FileFormat::Npz,
+        start if npy::MAGIC.starts_with(&start[..]) => FileFormat::Npz,
         _ => FileFormat::Safetensors,
     })
 }

@@ -49,6 +49,7 @@ pub use self::bind::{BindError, Loaded, config_setting, export, load, load_as};
 pub use self::checkpoint::Checkpoint;
 pub use self::error::WeightError;
 pub(crate) use self::error::shortened;
+pub(crate) use self::file::WeightFile;
 pub use self::format::{BlockFormat, Format};
 pub use self::gguf::GgufFile;
 pub(crate) use self::io::write_file;

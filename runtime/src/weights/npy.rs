@@ -16,7 +16,7 @@ use super::error::{WeightError, shortened};
 use super::io::write_file;
 use super::tensor::{Tensor, Values};
 
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+pub(super) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// The longest head that is read, in bytes: far above any array of numbers.
 const LONGEST_HEAD: usize = 65_535;

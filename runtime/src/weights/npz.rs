@@ -1,4 +1,5 @@
-//! NumPy's archives (.npz): one array each file of a zip archive, stored or deflated. They are written stored.
+//! NumPy's archives (.npz): one array each file of a zip archive, stored or deflated. They are written stored. An array alone
+//! (.npy) is read like an archive that has it under the file's name.
 //!
 //! In: a path. Out: an [`NpzFile`] with its arrays unpacked in memory, rows first; or a
 //! [`WeightError`]. Everything is read and its checksums compared when the file is opened, so that
@@ -20,7 +21,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 use super::error::{DOWNLOAD_AGAIN, WeightError, bytes_in_words, quoted, shortened};
 use super::format::Format;
 use super::io::write_file;
-use super::npy::{Head, npy_bytes, read_head};
+use super::npy::{self, Head, npy_bytes, read_head};
 use super::regular::open_regular_file;
 use super::safetensors::hint_from_content;
 use super::tensor::{Place, Tensor, TensorView};
@@ -49,12 +50,12 @@ struct Array {
 }
 
 impl NpzFile {
-    /// Opens the archive at `path` and reads all of it.
+    /// Opens the archive at `path`, or the array alone, and reads all of it.
     ///
     /// # Errors
     ///
     /// When the file is not there or not readable, is not a whole zip archive, would unpack to far
-    /// more than it could hold, or has something else in it than arrays of numbers.
+    /// more than it could hold, or has something else in it than arrays of numbers; when an array alone is none of numbers.
     pub fn open(path: &Path) -> Result<NpzFile, WeightError> {
         let (file, length) = open_regular_file(path)?;
         if length == 0 {
@@ -63,7 +64,8 @@ impl NpzFile {
         // SAFETY: as for a safetensors file: nothing here relies on the bytes keeping a value.
         // They are read once, from the first to the last.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| WeightError::reading(path, error))?;
-        let arrays = arrays_in(&map).map_err(|Problem { text, help }| {
+        let arrays = if map.starts_with(npy::MAGIC) { array_alone(path, &map) } else { arrays_in(&map) };
+        let arrays = arrays.map_err(|Problem { text, help }| {
             let help = help.or_else(|| hint_from_content(&map)).unwrap_or(DOWNLOAD_AGAIN);
             WeightError::reading(path, text).with_help(help)
         })?;
@@ -117,6 +119,13 @@ impl From<String> for Problem {
     fn from(text: String) -> Problem {
         Problem { text, help: None }
     }
+}
+
+/// The array of a file that is one, by the file's name without its ending.
+fn array_alone(path: &Path, file: &[u8]) -> Result<BTreeMap<String, Array>, Problem> {
+    let name = path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let array = array(file.to_vec()).map_err(|what| format!("the array {}: {what}", quoted(&name)))?;
+    Ok(BTreeMap::from([(name, array)]))
 }
 
 fn arrays_in(file: &[u8]) -> Result<BTreeMap<String, Array>, Problem> {

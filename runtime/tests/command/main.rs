@@ -2,7 +2,7 @@
 
 mod documents;
 
-use seqwright::weights::{Tensor, Values, write_safetensors};
+use seqwright::weights::{Tensor, Values, write_npy, write_npz, write_safetensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -130,7 +130,7 @@ fn a_wrong_call_ends_with_2_and_says_what_is_wrong() {
         (vec!["run", words, "--set", "hidden=inf"], "`inf` is no finite number"),
         (vec!["run", words, "--set", "a=1", "--set", "a=2"], "the parameter `a` is set twice"),
         (vec!["run", words, "--output", "mix", "--output", "mix"], "the output `mix` is asked for twice"),
-        (vec!["run", words, "--input", "x"], "wanted is NAME=FILE.safetensors"),
+        (vec!["run", words, "--input", "x"], "wanted is NAME=FILE or NAME=FILE:TENSOR"),
         (vec!["run", words, "--input", "x=a", "--input", "x=b"], "the input `x` is given twice"),
         (vec!["run", words, "--threads", "0"], "0 is not in 1..=1024"),
         (
@@ -252,6 +252,32 @@ fn a_model_runs_on_files_and_is_verified() {
         let done = case.call("verify", &AFFINE_SIZES, &more).ends(0, "");
         assert!(done.output.contains(" ok\n"), "{}", done.output);
     }
+}
+
+#[test]
+fn inputs_are_read_from_files_of_numpy() {
+    let case = Case::affine();
+    let x = floats(&[1, 2, 2], &[1.0, 2.0, 0.5, 1.0]);
+    let other = floats(&[1, 2, 2], &[0.0; 4]);
+    write_npy(&case.path("x.npy"), &x).unwrap();
+    // Where nothing is said, the array of the input's name; and a file without an ending is known by its first bytes.
+    let arrays = [("x", &x), ("y", &other)].map(|(name, tensor)| (name.to_string(), tensor.clone()));
+    write_npz(&case.path("both.npz"), &arrays.into()).unwrap();
+    fs::copy(case.path("x.npy"), case.path("bare")).unwrap();
+    fs::write(case.path("cut.npy"), &fs::read(case.path("x.npy")).unwrap()[..100]).unwrap();
+    let values = |given: &str| {
+        let given = format!("x={}", case.word(given));
+        let document = case.call("run", &AFFINE_SIZES, &["--input", &given, "--json"]).ends(0, "").json();
+        document["outputs"][0]["values"].clone()
+    };
+    let wanted = values("x.npy");
+    assert_eq!(wanted.as_array().map(Vec::len), Some(1));
+    assert_eq!(values("both.npz"), wanted);
+    assert_eq!(values("both.npz:x"), wanted);
+    assert_eq!(values("bare"), wanted);
+    assert_ne!(values("both.npz:y"), wanted);
+    let cut = format!("x={}", case.word("cut.npy"));
+    case.call("run", &AFFINE_SIZES, &["--input", &cut]).ends(1, "the array `cut`");
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub struct GenerateArguments {
     /// Start what is written with these tokens, where the model also reads another sequence
     #[arg(long, value_name = "ID,ID,…", value_parser = tokens)]
     pub start: Option<Tokens>,
-    /// Read another input of the model from a file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
+    /// Read another input of the model from a .safetensors, .npz or .npy file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
     #[arg(long, value_name = "NAME=FILE[:TENSOR]", value_parser = input)]
     pub input: Vec<Input>,
     /// Take this value as the numbers for the next token, instead of the first result that can be

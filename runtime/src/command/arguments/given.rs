@@ -10,7 +10,7 @@ pub struct GivenArguments {
     /// The weights: a model folder, or a .safetensors, .gguf or .npz file; random ones where none is named
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
-    /// Read an input from a file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
+    /// Read an input from a .safetensors, .npz or .npy file: its only tensor, the one of the input's name, or TENSOR (may be repeated)
     #[arg(long, value_name = "NAME=FILE[:TENSOR]", value_parser = input)]
     pub input: Vec<Input>,
     /// Read all inputs from one file with tensors `in.NAME`
