@@ -1,8 +1,8 @@
 """How values are held against each other: a peer's against those that are expected, and seqc's.
 
-Numbers in 32 bits have to be the same but for the order of sums. Where weights have fewer bits each program rounds in its own
-way, so that numbers differ in their second digit: then what counts is the direction of all of them together (the cosine), and
-that the largest is the same one, as that is the token which is written.
+Numbers in 32 bits have to be the same but for the order of sums. Where weights have fewer bits each program rounds in
+its own way, so that numbers differ in their second digit: then what counts is the direction of all of them together
+(the cosine), and that the largest is the same one, as that is the token which is written.
 """
 
 import subprocess
@@ -42,7 +42,7 @@ class Alike:
 
     def differs(self, found, expected):
         """The same."""
-        found, expected = (numbers(values).reshape(-1, values.shape[-1])[-1].astype(float) for values in (found, expected))
+        found, expected = (numbers(one).reshape(-1, one.shape[-1])[-1].astype(float) for one in (found, expected))
         if found.shape != expected.shape:
             return f"{len(found)} numbers instead of {len(expected)}"
         cosine = found @ expected / numpy.sqrt((found @ found) * (expected @ expected))

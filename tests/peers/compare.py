@@ -1,8 +1,8 @@
-"""Takes the rows one after the other and prints one table: milliseconds, and how many times faster than the best peer seqc is.
+"""Takes the rows one after the other and prints one table: milliseconds, and what seqc's are beside the best peer's.
 
-A row's peers stand by name, the best first and in bold: which there are differs from row to row. One that was prepared but did
-not do it is told as failed, and why on standard error. Where seqc's values are not those that are expected, the row says so and
-has no ratio. See timing.py for what is timed, rows.py for the rows, measure.py for how one is taken.
+A row's peers stand by name, the best first and in bold: which there are differs from row to row. One that can't do its
+row is told as failed, and why on standard error. Where seqc's values are not those that are expected, the row says so
+and has no ratio. See timing.py for what is timed, rows.py for the rows, measure.py for how one is taken.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def versions():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", default="", help="parts of names, separated by semicolons, or by commas where it has none")
+    parser.add_argument("--rows", default="", help="parts of names, separated by commas (or by semicolons)")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each of the rounds times a peer")
     parser.add_argument("--rounds", type=int, default=3)
@@ -69,7 +69,8 @@ def main():
     parser.add_argument("--markdown", type=pathlib.Path, help="a file for the table")
     parser.add_argument("--list", action="store_true", help="print the names of the rows, and nothing else")
     options = parser.parse_args()
-    wanted = [part.strip().lower() for part in options.rows.split(";" if ";" in options.rows else ",") if part.strip()]
+    parts = options.rows.lower().split(";" if ";" in options.rows else ",")
+    wanted = [part.strip() for part in parts if part.strip()]
     names = [name for name in ROWS if not wanted or any(part in name.lower() for part in wanted)]
     if options.list:
         print("\n".join(names))

@@ -1,14 +1,14 @@
 """Engines that are given a model as an ONNX file: ONNX Runtime and OpenVINO, each as something to call with arrays.
 
-Both are told the number of threads and nothing else that is not their default, but that OpenVINO is to compute in 32 bits and
-to answer one request soon, and not to copy what goes in and comes out.
+Both are told the number of threads and nothing else that is not their default, but that OpenVINO is to compute in 32
+bits and to answer one request soon, and not to copy what goes in and comes out.
 """
 
 import numpy
 
 
 def onnx_runtime(model, threads):
-    """A call that takes arrays in the model's order and gives all its results. `model` is a path or the bytes of a model."""
+    """A call that takes arrays in the model's order and gives all its results. `model` is a path or its bytes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -3,7 +3,8 @@
 import torch
 from safetensors.torch import save_file
 
-from transformers_rows import in_inference
+import exported
+import pytorch
 
 
 def model(row, length):
@@ -21,24 +22,74 @@ def model(row, length):
     return made, tokens
 
 
+class Prompt(torch.nn.Module):
+    """All logits, and nothing kept."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
+    def forward(self, tokens):
+        return self.made(tokens, use_cache=False).logits
+
+
+class Step(torch.nn.Module):
+    """A token's logits, and all keys and values: those of the tokens before are given, layer by layer."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
+    def forward(self, token, *before):
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        for layer in range(len(before) // 2):
+            cache.update(before[2 * layer], before[2 * layer + 1], layer)
+        logits = self.made(token, past_key_values=cache, use_cache=True).logits
+        return logits, *(kept for layer in cache.layers for kept in (layer.keys, layer.values))
+
+
 def prompt(row, length):
-    """All logits of a prompt, and nothing kept."""
+    """A prompt."""
     made, tokens = model(row, length)
-    row.peer("PyTorch", lambda: in_inference(lambda: made(tokens, use_cache=False).logits))
+    module = Prompt(made)
+    row.peer("PyTorch", lambda: pytorch.in_inference(module, tokens))
+    row.peer("PyTorch compiled", lambda: pytorch.compiled(module, tokens))
+    exported.peers(row, module, (tokens,))
 
 
 def token(row, length):
-    """One token after so many, which is the last of them once more: so every step is the same."""
+    """One token after so many, which is the last once more; what is kept is cut back after it, so all are alike."""
+    from transformers import StaticCache
+
     made, tokens = model(row, length)
     last = tokens[:, -1:]
     with torch.inference_mode():
         row.expected = made(torch.cat([tokens, last], 1)).logits[:, -1:].clone()
-        kept = made(tokens, use_cache=True).past_key_values
     row.profile = ["--step"]
 
-    def step():
-        found = made(last, past_key_values=kept, use_cache=True).logits
-        kept.crop(-1)  # Back to the prompt.
-        return found
+    def step(kept, called):
+        def call():
+            found = called(last, past_key_values=kept, use_cache=True).logits
+            kept.crop(-1)
+            return found
 
-    row.peer("PyTorch", lambda: in_inference(step))
+        return call
+
+    def as_it_is():
+        with torch.inference_mode():
+            kept = made(tokens, use_cache=True).past_key_values
+        return pytorch.in_inference(step(kept, made))
+
+    def compiled():  # Tensors of fixed sizes are kept, with room for a few tokens more.
+        kept = StaticCache(config=made.config, max_cache_len=length + 16)
+        with torch.no_grad():
+            made(tokens, past_key_values=kept, use_cache=True)
+        return pytorch.without_gradients(step(kept, pytorch.compiler(made)))
+
+    row.peer("PyTorch", as_it_is)
+    row.peer("PyTorch compiled", compiled)
+    with torch.no_grad():
+        layers = made(tokens, use_cache=True).past_key_values.layers
+    exported.peers(row, Step(made), (last, *(kept for layer in layers for kept in (layer.keys, layer.values))))

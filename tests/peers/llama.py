@@ -1,11 +1,12 @@
 """A language model kept in 4 bits, SmolLM2-135M as a GGUF file, in llama.cpp.
 
-llama.cpp is asked through llama-cpp-python, whose calls cost microseconds. By itself it computes the logits of a prompt's last
-position alone; seqc computes all of them. So the prompt is there twice: with what each does, and with all logits in both.
+llama.cpp is asked through llama-cpp-python, whose calls cost microseconds. By itself it computes the logits of a
+prompt's last position alone; seqc computes all of them. So the prompt is there twice: with what each does, and with
+all logits in both.
 
-Q4_1 keeps blocks of 32 weights in 4 bits. Both multiply them with activations that they round to 8 bits, each in its own blocks:
-numbers differ in the second digit. Held against each other are the logits of the last position, by their cosine and by which is
-the largest, that is by the token that is written.
+Q4_1 keeps blocks of 32 weights in 4 bits. Both multiply them with activations that they round to 8 bits, each in its
+own blocks: numbers differ in the second digit. Held against each other are the logits of the last position, by their
+cosine and by which is the largest, that is by the token that is written.
 """
 
 import importlib.util
@@ -27,9 +28,8 @@ class LlamaCpp:
         import llama_cpp
 
         self.library = llama_cpp
-        self.model = llama_cpp.Llama(
-            str(file), n_ctx=context, n_batch=512, n_threads=threads, n_threads_batch=threads, logits_all=every, verbose=False
-        )
+        sizes = {"n_ctx": context, "n_batch": 512, "n_threads": threads, "n_threads_batch": threads}
+        self.model = llama_cpp.Llama(str(file), **sizes, logits_all=every, verbose=False)
         self.every = every
 
     def after(self, kept, tokens):

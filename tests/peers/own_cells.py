@@ -5,6 +5,8 @@ import json
 import torch
 from safetensors.torch import save_file
 
+import pytorch
+
 
 class PeepholeCell(torch.nn.Module):
     """The LSTM of examples/cell_peephole_layernorm_lstm.seq, as one writes it in PyTorch."""
@@ -35,16 +37,6 @@ class PeepholeCell(torch.nn.Module):
         return torch.stack(all_h, 1)
 
 
-def in_inference(function, *given):
-    """A call of something of PyTorch's."""
-
-    def call():
-        with torch.inference_mode():
-            return function(*given)
-
-    return call
-
-
 def save(row, module, x, output, **config):
     """Weights and values for seqc."""
     with torch.no_grad():
@@ -63,4 +55,6 @@ def peephole(row, sequences, length, width):
     x = torch.randn(sequences, length, width)
     row.file = "examples/cell_peephole_layernorm_lstm.seq"
     save(row, module, x, "y", eps=1e-5)
-    row.peer("PyTorch scripted", lambda: in_inference(torch.jit.script(module), x))
+    row.peer("PyTorch scripted", lambda: pytorch.in_inference(torch.jit.script(module), x))
+    if row.slow:  # All steps are unrolled: two minutes and more.
+        row.peer("PyTorch compiled", lambda: pytorch.compiled(module, x))

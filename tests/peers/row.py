@@ -1,7 +1,8 @@
 """A row of the table while it is prepared: what seqc is called with, what is expected of it, and its peers.
 
-Each peer is prepared by itself, and its values are held against those that are expected: one that fails, or computes something
-else, is told and leaves its row to the others. One whose package is not installed has no number, and nothing is said of it.
+Each peer is prepared by itself, and its values are held against those that are expected: one that fails, or computes
+something else, is told and leaves its row to the others. One whose package is not installed has no number, and nothing
+is said of it.
 """
 
 import importlib.util
@@ -48,6 +49,7 @@ class Row:
         start = time.perf_counter()
         try:
             call = prepare()
+            call()  # The first call may be another one: it compiles.
             found = call()
             if found is not None and self.expected is not None:
                 wrong = (rule or self.rule).differs(found, self.expected)

@@ -1,7 +1,7 @@
 """The rows of the table: each one's name, and which function fills it in with what.
 
-Only names here, so that a list of them costs nothing: a row's module, with the libraries that it needs, is loaded when the row
-is taken.
+Only names here, so that a list of them costs nothing: a row's module, with the libraries that it needs, is loaded when
+the row is taken.
 """
 
 import importlib

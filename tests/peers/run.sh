@@ -6,14 +6,14 @@
 #   tests/peers/run.sh --slow              peers too that take minutes to be prepared
 #   tests/peers/run.sh --markdown FILE     writes the table too
 #
-# The peers go into a virtual environment in the user's cache folder (SEQWRIGHT_PEERS names another). Some gigabytes are
-# downloaded the first time. Each requirements-*.txt is of a peer that the table can do without: where it does not install, its
-# number is missing. Rows of published weights need scripts/fetch-models.sh.
+# The peers go into a virtual environment in the user's cache folder (SEQWRIGHT_PEERS names another). Some gigabytes
+# are downloaded the first time. Each requirements-*.txt is of a peer that the table can do without: where it does not
+# install, its numbers are missing. Rows of published weights need scripts/fetch-models.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 environment=${SEQWRIGHT_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/seqwright/peers}
-# llama.cpp is built with all instructions of this processor, by two compilers at once unless CMAKE_BUILD_PARALLEL_LEVEL says more.
+# llama.cpp is built with all instructions of this processor.
 export CMAKE_ARGS="${CMAKE_ARGS:--DGGML_NATIVE=ON}" CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-2}"
 
 # Installs what a file asks for, unless it is there.
@@ -26,7 +26,9 @@ install() {
 install requirements.txt
 for optional in tests/peers/requirements-*.txt; do
   name=$(basename "$optional")
-  install "$name" 2>"$environment/$name.log" || echo "$name does not install ($environment/$name.log): no numbers of it" >&2
+  if ! install "$name" >"$environment/$name.log" 2>&1; then
+    echo "$name does not install, so its numbers are missing: see $environment/$name.log" >&2
+  fi
 done
 if [ -z "${SEQC:-}" ]; then
   cargo build --release -p seqwright --bin seqc

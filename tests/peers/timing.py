@@ -1,9 +1,9 @@
 """Times peers in this process and seqc in processes of its own, in turns, so that both see the same machine.
 
-Two times are taken of each run: what a clock on the wall says, and how much of the processor's time the process had. On one
-thread they are the same if nothing else runs, and the second is hardly touched if something does: it is the one that counts.
-On several threads the shortest run on the wall counts, as waiting threads may spin. Whole processes count on the wall, each
-the median of its runs.
+Two times are taken of each run: what a clock on the wall says, and how much of the processor's time the process had.
+On one thread they are the same if nothing else runs, and the second is hardly touched if something does: it is the
+one that counts. On several threads the shortest run on the wall counts, as waiting threads may spin. Whole processes
+count on the wall, each the median of its runs.
 """
 
 import json

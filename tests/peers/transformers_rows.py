@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as functional
 from safetensors.torch import save_file
 
+import exported
+import pytorch
 from row import Missing
 
 MODELS = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "seqwright"
@@ -19,23 +21,15 @@ def published(name):
     return MODELS / name
 
 
-def in_inference(function, *given):
-    """A call of something of PyTorch's."""
-
-    def call():
-        with torch.inference_mode():
-            return function(*given)
-
-    return call
-
-
 def expect(row, module, names, values, output):
     """What PyTorch computes is what is expected of all others."""
     with torch.inference_mode():
         row.expected = module(*values).clone().contiguous()
     given = {f"in.{name}": value.contiguous() for name, value in zip(names, values)}
     save_file({**given, f"out.{output}": row.expected}, row.io)
-    row.peer("PyTorch", lambda: in_inference(module, *values))
+    row.peer("PyTorch", lambda: pytorch.in_inference(module, *values))
+    row.peer("PyTorch compiled", lambda: pytorch.compiled(module, *values))
+    exported.peers(row, module, values)
 
 
 class Attention(torch.nn.Module):
