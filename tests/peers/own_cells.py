@@ -1,4 +1,5 @@
-"""Cells that no library has, as one writes them oneself: the LayerNorm-LSTM."""
+"""Cells that no library has, as one writes them oneself: the LayerNorm-LSTM, whose state goes through functions, and the
+minGRU, which is affine in its state and is computed for all positions at once."""
 
 import json
 
@@ -58,3 +59,66 @@ def peephole(row, sequences, length, width):
     row.peer("PyTorch scripted", lambda: pytorch.in_inference(torch.jit.script(module), x))
     if row.slow:  # All steps are unrolled: two minutes and more.
         row.peer("PyTorch compiled", lambda: pytorch.compiled(module, x))
+    jax(row, "peephole", module, x)
+
+
+class MinGRU(torch.nn.Module):
+    """The minGRU of examples/cell_mingru.seq.
+
+    Its sums are taken by doubling: after each round a position has what twice as many before it add. The paper's way, in
+    logarithms, needs numbers that are not negative, which these candidates are not; dividing by the product of all that
+    is kept so far ends at a few hundred positions, where that is nothing.
+    """
+
+    def __init__(self, width):
+        super().__init__()
+        self.update, self.candidate = torch.nn.Linear(width, width), torch.nn.Linear(width, width)
+
+    def forward(self, x):
+        update = torch.sigmoid(self.update(x))
+        keep, h = 1 - update, update * self.candidate(x)
+        reach = 1
+        while reach < x.shape[1]:
+            h = torch.cat([h[:, :reach], h[:, reach:] + keep[:, reach:] * h[:, :-reach]], 1)
+            keep = torch.cat([keep[:, :reach], keep[:, reach:] * keep[:, :-reach]], 1)
+            reach *= 2
+        return h
+
+
+class MinGRUStepwise(MinGRU):
+    """The same, one position after the other."""
+
+    def forward(self, x):
+        update = torch.sigmoid(self.update(x))
+        add = update * self.candidate(x)
+        h = torch.zeros(x.shape[0], x.shape[2])
+        all_h: list[torch.Tensor] = []
+        for t in range(x.shape[1]):
+            h = (1 - update[:, t]) * h + add[:, t]
+            all_h.append(h)
+        return torch.stack(all_h, 1)
+
+
+def min_gru(row, sequences, length, width):
+    """The minGRU."""
+    torch.manual_seed(1)
+    module, stepwise = MinGRU(width).eval(), MinGRUStepwise(width).eval()
+    stepwise.load_state_dict(module.state_dict())
+    x = torch.randn(sequences, length, width)
+    row.file = "examples/cell_mingru.seq"
+    save(row, module, x, "y")
+    row.peer("PyTorch", lambda: pytorch.in_inference(module, x))
+    row.peer("PyTorch scripted", lambda: pytorch.in_inference(torch.jit.script(stepwise), x))
+    row.peer("PyTorch compiled", lambda: pytorch.compiled(module, x))
+    jax(row, "min_gru", module, x)
+
+
+def jax(row, name, module, x):
+    """JAX as a peer, if it is installed."""
+
+    def prepare():
+        import jax_cells
+
+        return jax_cells.call(getattr(jax_cells, name), module, x)
+
+    row.peer("JAX", prepare, package="jax")
