@@ -6,6 +6,7 @@ its own way, so that numbers differ in their second digit: then what counts is t
 """
 
 import subprocess
+import sys
 
 import numpy
 
@@ -26,11 +27,12 @@ class Within:
         self.tolerance = tolerance
 
     def differs(self, found, expected):
-        """What is wrong; None if nothing is."""
+        """What is wrong; None if nothing is. How near they are is kept, to be told."""
         found, expected = numbers(found), numbers(expected)
         if found.shape != expected.shape:
             return f"a shape of {list(found.shape)} instead of {list(expected.shape)}"
         far = float((numpy.abs(found - expected) / numpy.maximum(1, numpy.abs(expected))).max())
+        self.near = f"{far:.1g} apart"
         return None if far <= self.tolerance else f"{far:.3g} apart, {self.tolerance} are allowed"
 
 
@@ -46,6 +48,7 @@ class Alike:
         if found.shape != expected.shape:
             return f"{len(found)} numbers instead of {len(expected)}"
         cosine = found @ expected / numpy.sqrt((found @ found) * (expected @ expected))
+        self.near = f"a cosine of {cosine:.5f}" + ", another largest" * bool(found.argmax() != expected.argmax())
         if not cosine >= self.cosine:
             return f"a cosine of {cosine:.5f}, {self.cosine} is needed"
         if self.top and found.argmax() != expected.argmax():
@@ -79,4 +82,5 @@ def saved(row):
         wrong = row.rule.differs(found[name], wanted[name])
         if wrong:
             return f"{name}: {wrong}"
+        print(f"    seqc's {name[4:]}: {row.rule.near}", file=sys.stderr, flush=True)
     return None

@@ -23,8 +23,9 @@ def export(module, values, path):
     return path
 
 
-def peers(row, module, values):
-    """Both engines as peers of a row; of the results the first is the one that counts."""
+def peers(row, module, values, runtime=engines.onnx_runtime, openvino=engines.openvino):
+    """Both engines as peers of a row; of the results the first is the one that counts. The file is written when the first
+    of them asks for it. What makes a call of it can be given: it may first change the weights."""
     path = row.folder / "exported.onnx"
     arrays = [engines.array(value) for value in values]
 
@@ -34,5 +35,5 @@ def peers(row, module, values):
         made = engine(path, row.threads)
         return lambda: made(*arrays)[0]
 
-    row.peer("ONNX Runtime", lambda: prepare(engines.onnx_runtime))
-    row.peer("OpenVINO", lambda: prepare(engines.openvino))
+    row.peer("ONNX Runtime", lambda: prepare(runtime))
+    row.peer("OpenVINO", lambda: prepare(openvino))

@@ -59,37 +59,47 @@ def prompt(row, length):
     exported.peers(row, module, (tokens,))
 
 
+def one_more(row, made, tokens):
+    """The token after a prompt, which is its last once more, and what is kept of the prompt; its logits are expected."""
+    last = tokens[:, -1:]
+    with torch.no_grad():
+        row.expected = made(torch.cat([tokens, last], 1)).logits[:, -1:].clone()
+        layers = made(tokens, use_cache=True).past_key_values.layers
+    row.profile = ["--step"]
+    return last, [kept for layer in layers for kept in (layer.keys, layer.values)]
+
+
+def step(kept, called, last):
+    """A token's logits. What is kept is cut back after it, so that all steps are alike."""
+
+    def call():
+        found = called(last, past_key_values=kept, use_cache=True).logits
+        kept.crop(-1)
+        return found
+
+    return call
+
+
+def dynamic(made, tokens):
+    """A step in PyTorch as it is."""
+    with torch.inference_mode():
+        kept = made(tokens, use_cache=True).past_key_values
+    return pytorch.in_inference(step(kept, made, tokens[:, -1:]))
+
+
 def token(row, length):
-    """One token after so many, which is the last once more; what is kept is cut back after it, so all are alike."""
+    """One token after so many."""
     from transformers import StaticCache
 
     made, tokens = model(row, length)
-    last = tokens[:, -1:]
-    with torch.inference_mode():
-        row.expected = made(torch.cat([tokens, last], 1)).logits[:, -1:].clone()
-    row.profile = ["--step"]
-
-    def step(kept, called):
-        def call():
-            found = called(last, past_key_values=kept, use_cache=True).logits
-            kept.crop(-1)
-            return found
-
-        return call
-
-    def as_it_is():
-        with torch.inference_mode():
-            kept = made(tokens, use_cache=True).past_key_values
-        return pytorch.in_inference(step(kept, made))
+    last, before = one_more(row, made, tokens)
 
     def compiled():  # Tensors of fixed sizes are kept, with room for a few tokens more.
         kept = StaticCache(config=made.config, max_cache_len=length + 16)
         with torch.no_grad():
             made(tokens, past_key_values=kept, use_cache=True)
-        return pytorch.without_gradients(step(kept, pytorch.compiler(made)))
+        return pytorch.without_gradients(step(kept, pytorch.compiler(made), last))
 
-    row.peer("PyTorch", as_it_is)
+    row.peer("PyTorch", lambda: dynamic(made, tokens))
     row.peer("PyTorch compiled", compiled)
-    with torch.no_grad():
-        layers = made(tokens, use_cache=True).past_key_values.layers
-    exported.peers(row, Step(made), (last, *(kept for layer in layers for kept in (layer.keys, layer.values))))
+    exported.peers(row, Step(made), (last, *before))

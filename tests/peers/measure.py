@@ -75,7 +75,7 @@ def main():
     options = parser.parse_args()
     # JAX asks the first of these, once; OpenMP the second.
     os.environ["PJRT_NPROC"] = os.environ["OMP_NUM_THREADS"] = str(options.threads)
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["TQDM_DISABLE"] = "1"  # No bars among the lines.
     warnings.simplefilter("ignore")  # Libraries announce what they will drop; the versions here are fixed.
     import torch
 

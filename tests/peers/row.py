@@ -42,23 +42,24 @@ class Row:
         weights = [] if self.checkpoint is None else ["--checkpoint", str(self.checkpoint)]
         return [self.file, *weights, "--io", str(self.io), *self.more]
 
-    def peer(self, name, prepare, package=None, rule=None):
+    def peer(self, name, prepare, package=None):
         """One more peer. `prepare` gives what is timed, which gives the values that it computed, or None."""
         if package and importlib.util.find_spec(package) is None:
             return
-        start = time.perf_counter()
+        start, near = time.perf_counter(), ""
         try:
             call = prepare()
             call()  # The first call may be another one: it compiles.
             found = call()
             if found is not None and self.expected is not None:
-                wrong = (rule or self.rule).differs(found, self.expected)
+                wrong = self.rule.differs(found, self.expected)
+                near = f", its values {self.rule.near}"
                 if wrong:
                     raise RuntimeError(f"its values are others: {wrong}")
             self.calls[name] = call
         except Exception as problem:  # Whatever it is, the others go on.
             self.fails(name, problem)
-        print(f"    {name} is prepared after {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+        print(f"    {name}: prepared in {time.perf_counter() - start:.1f} s{near}", file=sys.stderr, flush=True)
 
     def fails(self, name, problem):
         """A peer without a time."""

@@ -31,9 +31,12 @@ row("ViT-B/16, 8 images", "transformers_rows", "vit", 8)
 row("GPT-2 124M, prompt of 128", "gpt2", "prompt", 128)
 row("GPT-2 124M, prompt of 512", "gpt2", "prompt", 512)
 row("GPT-2 124M, one token at 128", "gpt2", "token", 128)
+row("GPT-2 124M int8, prompt of 128", "gpt2_int8", "prompt", 128)
+row("GPT-2 124M int8, one token at 128", "gpt2_int8", "token", 128)
 row("SmolLM2-135M Q4_1, prompt of 128", "llama", "prompt", 128, False)
 row("SmolLM2-135M Q4_1, prompt of 128, all logits", "llama", "prompt", 128, True)
 row("SmolLM2-135M Q4_1, one token at 128", "llama", "token", 128)
+row("MiniLM-L6, process to first vector", "start", "minilm")
 
 
 def fill(empty, name):
