@@ -24,8 +24,11 @@ def export(module, values, path):
 
 
 def peers(row, module, values, runtime=engines.onnx_runtime, openvino=engines.openvino):
-    """Both engines as peers of a row; of the results the first is the one that counts. The file is written when the first
-    of them asks for it. What makes a call of it can be given: it may first change the weights."""
+    """Both engines as peers of a row; of the results the first is the one that counts.
+
+    The file is written when the first of them asks for it. What makes a call of it can be given, as it may first change
+    the weights.
+    """
     path = row.folder / "exported.onnx"
     arrays = [engines.array(value) for value in values]
 

@@ -60,7 +60,7 @@ def prompt(row, length):
 
 
 def one_more(row, made, tokens):
-    """The token after a prompt, which is its last once more, and what is kept of the prompt; its logits are expected."""
+    """The token after a prompt, which is its last once more, and what is kept of the prompt. Expects its logits."""
     last = tokens[:, -1:]
     with torch.no_grad():
         row.expected = made(torch.cat([tokens, last], 1)).logits[:, -1:].clone()

@@ -1,8 +1,8 @@
-"""GPT-2 with its weights in 8 bits, by each library's own way to get there without data: PyTorch's dynamic quantization,
-ONNX Runtime's, OpenVINO's weights compressed by NNCF, seqc's `--weights q8`.
+"""GPT-2 with its weights in 8 bits, by each library's own way to get there without data: PyTorch's dynamic
+quantization, ONNX Runtime's, OpenVINO's weights compressed by NNCF, seqc's `--weights q8`.
 
 Each rounds in its own way, so that values agree roughly. What is held against each other is the direction of the last
-position's logits, with those in 32 bits; which is the largest does not count, as with weights at random many are near it.
+position's logits, with those in 32 bits; which is the largest does not count, as weights at random have many near it.
 """
 
 import logging
@@ -19,7 +19,7 @@ NEAR = 0.997
 
 
 class Product(torch.nn.Module):
-    """A product as ONNX Runtime looks for it: with a matrix that lies as it is multiplied with, and has no other use."""
+    """A product as ONNX Runtime looks for it: of a matrix that lies as it is multiplied with, and has no other use."""
 
     def __init__(self, weight, bias):
         super().__init__()

@@ -1,7 +1,7 @@
 """Cells of one's own in JAX, compiled by its `jit`: a recurrence by `lax.scan`, and one that is affine in its state by
 `lax.associative_scan`, which computes all positions at once.
 
-Weights are arguments, as they are in training code. How many threads JAX has is said when the process starts (measure.py).
+Weights are arguments, as they are in training code. JAX is told its threads when the process starts (measure.py).
 """
 
 import jax

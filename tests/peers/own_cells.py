@@ -1,5 +1,6 @@
-"""Cells that no library has, as one writes them oneself: the LayerNorm-LSTM, whose state goes through functions, and the
-minGRU, which is affine in its state and is computed for all positions at once."""
+"""Cells that no library has, as one writes them oneself: the LayerNorm-LSTM, whose state goes through functions, and
+the minGRU, which is affine in its state and is computed for all positions at once.
+"""
 
 import json
 
@@ -65,9 +66,9 @@ def peephole(row, sequences, length, width):
 class MinGRU(torch.nn.Module):
     """The minGRU of examples/cell_mingru.seq.
 
-    Its sums are taken by doubling: after each round a position has what twice as many before it add. The paper's way, in
-    logarithms, needs numbers that are not negative, which these candidates are not; dividing by the product of all that
-    is kept so far ends at a few hundred positions, where that is nothing.
+    Its sums are taken by doubling: after each round a position has what twice as many before it add. The paper's way,
+    in logarithms, needs candidates above nothing, and these may be below; to divide by the product of all that is kept
+    so far ends after a hundred positions or so, where 32 bits have no number as small as that product.
     """
 
     def __init__(self, width):

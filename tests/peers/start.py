@@ -1,8 +1,8 @@
 """From nothing to a first vector: whole processes, which load MiniLM, compile what they compile, and run one sentence.
 
-Files were read before, so that they come from memory. ONNX Runtime and OpenVINO get the model exported for this sentence,
-OpenVINO compiled and kept in its cache; PyTorch reads what seqc reads. All but seqc start Python and cut the text into
-tokens by Hugging Face's library for that alone: see start_peer.py.
+Files were read before, so that they come from memory. ONNX Runtime and OpenVINO get the model exported for this
+sentence, OpenVINO compiled and kept in its cache; PyTorch reads what seqc reads. All but seqc start Python, and cut the
+text into tokens by Hugging Face's library for that alone: see start_peer.py.
 """
 
 import json

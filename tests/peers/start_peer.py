@@ -1,7 +1,7 @@
 """A whole process of start.py: loads MiniLM in one library, and prints a sentence's vector.
 
-Called with the library, the model exported, its folder as published, the threads and the text. Nothing is imported that the
-library does not need.
+Called with the library, the model exported, its folder as published, the threads and the text. Nothing is imported that
+the library does not need.
 """
 
 import json
