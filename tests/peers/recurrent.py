@@ -4,11 +4,12 @@ import json
 
 import numpy
 import onnx
-import onnxruntime
-import openvino
 import torch
 from onnx import helper, numpy_helper
 from safetensors.torch import save_file
+
+import agreement
+import engines
 
 # (example, PyTorch's module, ONNX's operator, PyTorch's gates in ONNX's order)
 CELLS = {
@@ -44,89 +45,32 @@ def graph(cell, module, width, order):
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 14)], ir_version=8).SerializeToString()
 
 
-def row(folder, cell, sequences, length, width, threads):
-    """Weights and inputs in a folder; what seqc is called with; what each peer is called with."""
-    example, module, order = CELLS[cell]
+def cell(row, kind, sequences, length, width):
+    """One of the cells that libraries have."""
+    example, module, order = CELLS[kind]
     torch.manual_seed(1)
     module = module(width, width, batch_first=True).eval()
     x = torch.randn(sequences, length, width)
     with torch.no_grad():
-        expected = module(x)[0]
-    save_file(module.state_dict(), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"input_size": width, "hidden_size": width}))
-    save_file({"in.x": x, "out.y": expected.contiguous()}, folder / "io.safetensors")
+        row.expected = module(x)[0].contiguous()
+    row.file, row.rule = f"examples/{example}.seq", agreement.Within(1e-3)
+    save_file(module.state_dict(), row.folder / "model.safetensors")
+    (row.folder / "config.json").write_text(json.dumps({"input_size": width, "hidden_size": width}))
+    save_file({"in.x": x, "out.y": row.expected}, row.io)
 
-    model = graph(cell, module, width, order)
-    along = numpy.ascontiguousarray(x.numpy().transpose(1, 0, 2))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    core = openvino.Core()
-    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    compiled = core.compile_model(core.read_model(model=model), "CPU", settings)
-    request = compiled.create_infer_request()
+    model = graph(kind, module, width, order)
+    along = engines.array(x.transpose(0, 1))
 
-    def eager():
-        with torch.inference_mode():
-            return module(x)[0]
+    def pytorch():
+        def call():
+            with torch.inference_mode():
+                return module(x)[0]
 
-    for name, found in (("ONNX Runtime", session.run(None, {"x": along})[0]), ("OpenVINO", request.infer([along])[0])):
-        far = numpy.abs(found[:, 0].transpose(1, 0, 2) - expected.numpy()).max()
-        if far > 1e-4:
-            raise RuntimeError(f"{name} differs from PyTorch by {far}")
-    return {
-        "file": f"examples/{example}.seq",
-        "peers": {
-            "PyTorch": eager,
-            "ONNX Runtime": lambda: session.run(None, {"x": along}),
-            "OpenVINO": lambda: request.infer([along]),
-        },
-    }
+        return call
 
+    def engine(made):
+        return lambda: made(along)[0][:, 0].transpose(1, 0, 2)
 
-class PeepholeCell(torch.nn.Module):
-    """The LSTM of examples/cell_peephole_layernorm_lstm.seq, as one writes it in PyTorch: no library has it."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        for gate in ("input", "forget", "output", "candidate"):
-            setattr(self, f"{gate}_x", torch.nn.Linear(width, width))
-            setattr(self, f"{gate}_h", torch.nn.Linear(width, width, bias=False))
-            setattr(self, f"{gate}_norm", torch.nn.LayerNorm(width))
-        self.cell_norm = torch.nn.LayerNorm(width)
-        for gate in ("input", "forget", "output"):
-            setattr(self, f"{gate}_peephole", torch.nn.Parameter(0.1 * torch.randn(width)))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h = torch.zeros(x.shape[0], x.shape[2])
-        c = torch.zeros(x.shape[0], x.shape[2])
-        i_x, f_x, o_x, g_x = self.input_x(x), self.forget_x(x), self.output_x(x), self.candidate_x(x)
-        all_h: list[torch.Tensor] = []
-        for t in range(x.shape[1]):
-            i = torch.sigmoid(self.input_norm(i_x[:, t] + self.input_h(h)) + self.input_peephole * c)
-            f = torch.sigmoid(self.forget_norm(f_x[:, t] + self.forget_h(h)) + self.forget_peephole * c)
-            g = torch.tanh(self.candidate_norm(g_x[:, t] + self.candidate_h(h)))
-            c = f * c + i * g
-            o = torch.sigmoid(self.output_norm(o_x[:, t] + self.output_h(h)) + self.output_peephole * c)
-            h = o * torch.tanh(self.cell_norm(c))
-            all_h.append(h)
-        return torch.stack(all_h, 1)
-
-
-def peephole_row(folder, sequences, length, width, threads):
-    """The same for a cell of one's own, scripted."""
-    torch.manual_seed(1)
-    module = PeepholeCell(width).eval()
-    scripted = torch.jit.script(module)
-    x = torch.randn(sequences, length, width)
-    with torch.no_grad():
-        expected = module(x)
-    save_file({name: weight.contiguous() for name, weight in module.state_dict().items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"input_size": width, "hidden_size": width, "eps": 1e-5}))
-    save_file({"in.x": x, "out.y": expected.contiguous()}, folder / "io.safetensors")
-
-    def run():
-        with torch.inference_mode():
-            return scripted(x)
-
-    return {"file": "examples/cell_peephole_layernorm_lstm.seq", "peers": {"PyTorch scripted": run}}
+    row.peer("PyTorch", pytorch)
+    row.peer("ONNX Runtime", lambda: engine(engines.onnx_runtime(model, row.threads)))
+    row.peer("OpenVINO", lambda: engine(engines.openvino(model, row.threads)))

@@ -1,8 +1,9 @@
 """Times peers in this process and seqc in processes of its own, in turns, so that both see the same machine.
 
-Two times are taken of each run: what a clock on the wall says, and how much of the processor's time the process had. On one
-thread they are the same if nothing else runs, and the second is hardly touched if something does: it is the one that counts.
-On several threads the shortest run on the wall counts, as waiting threads may spin.
+Two times are taken of each run: what a clock on the wall says, and how much of the processor's time the process had.
+On one thread they are the same if nothing else runs, and the second is hardly touched if something does: it is the
+one that counts. On several threads the shortest run on the wall counts, as waiting threads may spin. Whole processes
+count on the wall, each the median of its runs.
 """
 
 import json
@@ -37,42 +38,15 @@ def profile(arguments, threads, repeat):
 
 
 def process(command):
-    """A whole process: its seconds on the wall."""
-    start = time.perf_counter()
+    """A whole process, which has to come to its end well; gives what it printed."""
     done = subprocess.run(command, capture_output=True, text=True)
-    elapsed = time.perf_counter() - start
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-400:]}")
-    return elapsed
+        raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()[-400:]}")
+    return done.stdout
 
 
-def chosen(wall, processor, threads):
+def chosen(wall, processor, threads, whole=False):
     """The time that counts, in milliseconds."""
+    if whole:
+        return 1e3 * statistics.median(wall)
     return 1e3 * (statistics.median(processor) if threads == 1 and processor else min(wall))
-
-
-def agrees(file, checkpoint, io, tolerance, more=()):
-    """Has seqc compare its values with a peer's; says what it said where they differ."""
-    command = [SEQC, "verify", file, "--checkpoint", checkpoint, "--io", io, "--tolerance", str(tolerance), *more]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return None if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
-
-
-def same_without_weights(file, io, tolerance, more=()):
-    """The same for a model without weights, which has no checkpoint to be verified with."""
-    import pathlib
-
-    import numpy
-    from safetensors.numpy import load_file
-
-    saved = str(pathlib.Path(io).with_name("saved.safetensors"))
-    command = [SEQC, "run", file, "--io", io, "--save", saved, *more]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        return done.stderr.strip()[-300:]
-    wanted, found = load_file(io), load_file(saved)
-    for name in (name for name in wanted if name.startswith("out.")):
-        far = float(numpy.abs(wanted[name] - found[name]).max())
-        if not far <= tolerance:
-            return f"{name} differs by {far}"
-    return None

@@ -1,0 +1,86 @@
+"""How values are held against each other: a peer's against those that are expected, and seqc's.
+
+Numbers in 32 bits have to be the same but for the order of sums. Where weights have fewer bits each program rounds in
+its own way, so that numbers differ in their second digit: then what counts is the direction of all of them together
+(the cosine), and that the largest is the same one, as that is the token which is written.
+"""
+
+import subprocess
+import sys
+
+import numpy
+
+from timing import SEQC
+
+
+def numbers(values):
+    """Any library's tensor, as NumPy's."""
+    if hasattr(values, "detach"):
+        values = values.detach()
+    return numpy.asarray(values)
+
+
+class Within:
+    """No number further off than so much, or so much of itself where it is larger than 1."""
+
+    def __init__(self, tolerance):
+        self.tolerance = tolerance
+
+    def differs(self, found, expected):
+        """What is wrong; None if nothing is. How near they are is kept, to be told."""
+        found, expected = numbers(found), numbers(expected)
+        if found.shape != expected.shape:
+            return f"a shape of {list(found.shape)} instead of {list(expected.shape)}"
+        far = float((numpy.abs(found - expected) / numpy.maximum(1, numpy.abs(expected))).max())
+        self.near = f"{far:.1g} apart"
+        return None if far <= self.tolerance else f"{far:.3g} apart, {self.tolerance} are allowed"
+
+
+class Alike:
+    """The last of all vectors points the same way, and its largest number is the same one if `top` says so."""
+
+    def __init__(self, cosine, top=True):
+        self.cosine, self.top = cosine, top
+
+    def differs(self, found, expected):
+        """The same."""
+        found, expected = (numbers(one).reshape(-1, one.shape[-1])[-1].astype(float) for one in (found, expected))
+        if found.shape != expected.shape:
+            return f"{len(found)} numbers instead of {len(expected)}"
+        cosine = found @ expected / numpy.sqrt((found @ found) * (expected @ expected))
+        self.near = f"a cosine of {cosine:.5f}" + ", another largest" * bool(found.argmax() != expected.argmax())
+        if not cosine >= self.cosine:
+            return f"a cosine of {cosine:.5f}, {self.cosine} is needed"
+        if self.top and found.argmax() != expected.argmax():
+            return f"the largest is {found.argmax()} and not {expected.argmax()} (the cosine is {cosine:.5f})"
+        return None
+
+
+def called(command):
+    """What a call of seqc says if it fails; None else."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
+
+
+def verify(row):
+    """Has seqc itself compare its values with a peer's; says what it said where they differ."""
+    if row.checkpoint is None:
+        return saved(row)
+    return called([SEQC, "verify", *row.arguments(), "--tolerance", str(row.rule.tolerance)])
+
+
+def saved(row):
+    """Compares what seqc writes: of models without weights, or roughly."""
+    from safetensors.numpy import load_file
+
+    beside = row.folder / "saved.safetensors"
+    failed = called([SEQC, "run", *row.arguments(), "--save", str(beside)])
+    if failed:
+        return failed
+    wanted, found = load_file(row.io), load_file(beside)
+    for name in (name for name in wanted if name.startswith("out.")):
+        wrong = row.rule.differs(found[name], wanted[name])
+        if wrong:
+            return f"{name}: {wrong}"
+        print(f"    seqc's {name[4:]}: {row.rule.near}", file=sys.stderr, flush=True)
+    return None

@@ -1,0 +1,84 @@
+"""A language model kept in 4 bits, SmolLM2-135M as a GGUF file, in llama.cpp.
+
+llama.cpp is asked through llama-cpp-python, whose calls cost microseconds. By itself it computes the logits of a
+prompt's last position alone; seqc computes all of them. So the prompt is there twice: with what each does, and with
+all logits in both.
+
+Q4_1 keeps blocks of 32 weights in 4 bits. Both multiply them with activations that they round to 8 bits, each in its
+own blocks: numbers differ in the second digit. Held against each other are the logits of the last position, by their
+cosine and by which is the largest, that is by the token that is written.
+"""
+
+import importlib.util
+
+import numpy
+from safetensors.numpy import save_file
+
+import agreement
+from transformers_rows import published
+
+FILE = "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+NEAR = agreement.Alike(0.999)
+
+
+class LlamaCpp:
+    """llama.cpp with the model loaded."""
+
+    def __init__(self, file, threads, context, every):
+        import llama_cpp
+
+        self.library = llama_cpp
+        sizes = {"n_ctx": context, "n_batch": 512, "n_threads": threads, "n_threads_batch": threads}
+        self.model = llama_cpp.Llama(str(file), **sizes, logits_all=every, verbose=False)
+        self.every = every
+
+    def after(self, kept, tokens):
+        """The logits after so many tokens of those before, and these."""
+        self.model.n_tokens = kept
+        self.model.eval(tokens)
+        width = self.model.n_vocab()
+        if self.every:
+            return self.model.scores[kept : kept + len(tokens)]
+        last = self.library.llama_get_logits_ith(self.model.ctx, -1)
+        return numpy.ctypeslib.as_array(last, (width,))
+
+
+def prepare(row, length):
+    """A prompt of random words, and llama.cpp's logits of it."""
+    row.file, row.checkpoint = "examples/llama.seq", published(FILE)
+    tokens = numpy.random.default_rng(1).integers(100, 40000, length).tolist()
+    given = {"in.tokens": numpy.array([tokens], dtype=numpy.int64)}
+    if importlib.util.find_spec("llama_cpp"):
+        row.expected = LlamaCpp(row.checkpoint, row.threads, 2 * length, True).after(0, tokens).copy()
+        given["out.logits"] = row.expected[None]
+    save_file(given, row.io)
+    row.rule, row.seqc = NEAR, agreement.saved
+    return tokens
+
+
+def prompt(row, length, every):
+    """The prompt."""
+    tokens = prepare(row, length)
+
+    def llama_cpp():
+        model = LlamaCpp(row.checkpoint, row.threads, 2 * length, every)
+        return lambda: model.after(0, tokens)
+
+    row.peer("llama.cpp", llama_cpp, package="llama_cpp")
+
+
+def token(row, length):
+    """One token after the prompt, which is its last once more."""
+    tokens = prepare(row, length)
+    row.profile = ["--step"]
+
+    def llama_cpp():
+        model = LlamaCpp(row.checkpoint, row.threads, 2 * length, False)
+        model.after(0, tokens)
+
+        def call():  # Its values are no prompt's, and not compared.
+            model.after(length, tokens[-1:])
+
+        return call
+
+    row.peer("llama.cpp", llama_cpp, package="llama_cpp")
