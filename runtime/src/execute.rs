@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::fingerprint::fingerprint;
 use crate::link::{KernelFunction, Linked};
 use crate::matrix::{Kept, packed};
-use crate::memory::{Memory, Spare};
+use crate::memory::{self, Memory, Spare};
 use crate::rows::{Rows, Step};
 use crate::team::{Barrier, Team};
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
@@ -35,6 +35,8 @@ pub struct Executable {
     fingerprint: u64,
     observer: OnceLock<Observer>,
     spare: Spare,
+    /// The results that are written where they are handed out.
+    handed_out: Vec<BufferId>,
     /// The rows of the last batch, and its lengths: the next one is often as long.
     last_rows: Mutex<Option<(Vec<Vec<usize>>, Arc<Rows>)>>,
 }
@@ -186,7 +188,21 @@ impl Executable {
         let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
         let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
-        Ok(Executable { program, linked, fixed, kept, zeros, team, efforts, fingerprint, observer, spare, last_rows })
+        let handed_out = memory::handed_out(&program);
+        Ok(Executable {
+            program,
+            linked,
+            fixed,
+            kept,
+            zeros,
+            team,
+            efforts,
+            fingerprint,
+            observer,
+            spare,
+            handed_out,
+            last_rows,
+        })
     }
 
     /// How the weights that products multiply with are kept.
@@ -215,7 +231,7 @@ impl Executable {
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
     pub fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = self.rows(batch)?;
-        let mut memory = Memory::new(&self.program, &rows, &self.spare)?;
+        let mut memory = self.memory(&rows)?;
         for (number, buffer) in self.program.buffers.iter().enumerate() {
             if let Role::Input(_) = &buffer.role {
                 memory.lend(BufferId(number as u32), input_of(buffer, batch, &rows)?);
@@ -243,6 +259,14 @@ impl Executable {
     /// Memory of earlier runs.
     pub(crate) fn spare(&self) -> &Spare {
         &self.spare
+    }
+
+    /// Memory for a run.
+    ///
+    /// # Errors
+    /// More than the system can give.
+    pub(crate) fn memory<'g>(&self, rows: &Rows) -> Result<Memory<'g>, RunError> {
+        Memory::new(&self.program, rows, &self.spare, &self.handed_out)
     }
 
     /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each call with the

@@ -7,7 +7,7 @@
 use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
-use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space};
+use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, Track};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
@@ -70,10 +70,20 @@ pub struct Memory<'g> {
     slot_of: Vec<Option<usize>>,
 }
 
-/// Whether a buffer has a row for each new position, one after the other, and no others: those that are read as a result.
-fn has_new_rows_alone(program: &Program, space: &Space) -> bool {
-    let Space::Tracks(tracks) = space else { return false };
-    tracks.iter().map(|track| program.track(*track)).all(|track| track.keep == Keep::New && track.turns.is_none())
+/// The results that are written where they are handed out: those whose buffers have a row for each new position, one after the
+/// other, and no others.
+pub fn handed_out(program: &Program) -> Vec<BufferId> {
+    let is_new = |track: Track| track.keep == Keep::New && track.turns.is_none();
+    let has_new_rows_alone = |space: &Space| match space {
+        Space::Tracks(tracks) => tracks.iter().all(|track| is_new(program.track(*track))),
+        Space::Global => false,
+    };
+    let outputs = program.outputs.iter().map(|output| output.buffer);
+    let is_written_there = |id: &BufferId| {
+        let buffer = program.buffer(*id);
+        matches!(buffer.role, Role::Computed { .. }) && has_new_rows_alone(&buffer.space)
+    };
+    outputs.filter(is_written_there).collect()
 }
 
 /// Room for so many numbers.
@@ -102,15 +112,13 @@ impl<'g> Memory<'g> {
     ///
     /// # Errors
     /// More than the system can give.
-    pub fn new(program: &Program, rows: &Rows, spare: &Spare) -> Result<Memory<'g>, RunError> {
+    pub fn new(program: &Program, rows: &Rows, spare: &Spare, handed_out: &[BufferId]) -> Result<Memory<'g>, RunError> {
         let mut sizes: Vec<usize> = Vec::new();
         let mut slot_of = Vec::new();
         let mut results: Vec<Option<usize>> = vec![None; program.buffers.len()];
-        for output in &program.outputs {
-            let buffer = program.buffer(output.buffer);
-            if matches!(buffer.role, Role::Computed { .. }) && has_new_rows_alone(program, &buffer.space) {
-                results[output.buffer.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
-            }
+        for id in handed_out {
+            let buffer = program.buffer(*id);
+            results[id.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
         }
         for (buffer, result) in program.buffers.iter().zip(&results) {
             slot_of.push(match buffer.role {

@@ -42,7 +42,7 @@ impl InMemory {
     pub fn run(&mut self, turn: &Turn) -> Result<Vec<NewRows>, RunError> {
         let executable = Rc::clone(&self.executable);
         let program = executable.program();
-        let mut memory = Memory::new(program, turn.rows, executable.spare())?;
+        let mut memory = executable.memory(turn.rows)?;
         let most = turn.places.iter().max().map_or(0, |place| place + 1);
         if self.copied.len() < most {
             self.copied.resize(most, BTreeMap::new());
