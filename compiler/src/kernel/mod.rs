@@ -191,7 +191,7 @@ pub struct Scratch {
 pub enum Body {
     /// Blocks of rows, independent of each other; the stages in turn for each block.
     Rows {
-        /// Rows in a block.
+        /// The most rows of a block: all are about as large.
         block: usize,
         /// What is done with a block.
         stages: Vec<Stage>,
