@@ -37,8 +37,13 @@ pub struct Executable {
     spare: Spare,
     /// The results that are written where they are handed out.
     handed_out: Vec<BufferId>,
-    /// The rows of the last batch, and its lengths: the next one is often as long.
-    last_rows: Mutex<Option<(Vec<Vec<usize>>, Arc<Rows>)>>,
+    last_rows: Mutex<Option<LastRows>>,
+}
+
+/// The rows of the last batch: the next one is often as long.
+struct LastRows {
+    lengths: Vec<Vec<usize>>,
+    rows: Arc<Rows>,
 }
 
 /// A buffer that does not change.
@@ -246,13 +251,13 @@ impl Executable {
     /// The rows of a batch.
     fn rows(&self, batch: &Batch<&[f32]>) -> Result<Arc<Rows>, RunError> {
         let mut last = self.last_rows.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((lengths, rows)) = &*last
+        if let Some(LastRows { lengths, rows }) = &*last
             && (rows.sequences, lengths) == (batch.sequences, &batch.lengths)
         {
             return Ok(Arc::clone(rows));
         }
         let rows = Arc::new(rows_of(&self.program, batch)?);
-        *last = Some((batch.lengths.clone(), Arc::clone(&rows)));
+        *last = Some(LastRows { lengths: batch.lengths.clone(), rows: Arc::clone(&rows) });
         Ok(rows)
     }
 
