@@ -23,6 +23,8 @@ def numbers(values):
 class Within:
     """No number further off than so much, or so much of itself where it is larger than 1."""
 
+    near = "not compared: their shapes differ"
+
     def __init__(self, tolerance):
         self.tolerance = tolerance
 
@@ -38,6 +40,8 @@ class Within:
 
 class Alike:
     """The last of all vectors points the same way, and its largest number is the same one if `top` says so."""
+
+    near = "not compared: their shapes differ"
 
     def __init__(self, cosine, top=True):
         self.cosine, self.top = cosine, top

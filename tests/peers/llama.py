@@ -4,8 +4,8 @@ llama.cpp is asked through llama-cpp-python, whose calls cost microseconds. By i
 prompt's last position alone; seqc computes all of them. So the prompt is there twice: with what each does, and with
 all logits in both.
 
-Q4_1 keeps blocks of 32 weights in 4 bits. Both multiply them with activations that they round to 8 bits, each in its
-own blocks: numbers differ in the second digit. Held against each other are the logits of the last position, by their
+Q4_1 keeps blocks of 32 weights in 4 bits. llama.cpp multiplies them with activations that it rounds to 8 bits, seqc
+to 16, each in its own blocks: numbers differ. Held against each other are the logits of the last position, by their
 cosine and by which is the largest, that is by the token that is written.
 """
 

@@ -159,10 +159,19 @@ impl Access {
         Some(stride)
     }
 
+    /// Whether it is another row with another loop index.
+    fn row_varies_with(&self, index: usize) -> bool {
+        self.rows.iter().any(|row| matches!(row, Row::At(offset) if offset.varies_with(index)))
+    }
+
+    /// Whether it varies with a loop index.
+    pub fn varies_with(&self, index: usize) -> bool {
+        self.row_varies_with(index) || self.offset.varies_with(index)
+    }
+
     /// Whether all that a loop index does to the address is to add a multiple of it.
     pub fn is_linear_in(&self, index: usize) -> bool {
-        let varies = |row: &Row| matches!(row, Row::At(offset) if offset.varies_with(index));
-        !self.rows.iter().any(varies) && !self.offset.computed.iter().any(|part| part.number.varies_with(index))
+        !self.row_varies_with(index) && !self.offset.computed.iter().any(|part| part.number.varies_with(index))
     }
 
     /// Whether it hangs on loop indices further inside than one.

@@ -366,11 +366,7 @@ impl Attention {
     /// How many of the head indices, the last ones, are of heads with the same keys and values: a group of query heads that
     /// shares them (Ainslie et al., "GQA", 2023).
     pub fn grouped(&self) -> usize {
-        let varies = |access: &Access, index: usize| {
-            let in_row = |row: &Row| matches!(row, Row::At(offset) if offset.varies_with(index));
-            access.offset.varies_with(index) || access.rows.iter().any(in_row)
-        };
-        let shares = |index: &usize| !varies(&self.key, *index) && !varies(&self.value, *index);
+        let shares = |index: &usize| !self.key.varies_with(*index) && !self.value.varies_with(*index);
         (0..self.heads.len()).rev().take_while(shares).count()
     }
 
