@@ -105,12 +105,21 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
             InputLocation::Pos(position) => position,
             InputLocation::Span((start, _)) => start,
         };
-    let found = found_at(text, start);
+    let open = unclosed(text, place, start);
+    let (start, certain) = match (open, without_axes(text, start)) {
+        (_, Some(behind)) => (behind, Some("`:` and axes")),
+        // The grammar takes an arrow in brackets for a minus.
+        (Some((_, close)), None) if text[..start].ends_with('-') && text[start..].starts_with('>') => {
+            (start - 1, Some(close))
+        }
+        (_, None) => (start, None),
+    };
+    let found = if text[start..].starts_with("->") { "->" } else { found_at(text, start) };
     let span = Span { file, start, end: start + found.len() };
     let expected = match &error.variant {
+        _ if certain.is_some() => certain.into_iter().collect(),
         ErrorVariant::ParsingError { positives, .. } => {
             let mut words: Vec<&str> = positives.iter().map(|rule| words_for(*rule)).collect();
-            let open = unclosed(text, place, start);
             // The grammar's signs have no names: where an expression may end, the bracket around it may close.
             if let (Some((_, close)), true) = (open, words.contains(&"an operator")) {
                 words.push(close);
@@ -128,13 +137,30 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
         [all @ .., last] => format!("expected {} or {last}, found {found}", all.join(", ")),
     };
     let mut diagnostic = Diagnostic::new(Code::Syntax, span, message).label("not expected here");
-    if let (Some((bracket, _)), true) = (unclosed(text, place, start), expected.contains(&"an operator")) {
+    if let Some((bracket, _)) = open.filter(|(_, close)| expected.contains(close)) {
         diagnostic = diagnostic.also(Span { file, start: bracket, end: bracket + 1 }, "this is still open");
     }
-    if let Some(help) = advice(text, start) {
+    let help = match certain {
+        Some("`:` and axes") => Some("every value says its axes: `h: [size]`, and `[]` is a single number".to_string()),
+        Some(_) => None,
+        None => advice(text, start),
+    };
+    if let Some(help) = help {
         diagnostic = diagnostic.help(help);
     }
     diagnostic
+}
+
+/// Where `:` and axes are missing behind a name that a line declares, if a mistake was found at that name.
+fn without_axes(text: &str, start: usize) -> Option<usize> {
+    let line_start = text[..start].rfind('\n').map_or(0, |place| place + 1);
+    let keyword = text[line_start..start].trim();
+    let name = found_at(text, start);
+    let declares = ["state", "weight", "embedding", "constant"].contains(&keyword);
+    let is_name = name.starts_with(|letter: char| letter.is_alphabetic() || letter == '_');
+    let behind = &text[start + name.len()..];
+    let next = start + name.len() + (behind.len() - behind.trim_start_matches([' ', '\t']).len());
+    (declares && is_name && !text[next..].starts_with(':')).then_some(next)
 }
 
 /// The innermost round or square bracket that is open at `end`, counted from `start`, and what would close it.
