@@ -7,7 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use seqwright::tiles::emitted::EmittedTiles;
 use seqwright::tiles::weights::{ProductTile, Source, multiply};
-use seqwright::tiles::{AlignedFloats, Form, Instructions, PackedWeights, Tiles, pack};
+use seqwright::tiles::{ActivationPrecision, AlignedFloats, Form, Instructions, PackedWeights, Tiles, pack};
 use seqwright_compiler::kernel::KEY_BLOCK;
 use seqwright_compiler::tile::Tile;
 use std::fmt;
@@ -42,10 +42,11 @@ impl fmt::Display for Case<[usize; 3]> {
     }
 }
 
-impl fmt::Display for Case<(Form, [usize; 3])> {
+impl fmt::Display for Case<(Form, ActivationPrecision, [usize; 3])> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (form, [m, n, k]) = self.size;
-        write!(to, "{} {} {m} x {n} x {k}", self.instructions.name(), form.name())
+        let (form, activations, [m, n, k]) = self.size;
+        let (form, bits) = (form.name(), activations.bits());
+        write!(to, "{} {form} by {bits} bits {m} x {n} x {k}", self.instructions.name())
     }
 }
 
@@ -97,12 +98,12 @@ fn product(bencher: Bencher, case: Case<[usize; 3]>) {
 
 /// Products with weights in fewer bits.
 #[divan::bench(args = cases(&forms()))]
-fn kept(bencher: Bencher, case: Case<(Form, [usize; 3])>) {
+fn kept(bencher: Bencher, case: Case<(Form, ActivationPrecision, [usize; 3])>) {
     let all = tiles(case.instructions);
-    let (form, [m, n, k]) = case.size;
+    let (form, activations, [m, n, k]) = case.size;
     let number = |column: usize, p: usize| ((column * 7 + p * 3) % 11) as f32 - 5.0;
     let source = Source { number: &number, block: &|_, _| None };
-    let weights = PackedWeights::pack(form, all.0.panel_width, all.0.weights(form), [n, k], &source);
+    let weights = PackedWeights::pack(form, all.0.panel_width, all.0.weights(form, activations), [n, k], &source);
     let (a, mut c) = (numbers(m * k), numbers(m * n));
     bencher.counter(ItemsCount::new(m * n * k)).bench_local(|| {
         // SAFETY: the matrices have these sizes.
@@ -110,9 +111,17 @@ fn kept(bencher: Bencher, case: Case<(Form, [usize; 3])>) {
     });
 }
 
-fn forms() -> Vec<(Form, [usize; 3])> {
-    let forms = [Form::Bf16, Form::Eight, Form::Four];
-    forms.into_iter().flat_map(|form| [[1, 1536, 576], [128, 1536, 576]].map(|size| (form, size))).collect()
+fn forms() -> Vec<(Form, ActivationPrecision, [usize; 3])> {
+    use ActivationPrecision::{Eight, Sixteen};
+    let forms = [
+        (Form::Bf16, Sixteen),
+        (Form::Eight, Sixteen),
+        (Form::Eight, Eight),
+        (Form::Four, Sixteen),
+        (Form::Four, Eight),
+    ];
+    let sizes = [[1, 1536, 576], [128, 1536, 576]];
+    forms.into_iter().flat_map(|(form, rows)| sizes.map(|size| (form, rows, size))).collect()
 }
 
 /// Functions over a run that stays in the nearest cache.

@@ -126,7 +126,7 @@ pub(crate) fn input_of<'b>(buffer: &Buffer, batch: &Batch<&'b [f32]>, rows: &Row
 }
 
 impl Executable {
-    /// Compiles a program for this processor, with these weights (row-major in their axes' order), which products keep in a
+    /// Compiles a program for this processor, with these weights (row-major in their axes' order); products multiply in a
     /// precision.
     ///
     /// # Errors
@@ -173,7 +173,7 @@ impl Executable {
         team.each(slots.len(), &|number| {
             slots[number].get_or_init(|| made(&program.buffers[number]));
         });
-        let mut kept = Kept::default();
+        let mut kept = Kept::of(precision.activations);
         let mut fixed = Vec::new();
         for ((number, buffer), slot) in (0..).zip(&program.buffers).zip(slots) {
             let made = slot.into_inner().expect("every slot was filled")?;

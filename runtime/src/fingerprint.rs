@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 /// Numbers of each weight that its fingerprint looks at.
 const LOOKED_AT: usize = 64;
 
-/// A hash of a program's text, of numbers of each weight, and of how products keep them.
+/// A hash of a program's text, of numbers of each weight, and of how products multiply with them.
 pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>, precision: Precision) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     program.print().hash(&mut hasher);

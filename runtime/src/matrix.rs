@@ -6,7 +6,7 @@
 
 use crate::tiles::kept::{BLOCK, Block};
 use crate::tiles::weights::{Lost, ProductTile, Source};
-use crate::tiles::{Form, PackedWeights, Precision, Tiles, pack};
+use crate::tiles::{ActivationPrecision, Form, PackedWeights, Precision, Tiles, WeightPrecision, pack};
 use crate::weights::{Blocks, Given};
 use seqwright_compiler::kernel::{BufferId, PackedPart};
 use std::borrow::Cow;
@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 pub struct Kept {
     /// How many numbers there are in each form, by its name.
     pub forms: BTreeMap<&'static str, usize>,
+    /// What rows are rounded to that are multiplied with blocks.
+    pub activations: ActivationPrecision,
     /// Bytes of memory that they take.
     pub bytes: usize,
     /// By the number of a program's buffer, how many bytes fewer its matrix takes than in 32-bit floats; of those in other forms.
@@ -30,6 +32,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Nothing yet, of rows that are rounded so.
+    pub(crate) fn of(activations: ActivationPrecision) -> Kept {
+        Kept { activations, ..Kept::default() }
+    }
+
     /// Counts a matrix in.
     pub(crate) fn add(&mut self, id: BufferId, name: &str, numbers: usize, matrix: &PackedWeights) {
         *self.forms.entry(matrix.form().name()).or_default() += numbers;
@@ -66,7 +73,10 @@ impl Kept {
                 format!("rounding them is off by {:.1e} of their size, at worst by {worst:.1e} in `{name}`", self.error)
             }
         };
-        let activations = if blocks { "; what they are multiplied with is rounded to 16 bits" } else { "" };
+        let activations = match blocks {
+            true => format!("; what they are multiplied with is rounded to {} bits", self.activations.bits()),
+            false => String::new(),
+        };
         let size = match self.bytes {
             0..1_048_576 => format!("{:.1} KiB", self.bytes as f64 / 1024.0),
             _ => format!("{:.1} MiB", self.bytes as f64 / 1_048_576.0),
@@ -93,11 +103,11 @@ pub(crate) fn packed(
     let columns: usize = parts.iter().map(|part| part.columns).sum();
     let wanted = |(part, given): (&PackedPart, &Given)| match given {
         Given::Blocks(blocks) if along_depth(part, blocks) => Form::of(blocks.format),
-        Given::Blocks(_) | Given::Numbers(_) => match precision {
-            Precision::F32 | Precision::File => Some(Form::F32),
-            Precision::Bf16 => Some(Form::Bf16),
-            Precision::Q8 => Some(Form::Eight),
-            Precision::Q4 => Some(Form::Four),
+        Given::Blocks(_) | Given::Numbers(_) => match precision.weights {
+            WeightPrecision::F32 | WeightPrecision::File => Some(Form::F32),
+            WeightPrecision::Bf16 => Some(Form::Bf16),
+            WeightPrecision::Q8 => Some(Form::Eight),
+            WeightPrecision::Q4 => Some(Form::Four),
         },
     };
     let wanted: Vec<Form> = parts.iter().zip(given).map(|pair| wanted(pair).unwrap_or(Form::F32)).collect();
@@ -122,7 +132,7 @@ pub(crate) fn packed(
         })
         .collect();
     let (_, _, element) = packed_elements(parts, &numbers);
-    let (width, multiply) = (tiles.panel_width, tiles.weights(form));
+    let (width, multiply) = (tiles.panel_width, tiles.weights(form, precision.activations));
     if form == Form::F32 {
         return PackedWeights::floats(pack(width, columns, depth, element), width, multiply, product, depth);
     }

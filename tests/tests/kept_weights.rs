@@ -3,8 +3,9 @@
 
 use half::f16;
 use seqwright::batch::{Batch, padded};
+use seqwright::matrix::Kept;
 use seqwright::session::{Backend, Checked, Request, Runner, check, weights, weights_as};
-use seqwright::tiles::{Instructions, Precision};
+use seqwright::tiles::{ActivationPrecision, Instructions, Precision, WeightPrecision};
 use seqwright::weights::{Checkpoint, Loaded};
 use seqwright_compiler::table::{FileFormat, assemble, bindings};
 use seqwright_tests::gguf::{Gguf, file};
@@ -18,12 +19,30 @@ use std::collections::BTreeMap;
 /// (attention), or divides by a spread (norms), makes them a few times as large.
 const AMPLIFIED: f64 = 10.0;
 
+/// What rounding rows to 8 bits loses, as a root of mean squares relative to theirs: 1/√12 of a step of 1/127 of the largest of
+/// 32, which is some 2.5 times that root.
+const EIGHT_BITS: f64 = 6e-3;
+
+/// Weights in blocks, and rows of 8 bits.
+fn by_bytes(weights: WeightPrecision) -> Precision {
+    Precision { weights, activations: ActivationPrecision::Eight }
+}
+
+const BF16: Precision = Precision { weights: WeightPrecision::Bf16, ..Precision::F32 };
+const Q8: Precision = Precision { weights: WeightPrecision::Q8, ..Precision::F32 };
+const Q4: Precision = Precision { weights: WeightPrecision::Q4, ..Precision::F32 };
+const FILE: Precision = Precision { weights: WeightPrecision::File, ..Precision::F32 };
+
 /// What float32 itself loses, relative to a result, in the golden cases: see `goldens.rs` for single numbers.
 const FLOAT32: f64 = 1e-6;
 
 #[test]
 fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
-    for precision in [Precision::Bf16, Precision::Q8, Precision::Q4] {
+    for precision in [BF16, Q8, Q4, by_bytes(WeightPrecision::Q8), by_bytes(WeightPrecision::Q4)] {
+        let rows = match precision.activations {
+            ActivationPrecision::Sixteen => FLOAT32,
+            ActivationPrecision::Eight => EIGHT_BITS,
+        };
         let (mut largest, mut faults) = ((0.0, ""), Vec::new());
         for name in CASES {
             let case = case(name);
@@ -34,10 +53,10 @@ fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
                 let error = relative_error(&case, &runner);
                 let kept = runner.kept().expect("the processor runs it").clone();
                 // A case without weights, or with ones that lose nothing, is off by as much as float32 is.
-                let times = (error - FLOAT32).max(0.0) / kept.error.max(FLOAT32);
+                let times = (error - FLOAT32).max(0.0) / kept.error.hypot(rows);
                 if times.is_nan() || times > AMPLIFIED {
                     let version = instructions.name();
-                    faults.push(format!("{name} as {}, {version}: {error:.1e}, {:.1e}", precision.name(), kept.error));
+                    faults.push(format!("{name} as {precision}, {version}: {error:.1e}, {:.1e}", kept.error));
                 }
                 largest = if times > largest.0 { (times, name) } else { largest };
                 // Sizes depend on the tiles' widths, what is lost does not.
@@ -45,10 +64,10 @@ fn golden_cases_agree_with_the_reference_as_far_as_their_bits_do() {
             }
             assert!(all.iter().all(|kept| *kept == all[0]), "{name}");
         }
-        println!("{}: {:.1} times what the weights lost in {}", precision.name(), largest.0, largest.1);
+        println!("{precision}: {:.1} times what the weights and rows lost in {}", largest.0, largest.1);
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         // Were they floats after all, nothing would be off.
-        assert!(largest.0 > 0.1, "as {} off by {} at most", precision.name(), largest.0);
+        assert!(largest.0 > 0.1, "as {precision} off by {} at most", largest.0);
     }
 }
 
@@ -77,13 +96,11 @@ fn what_rounding_loses_is_counted() {
         runner.kept().expect("the processor runs it").clone()
     };
     assert_eq!((kept(Precision::F32).error, kept(Precision::F32).note()), (0.0, None));
-    assert_eq!((kept(Precision::File).error, kept(Precision::File).note()), (0.0, None));
+    assert_eq!((kept(FILE).error, kept(FILE).note()), (0.0, None));
     // Roots of mean squares: rounding to nearest is off by 1/√12 of a step; a step of bf16 is 2^-7 to 2^-8 of a number, of 8
     // bits 1/127 of the largest of 32, of 4 bits 1/15 of the range: of numbers that are about normal, about four times the
     // root of their mean square.
-    for (precision, least, most) in
-        [(Precision::Bf16, 1e-3, 2.3e-3), (Precision::Q8, 2e-3, 1e-2), (Precision::Q4, 3e-2, 1.2e-1)]
-    {
+    for (precision, least, most) in [(BF16, 1e-3, 2.3e-3), (Q8, 2e-3, 1e-2), (Q4, 3e-2, 1.2e-1)] {
         let kept = kept(precision);
         assert!(kept.error > least && kept.error < most, "{precision:?}: {}", kept.error);
         let (_, worst) = kept.worst.clone().expect("something was rounded");
@@ -95,10 +112,10 @@ fn what_rounding_loses_is_counted() {
 #[test]
 fn chunks_are_what_the_whole_is_in_every_precision() {
     let names: [(&str, &[Precision]); 4] = [
-        ("lstm", &[Precision::Bf16, Precision::Q8, Precision::Q4]),
-        ("gpt2", &[Precision::Bf16, Precision::Q8, Precision::Q4]),
-        ("llama", &[Precision::Q8]),
-        ("mamba", &[Precision::Q4]),
+        ("lstm", &[BF16, Q8, Q4, by_bytes(WeightPrecision::Q8)]),
+        ("gpt2", &[BF16, Q8, Q4, by_bytes(WeightPrecision::Q8)]),
+        ("llama", &[Q8, by_bytes(WeightPrecision::Q4)]),
+        ("mamba", &[Q4]),
     ];
     for (name, precisions) in names {
         for precision in precisions {
@@ -107,7 +124,7 @@ fn chunks_are_what_the_whole_is_in_every_precision() {
             causal_results(&mut case.checked);
             assert!(!case.checked.outputs.is_empty(), "{name}");
             let loaded = Loaded { precision: *precision, ..case.loaded() };
-            let name = format!("{name} as {}", precision.name());
+            let name = format!("{name} as {precision}");
             Law { name, checked: case.checked, loaded, batch }.holds(&mut Random(7));
         }
     }
@@ -163,7 +180,7 @@ fn blocks_of_a_file_are_kept_and_are_its_numbers() {
     let one_by_one = FORMATS.iter().map(std::slice::from_ref);
     for formats in one_by_one.chain([&FORMATS[..]]) {
         let InBlocks { checked, checkpoint, batch } = in_blocks(formats, &mut random);
-        let kept = shown(weights_as(&checked, Some(&checkpoint), Precision::File));
+        let kept = shown(weights_as(&checked, Some(&checkpoint), FILE));
         let expanded = shown(weights(&checked, Some(&checkpoint)));
         // Words, the last product, and seven matrices of each layer.
         assert_eq!(kept.blocks.len(), 2 + 2 * 7, "{formats:?}");
@@ -184,6 +201,18 @@ fn blocks_of_a_file_are_kept_and_are_its_numbers() {
             for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
                 assert!((found - wanted).abs() <= 1e-3 * wanted.abs().max(1.0), "{found} instead of {wanted}");
             }
+            let rounded = Loaded { precision: by_bytes(WeightPrecision::File), ..kept.clone() };
+            let runner = shown(Runner::new(&checked, &rounded, backend));
+            let note = runner.kept().and_then(Kept::note).expect("rows are rounded");
+            assert!(note.contains("is rounded to 8 bits"), "{note}");
+            let found = shown(runner.run(&batch));
+            let (mut error, mut size) = (0.0, 0.0);
+            for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
+                error += f64::from(found - wanted).powi(2);
+                size += f64::from(*wanted).powi(2);
+            }
+            let error = (error / size).sqrt();
+            assert!(error > 1e-4 && error < AMPLIFIED * EIGHT_BITS, "{error}");
         }
     }
 }
@@ -192,7 +221,7 @@ fn blocks_of_a_file_are_kept_and_are_its_numbers() {
 fn blocks_of_a_file_come_chunk_by_chunk() {
     let mut random = Random(6);
     let InBlocks { mut checked, checkpoint, batch } = in_blocks(&FORMATS, &mut random);
-    let loaded = shown(weights_as(&checked, Some(&checkpoint), Precision::File));
+    let loaded = shown(weights_as(&checked, Some(&checkpoint), FILE));
     causal_results(&mut checked);
     Law { name: "a file's blocks".to_string(), checked, loaded, batch }.holds(&mut random);
 }
@@ -203,21 +232,21 @@ fn blocks_stay_where_they_are_no_larger() {
     let mut random = Random(8);
     let InBlocks { checked, checkpoint, .. } = in_blocks(&FORMATS[3..], &mut random);
     let count = |precision| shown(weights_as(&checked, Some(&checkpoint), precision)).blocks.len();
-    assert_eq!([Precision::F32, Precision::Bf16, Precision::Q8, Precision::Q4].map(count), [0, 0, 16, 0]);
+    assert_eq!([Precision::F32, BF16, Q8, Q4].map(count), [0, 0, 16, 0]);
     let InBlocks { checked, checkpoint, .. } = in_blocks(&FORMATS[1..2], &mut random);
     let count = |precision| shown(weights_as(&checked, Some(&checkpoint), precision)).blocks.len();
-    assert_eq!([Precision::F32, Precision::Bf16, Precision::Q8, Precision::Q4].map(count), [0, 0, 16, 16]);
+    assert_eq!([Precision::F32, BF16, Q8, Q4].map(count), [0, 0, 16, 16]);
 }
 
 /// What multiplies with floats alone says so, and expands what loses nothing by it.
 #[test]
 fn the_interpreter_takes_floats() {
     let case = case("lstm");
-    let loaded = Loaded { precision: Precision::Q8, ..case.loaded() };
+    let loaded = Loaded { precision: Q8, ..case.loaded() };
     let failure = Runner::new(&case.checked, &loaded, Backend::Interpreter).err().expect("it is refused").render(false);
     assert!(failure.contains("not with q8") && failure.contains("--weights"), "{failure}");
     let InBlocks { checked, checkpoint, batch } = in_blocks(&FORMATS, &mut Random(9));
-    let kept = shown(weights_as(&checked, Some(&checkpoint), Precision::File));
+    let kept = shown(weights_as(&checked, Some(&checkpoint), FILE));
     let runs = |loaded: &Loaded| shown(shown(Runner::new(&checked, loaded, Backend::Interpreter)).run(&batch));
     assert_eq!(runs(&kept), runs(&shown(weights(&checked, Some(&checkpoint)))));
 }

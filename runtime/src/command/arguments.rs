@@ -14,7 +14,7 @@ mod snapshot;
 mod trace;
 mod version;
 
-pub use self::choices::{BackendName, FloatsName, InstructionsName, PrecisionName, StreamFormat, When};
+pub use self::choices::{ActivationsName, BackendName, FloatsName, InstructionsName, StreamFormat, WeightsName, When};
 pub use self::documents::{CompletionsArguments, LspArguments, ManArguments};
 pub use self::generate::{GenerateArguments, Tokens};
 pub use self::given::{GivenArguments, Length};
@@ -25,7 +25,7 @@ pub use self::snapshot::SnapshotArguments;
 pub use self::trace::TraceArguments;
 
 use self::version::version;
-use crate::tiles::Precision;
+use crate::tiles::{Precision, WeightPrecision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -315,7 +315,11 @@ pub struct BackendArguments {
     /// Keep the weights that products multiply with as 32- or 16-bit floats, or in blocks of 8 or 4 bits; as a GGUF file has
     /// them, else as f32, where nothing is said
     #[arg(long, value_enum, value_name = "NUMBERS")]
-    pub weights: Option<PrecisionName>,
+    pub weights: Option<WeightsName>,
+    /// Round what is multiplied with weights in blocks to so many bits: 16 lose nothing that a 32-bit float's sum would keep,
+    /// 8 are up to twice as fast
+    #[arg(long, value_enum, value_name = "BITS", default_value_t = ActivationsName::Sixteen)]
+    pub activations: ActivationsName,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub shaders: ShaderArguments,
@@ -431,9 +435,10 @@ fn window(text: &str) -> Result<usize, String> {
 }
 
 impl BackendArguments {
-    /// How products keep weights.
+    /// In which precision products multiply.
     pub fn precision(&self) -> Precision {
-        self.weights.map_or(Precision::File, PrecisionName::precision)
+        let weights = self.weights.map_or(WeightPrecision::File, WeightsName::precision);
+        Precision { weights, activations: self.activations.precision() }
     }
 }
 

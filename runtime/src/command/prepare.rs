@@ -100,7 +100,7 @@ pub fn open(path: Option<&Path>) -> Result<Option<Checkpoint>, Failure> {
     path.map(|path| Checkpoint::open(path).map_err(Failure::File)).transpose()
 }
 
-/// Checks the model and reads its weights, which products keep in a precision.
+/// Checks the model and reads its weights, for products in a precision.
 pub fn prepare(
     request: &Request,
     checkpoint: Option<&Path>,

@@ -8,7 +8,7 @@ use crate::execute::Executable;
 use crate::execute::RunError;
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::tiles::{Instructions, Precision, Tiles};
+use crate::tiles::{Instructions, Precision, Tiles, WeightPrecision};
 use crate::weights::{Checkpoint, Given, Loaded, load_as};
 use seqwright_compiler::kernel::{self, Program};
 use seqwright_compiler::model::{Model, Value};
@@ -37,7 +37,7 @@ pub fn weights(checked: &Checked, checkpoint: Option<&Checkpoint>) -> Result<Loa
     weights_as(checked, checkpoint, Precision::F32)
 }
 
-/// The same for products that keep weights in a precision.
+/// The same for products that multiply in a precision.
 ///
 /// # Errors
 /// As for [`weights`].
@@ -112,11 +112,11 @@ pub(super) fn on_gpu(
 /// # Errors
 /// They were to be rounded.
 pub(super) fn floats<'l>(loaded: &'l Loaded, what: &str) -> Result<Cow<'l, Loaded>, Failure> {
-    match loaded.precision {
-        Precision::F32 | Precision::File => Ok(loaded.expanded()),
-        Precision::Bf16 | Precision::Q8 | Precision::Q4 => Err(Failure::Other(format!(
+    match loaded.precision.weights {
+        WeightPrecision::F32 | WeightPrecision::File => Ok(loaded.expanded()),
+        WeightPrecision::Bf16 | WeightPrecision::Q8 | WeightPrecision::Q4 => Err(Failure::Other(format!(
             "{what} multiplies with 32-bit weights, not with {}: leave `--weights` out, or run on the processor",
-            loaded.precision.name()
+            loaded.precision.weights.name()
         ))),
     }
 }

@@ -5,7 +5,7 @@
 //! whole numbers within each block, which is then added with one fused multiply-add, and one more for its minimum.
 
 use super::kept::{BLOCK, Form};
-use super::operand::Operand;
+use super::operand::with_operand;
 use super::weights::{Weights, code, halves, rows_at_once};
 use half::bf16;
 
@@ -47,14 +47,13 @@ pub unsafe extern "C" fn bf16_product<const WIDTH: usize>(
     }
 }
 
-/// The same for weights in blocks of a form.
+/// The same for weights in blocks of `BITS` bits, with a minimum or without, and rows whose codes are `MOST` at most.
 ///
 /// # Safety
 ///
 /// As for [`Weights`].
 #[allow(clippy::too_many_arguments)]
-unsafe fn blocks<const WIDTH: usize>(
-    form: Form,
+pub unsafe extern "C" fn blocks_product<const WIDTH: usize, const BITS: usize, const MINIMUM: bool, const MOST: i32>(
     m: usize,
     from: usize,
     to: usize,
@@ -65,66 +64,43 @@ unsafe fn blocks<const WIDTH: usize>(
     c: *mut f32,
     ldc: usize,
 ) {
+    let form = match (BITS, MINIMUM) {
+        (8, false) => Form::Eight,
+        (8, true) => Form::EightWithMinimum,
+        _ => Form::Four,
+    };
     let blocks = k.div_ceil(BLOCK);
     let bytes = form.bytes() * WIDTH;
-    let mut operand = Operand::default();
-    for top in (0..m).step_by(rows_at_once(k)) {
-        let rows = rows_at_once(k).min(m - top);
-        // SAFETY: these are rows of `a`.
-        unsafe { operand.fill(rows, k, a.add(top * lda), lda) }
-        for first in (from..to).step_by(WIDTH) {
-            // SAFETY: `first` begins a panel of so many blocks.
-            let panel = unsafe { std::slice::from_raw_parts((*weights).panel(first / WIDTH), blocks * bytes) };
-            for row in 0..rows {
-                let mut sums = [0f32; WIDTH];
-                for (number, block) in panel.chunks_exact(bytes.max(1)).enumerate() {
-                    let factor = operand.factors[row * blocks + number];
-                    let codes = &operand.codes[(row * blocks + number) * BLOCK..][..BLOCK];
-                    for (column, sum) in sums.iter_mut().enumerate() {
-                        let products = (0..BLOCK).map(|p| i32::from(codes[p]) * code(form, WIDTH, block, column, p));
-                        let whole: i32 = products.sum();
-                        let (scale, minimum) = halves(form, WIDTH, block, column);
-                        *sum = (whole as f32).mul_add(scale * factor.scale, *sum);
-                        if form.has_minimum() {
-                            *sum = minimum.mul_add(factor.sum, *sum);
+    with_operand(|operand| {
+        for top in (0..m).step_by(rows_at_once(k)) {
+            let rows = rows_at_once(k).min(m - top);
+            // SAFETY: these are rows of `a`.
+            let (codes, factors) = unsafe { operand.fill::<i16>(MOST, rows, k, a.add(top * lda), lda) };
+            for first in (from..to).step_by(WIDTH) {
+                // SAFETY: `first` begins a panel of so many blocks.
+                let panel = unsafe { std::slice::from_raw_parts((*weights).panel(first / WIDTH), blocks * bytes) };
+                for row in 0..rows {
+                    let mut sums = [0f32; WIDTH];
+                    for (number, block) in panel.chunks_exact(bytes.max(1)).enumerate() {
+                        let factor = factors[row * blocks + number];
+                        let codes = &codes[(row * blocks + number) * BLOCK..][..BLOCK];
+                        for (column, sum) in sums.iter_mut().enumerate() {
+                            let products =
+                                (0..BLOCK).map(|p| i32::from(codes[p]) * code(form, WIDTH, block, column, p));
+                            let whole: i32 = products.sum();
+                            let (scale, minimum) = halves(form, WIDTH, block, column);
+                            *sum = (whole as f32).mul_add(scale * factor.scale, *sum);
+                            if form.has_minimum() {
+                                *sum = minimum.mul_add(factor.sum, *sum);
+                            }
                         }
                     }
-                }
-                for (column, sum) in sums.iter().enumerate().take(to - first) {
-                    // SAFETY: a column of `c` below `to`.
-                    unsafe { *c.add((top + row) * ldc + first + column) = *sum }
+                    for (column, sum) in sums.iter().enumerate().take(to - first) {
+                        // SAFETY: a column of `c` below `to`.
+                        unsafe { *c.add((top + row) * ldc + first + column) = *sum }
+                    }
                 }
             }
         }
-    }
+    });
 }
-
-/// Spells one tile of a form.
-macro_rules! form {
-    ($name:ident, $form:path, $text:literal) => {
-        #[doc = $text]
-        ///
-        /// # Safety
-        ///
-        /// As for [`Weights`].
-        #[allow(clippy::too_many_arguments)]
-        pub unsafe extern "C" fn $name<const WIDTH: usize>(
-            m: usize,
-            from: usize,
-            to: usize,
-            k: usize,
-            a: *const f32,
-            lda: usize,
-            weights: *const Weights,
-            c: *mut f32,
-            ldc: usize,
-        ) {
-            // SAFETY: the caller's promises.
-            unsafe { blocks::<WIDTH>($form, m, from, to, k, a, lda, weights, c, ldc) }
-        }
-    };
-}
-
-form!(eight, Form::Eight, "Weights in [`Form::Eight`].");
-form!(eight_with_minimum, Form::EightWithMinimum, "Weights in [`Form::EightWithMinimum`].");
-form!(four, Form::Four, "Weights in [`Form::Four`].");

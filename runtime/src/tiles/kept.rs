@@ -8,13 +8,47 @@
 
 use crate::weights::BlockFormat;
 use half::f16;
+use std::fmt;
 
 /// How many numbers along the depth share a scale.
 pub const BLOCK: usize = 32;
 
+/// Adding it to a number below 2^22 rounds that to the nearest whole one, ties to the even one: the sum's last bit is worth one.
+pub const ROUND: f32 = 12_582_912.0;
+
+/// In which precision products multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Precision {
+    /// How the weights are kept.
+    pub weights: WeightPrecision,
+    /// What is multiplied with those that are kept in blocks.
+    pub activations: ActivationPrecision,
+}
+
+impl Precision {
+    /// Floats of 32 bits.
+    pub const F32: Precision = Precision { weights: WeightPrecision::F32, activations: ActivationPrecision::Sixteen };
+}
+
+impl From<WeightPrecision> for Precision {
+    /// With rows of 16 bits.
+    fn from(weights: WeightPrecision) -> Precision {
+        Precision { weights, ..Precision::default() }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.activations {
+            ActivationPrecision::Sixteen => to.write_str(self.weights.name()),
+            ActivationPrecision::Eight => write!(to, "{} by rows of 8 bits", self.weights.name()),
+        }
+    }
+}
+
 /// How weights that products multiply with are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Precision {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum WeightPrecision {
     /// As 32-bit floats.
     #[default]
     F32,
@@ -28,15 +62,35 @@ pub enum Precision {
     File,
 }
 
-impl Precision {
+impl WeightPrecision {
     /// Its name, for choices and reports.
     pub fn name(self) -> &'static str {
         match self {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-            Precision::Q8 => "q8",
-            Precision::Q4 => "q4",
-            Precision::File => "file",
+            WeightPrecision::F32 => "f32",
+            WeightPrecision::Bf16 => "bf16",
+            WeightPrecision::Q8 => "q8",
+            WeightPrecision::Q4 => "q4",
+            WeightPrecision::File => "file",
+        }
+    }
+}
+
+/// What rows are rounded to before they are multiplied with weights in blocks: each 32 numbers to whole ones, with a scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ActivationPrecision {
+    /// 16 bits: off by 2^-16 of the largest of 32, which is what sums of 32-bit floats are off by.
+    #[default]
+    Sixteen,
+    /// 8 bits: off by 2^-8 of the largest of 32, and up to twice as fast where a product is bound by arithmetic.
+    Eight,
+}
+
+impl ActivationPrecision {
+    /// How many bits there are.
+    pub fn bits(self) -> usize {
+        match self {
+            ActivationPrecision::Sixteen => 16,
+            ActivationPrecision::Eight => 8,
         }
     }
 }
@@ -172,7 +226,9 @@ impl Block {
         let scale = block.scale.to_f32();
         if scale > 0.0 {
             for (code, number) in block.codes.iter_mut().zip(numbers) {
-                *code = ((number - minimum) / scale).round_ties_even().clamp(least, most) as i8;
+                // To the nearest, ties to the even one, as adding and taking away this number does.
+                let rounded = ((number - minimum) / scale).clamp(least, most) + ROUND - ROUND;
+                *code = rounded as i32 as i8;
             }
         }
         block

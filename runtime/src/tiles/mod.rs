@@ -20,7 +20,7 @@ use seqwright_compiler::clif;
 use seqwright_compiler::tile::Tile;
 
 pub use aligned::AlignedFloats;
-pub use kept::{Form, Precision};
+pub use kept::{ActivationPrecision, Form, Precision, WeightPrecision};
 pub use weights::{PackedWeights, WeightsTile};
 
 /// Which instructions the tiles are written with.
@@ -84,7 +84,7 @@ pub struct Tiles {
     pub instructions: Instructions,
     /// How many columns a panel of a packed matrix has.
     pub panel_width: usize,
-    /// Whether one more instruction is used, that adds products of whole numbers to a sum: AVX-512's VNNI.
+    /// Whether more instructions are used, that add products of whole numbers to a sum: AVX-512's VNNI.
     pub adds_products: bool,
 }
 
@@ -160,36 +160,52 @@ impl Tiles {
     }
 }
 
+/// Of a tile for weights in blocks, the version for a form and the rows' codes.
+macro_rules! blocks {
+    ($tile:path, [$($width:expr)?], $form:expr, $activations:expr) => {{
+        use ActivationPrecision::{Eight, Sixteen};
+        use operand::{EIGHT, SIXTEEN};
+        use $tile as tile;
+        match ($form, $activations) {
+            (Form::EightWithMinimum, Sixteen) => tile::<$($width,)? 8, true, SIXTEEN>,
+            (Form::EightWithMinimum, Eight) => tile::<$($width,)? 8, true, EIGHT>,
+            (Form::Four, Sixteen) => tile::<$($width,)? 4, true, SIXTEEN>,
+            (Form::Four, Eight) => tile::<$($width,)? 4, true, EIGHT>,
+            (Form::Eight | Form::F32 | Form::Bf16, Sixteen) => tile::<$($width,)? 8, false, SIXTEEN>,
+            (Form::Eight | Form::F32 | Form::Bf16, Eight) => tile::<$($width,)? 8, false, EIGHT>,
+        }
+    }};
+}
+
 impl Tiles {
-    /// What multiplies with packed weights of a form.
-    pub fn weights(&self, form: Form) -> WeightsTile {
+    /// What multiplies with packed weights of a form; rows are rounded to `activations` first where it has blocks.
+    pub fn weights(&self, form: Form, activations: ActivationPrecision) -> WeightsTile {
         #[cfg(target_arch = "x86_64")]
         {
             use x86::{avx2, avx512};
             match (self.instructions, form) {
-                (Instructions::Avx512, Form::Bf16) => return avx512::bf16_product,
-                (Instructions::Avx512, Form::Eight) if self.adds_products => return avx512::vnni::eight,
-                (Instructions::Avx512, Form::EightWithMinimum) if self.adds_products => {
-                    return avx512::vnni::eight_with_minimum;
-                }
-                (Instructions::Avx512, Form::Four) if self.adds_products => return avx512::vnni::four,
-                (Instructions::Avx512, Form::Eight) => return avx512::eight,
-                (Instructions::Avx512, Form::EightWithMinimum) => return avx512::eight_with_minimum,
-                (Instructions::Avx512, Form::Four) => return avx512::four,
-                (Instructions::Avx2, Form::Bf16) => return avx2::bf16_product,
-                (Instructions::Avx2, Form::Eight) => return avx2::eight,
-                (Instructions::Avx2, Form::EightWithMinimum) => return avx2::eight_with_minimum,
-                (Instructions::Avx2, Form::Four) => return avx2::four,
                 (Instructions::Emitted, _) | (_, Form::F32) => {}
+                (Instructions::Avx512, Form::Bf16) => return avx512::bf16_product,
+                (Instructions::Avx2, Form::Bf16) => return avx2::bf16_product,
+                (Instructions::Avx512, _) if self.adds_products => {
+                    return match activations {
+                        ActivationPrecision::Sixteen => {
+                            blocks!(avx512::vnni::blocks_product, [], form, activations)
+                        }
+                        ActivationPrecision::Eight => {
+                            blocks!(avx512::vnni_bytes::blocks_product, [], form, activations)
+                        }
+                    };
+                }
+                (Instructions::Avx512, _) => return blocks!(avx512::blocks_product, [], form, activations),
+                (Instructions::Avx2, _) => return blocks!(avx2::blocks_product, [], form, activations),
             }
         }
         const WIDTH: usize = clif::tiles::PANEL_WIDTH;
         match form {
             Form::F32 => weights::f32_product,
             Form::Bf16 => blocks::bf16_product::<WIDTH>,
-            Form::Eight => blocks::eight::<WIDTH>,
-            Form::EightWithMinimum => blocks::eight_with_minimum::<WIDTH>,
-            Form::Four => blocks::four::<WIDTH>,
+            _ => blocks!(blocks::blocks_product, [WIDTH], form, activations),
         }
     }
 }

@@ -6,15 +6,17 @@
 //! - f32: a row of the panel's numbers for each step along the depth.
 //! - bf16: likewise; the first column of each half stands in the lower half of a word, that of the other in the upper one, so
 //!   that a shift and a mask make two vectors of floats.
-//! - blocks: for each block of the depth the columns' scales, their minimums if they have any, and codes. Codes of two
-//!   neighbours along the depth stand beside each other, as one instruction multiplies and adds them. Those of 8 bits:
-//!   two steps of all columns, then the next two. Those of 4: eight steps, each column's in a word of 32 bits, whose halves
-//!   have the even and the odd steps, the first of them lowest; so a shift and a mask make what codes of 8 bits are.
+//! - blocks: for each block of the depth the columns' scales, their minimums if they have any, and codes. Eight steps along
+//!   the depth are two words of 32 bits for each column, with the steps of [`ORDER`], lowest byte first: so the four bytes of
+//!   a word are what one instruction multiplies and adds, and a mask and a shift make pairs of neighbours of 16 bits of it.
+//!   Codes of 8 bits: the first words of all columns, then the second ones; to a code 128 is added, so that none is below 0.
+//!   Codes of 4 bits: one word for each column, with the first word's in the lower half of each byte.
 //!
 //! A packed matrix takes the bytes that its blocks have in a file, but columns are filled up to whole panels.
 
 use super::aligned::AlignedFloats;
 use super::kept::{BLOCK, Block, Form};
+use super::operand::ORDER;
 use half::{bf16, f16};
 
 /// `weights(m, from, to, k, a, lda, weights, c, ldc)`: see [`Weights`].
@@ -106,7 +108,7 @@ pub unsafe extern "C" fn f32_product(
 }
 
 /// The most memory for the codes of rows that are multiplied at once, in bytes: a part of the second cache.
-const ROWS_BYTES: usize = 1 << 17;
+const ROWS_BYTES: usize = 1 << 19;
 
 /// How many rows are made whole numbers at once.
 pub fn rows_at_once(k: usize) -> usize {
@@ -261,6 +263,9 @@ impl PackedWeights {
     }
 }
 
+/// What is added to codes of 8 bits, so that none is below 0. A tile takes it away again.
+pub const BIAS: u8 = 128;
+
 /// Where a panel's row has a column's 16 bits.
 fn place_of_half(width: usize, column: usize) -> usize {
     let half = width / 2;
@@ -278,13 +283,13 @@ fn four(bytes: &[u8], at: usize) -> [u8; 4] {
 /// Where a panel's block has a code: the byte, and how far to shift it.
 fn place_of(form: Form, width: usize, column: usize, p: usize) -> (usize, u32) {
     let codes = if form.has_minimum() { 4 * width } else { 2 * width };
+    let (run, step) = (p / ORDER.len(), p % ORDER.len());
+    let place = ORDER.iter().position(|other| *other == step).expect("every step is in the order");
+    let (word, byte) = (place / 4, 4 * column + place % 4);
     match form {
-        Form::Four => {
-            let (run, step) = (p / 8, p % 8 / 2);
-            (codes + run * 4 * width + 4 * column + p % 2 * 2 + step / 2, (step % 2 * 4) as u32)
-        }
+        Form::Four => (codes + run * 4 * width + byte, 4 * word as u32),
         Form::Eight | Form::EightWithMinimum | Form::F32 | Form::Bf16 => {
-            (codes + p / 2 * 2 * width + 2 * column + p % 2, 0)
+            (codes + (2 * run + word) * 4 * width + byte, 0)
         }
     }
 }
@@ -299,7 +304,9 @@ fn put(form: Form, width: usize, panel: &mut [u8], column: usize, block: &Block)
         let (byte, shift) = place_of(form, width, column, p);
         match form {
             Form::Four => panel[byte] |= code.cast_unsigned() << shift,
-            Form::Eight | Form::EightWithMinimum | Form::F32 | Form::Bf16 => panel[byte] = code.cast_unsigned(),
+            Form::Eight | Form::EightWithMinimum | Form::F32 | Form::Bf16 => {
+                panel[byte] = code.cast_unsigned().wrapping_add(BIAS);
+            }
         }
     }
 }
@@ -309,7 +316,7 @@ pub(super) fn code(form: Form, width: usize, panel: &[u8], column: usize, p: usi
     let (byte, shift) = place_of(form, width, column, p);
     match form {
         Form::Four => i32::from(panel[byte] >> shift & 15),
-        Form::Eight | Form::EightWithMinimum | Form::F32 | Form::Bf16 => panel[byte].cast_signed().into(),
+        Form::Eight | Form::EightWithMinimum | Form::F32 | Form::Bf16 => i32::from(panel[byte]) - i32::from(BIAS),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Loaded {
     pub values: BTreeMap<ValueId, Numbers>,
     /// Weights whose blocks are kept as they lie in the file.
     pub blocks: BTreeMap<ValueId, Blocks>,
-    /// How products keep the weights that they multiply with.
+    /// In which precision products multiply with them.
     pub precision: Precision,
     /// What is odd about the checkpoint but no error, each a sentence in lower case.
     pub notes: Vec<String>,
@@ -138,7 +138,7 @@ pub fn load(model: &Model, table: &Table, checkpoint: &Checkpoint) -> Result<Loa
     load_as(model, table, checkpoint, Precision::F32)
 }
 
-/// The same for products that keep weights in a precision: blocks of a file that stay what they are are not expanded.
+/// The same for products that multiply in a precision: blocks of a file that stay what they are are not expanded.
 ///
 /// # Errors
 ///
@@ -163,7 +163,7 @@ pub fn load_as(
         let Some(view) = checkpoint.tensor(tensor) else {
             continue;
         };
-        match kept_format(&view, precision) {
+        match kept_format(&view, precision.weights) {
             Some(format)
                 if reads.iter().all(|read| has_whole_blocks(table, read.binding, read.elements.start, format)) =>
             {

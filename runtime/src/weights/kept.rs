@@ -12,7 +12,7 @@ use seqwright_compiler::term::ValueId;
 use super::format::{BlockFormat, Format};
 use super::numbers::Numbers;
 use super::tensor::TensorView;
-use crate::tiles::{Form, Precision};
+use crate::tiles::{Form, WeightPrecision};
 
 /// A weight in blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +58,13 @@ pub enum Given<'l> {
 }
 
 /// The format of a tensor's blocks, if they stay blocks at all where weights are kept so.
-pub(super) fn kept_format(view: &TensorView, precision: Precision) -> Option<BlockFormat> {
+pub(super) fn kept_format(view: &TensorView, precision: WeightPrecision) -> Option<BlockFormat> {
     let Format::Blocks(format) = view.format() else { return None };
     let form = Form::of(format)?;
     let stays = match precision {
-        Precision::F32 | Precision::Bf16 => false,
-        Precision::Q4 => form == Form::Four,
-        Precision::Q8 | Precision::File => true,
+        WeightPrecision::F32 | WeightPrecision::Bf16 => false,
+        WeightPrecision::Q4 => form == Form::Four,
+        WeightPrecision::Q8 | WeightPrecision::File => true,
     };
     stays.then_some(format)
 }

@@ -3,7 +3,7 @@
 use seqwright::batch::Batch;
 use seqwright::matrix::Kept;
 use seqwright::session::{Backend, Request, Runner, check, weights_as};
-use seqwright::tiles::{Instructions, Precision};
+use seqwright::tiles::{ActivationPrecision, Instructions, Precision, WeightPrecision};
 use seqwright::weights::{Checkpoint, Tensor, Values};
 use seqwright_tests::backends::gpus;
 use seqwright_tests::goldens::{example, shown};
@@ -61,6 +61,8 @@ fn its_configuration_is_what_the_file_says() {
 /// How far the perplexity may be from that with the file's blocks expanded: all that is rounded is what they are multiplied
 /// with, to 16 bits.
 const SAME: f64 = 1e-4;
+/// The same with rows of 8 bits.
+const ROWS_OF_BYTES: f64 = 0.005;
 /// Blocks of 4 bits instead of 8 in the words' table and the last product: what that loses is some hundredths.
 const FOUR_BITS: f64 = 0.1;
 
@@ -71,10 +73,14 @@ fn its_perplexity_is_that_of_float64() {
     let Some(expanded) = perplexity(Precision::F32) else { return };
     let wanted = trusted()["perplexity"].as_f64().expect("a number");
     assert!((expanded / wanted - 1.0).abs() < TOLERANCE, "{expanded} instead of {wanted}");
-    let Some(kept) = perplexity(Precision::File) else { return };
+    let Some(kept) = perplexity(WeightPrecision::File.into()) else { return };
     assert!((kept / expanded - 1.0).abs() < SAME, "{kept} with the file's blocks instead of {expanded}");
     assert!(kept.to_bits() != expanded.to_bits(), "something was rounded");
-    let Some(rounded) = perplexity(Precision::Q4) else { return };
+    let bytes = Precision { weights: WeightPrecision::File, activations: ActivationPrecision::Eight };
+    let Some(bytes) = perplexity(bytes) else { return };
+    assert!((bytes / expanded - 1.0).abs() < ROWS_OF_BYTES, "{bytes} with rows of 8 bits instead of {expanded}");
+    assert!((bytes / expanded - 1.0).abs() > SAME, "{bytes}: rows were rounded");
+    let Some(rounded) = perplexity(WeightPrecision::Q4.into()) else { return };
     assert!((rounded / expanded - 1.0).abs() < FOUR_BITS, "{rounded} with four bits instead of {expanded}");
     assert!((rounded / expanded - 1.0).abs() > SAME, "{rounded}: the last product was rounded");
 }
@@ -108,13 +114,13 @@ fn perplexity(precision: Precision, backend: Backend, most: usize) -> Option<f64
     let runner = shown(Runner::new(&checked, &loaded, backend));
     let logits = shown(runner.run(&batch)).remove(0);
     let kept = runner.kept();
-    if precision == Precision::File {
+    if precision.weights == WeightPrecision::File {
         let kept = kept.expect("the processor runs it");
         // 106 million in 4 bits and the words' table, 28 million in 8, in what the file has of them.
         assert!(!kept.forms.contains_key("f32") && kept.bytes < 93 << 20 && kept.error == 0.0, "{kept:?}");
     }
     let found = mean_unlikelihood(&logits, &ids).exp();
-    println!("{} {found:.4} {:?}", precision.name(), kept.and_then(Kept::note));
+    println!("{precision} {found:.4} {:?}", kept.and_then(Kept::note));
     Some(found)
 }
 

@@ -1,6 +1,6 @@
 //! What options choose among, by name.
 
-use crate::tiles::{Instructions, Precision};
+use crate::tiles::{ActivationPrecision, Instructions, WeightPrecision};
 use clap::ValueEnum;
 
 /// When to use colours.
@@ -36,7 +36,7 @@ pub enum BackendName {
 
 /// How products keep the weights that they multiply with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PrecisionName {
+pub enum WeightsName {
     /// 32-bit floats.
     #[value(help = None)]
     F32,
@@ -51,14 +51,35 @@ pub enum PrecisionName {
     Q4,
 }
 
-impl PrecisionName {
+impl WeightsName {
     /// The precision of that name.
-    pub fn precision(self) -> Precision {
+    pub fn precision(self) -> WeightPrecision {
         match self {
-            PrecisionName::F32 => Precision::F32,
-            PrecisionName::Bf16 => Precision::Bf16,
-            PrecisionName::Q8 => Precision::Q8,
-            PrecisionName::Q4 => Precision::Q4,
+            WeightsName::F32 => WeightPrecision::F32,
+            WeightsName::Bf16 => WeightPrecision::Bf16,
+            WeightsName::Q8 => WeightPrecision::Q8,
+            WeightsName::Q4 => WeightPrecision::Q4,
+        }
+    }
+}
+
+/// What rows are rounded to that are multiplied with weights in blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ActivationsName {
+    /// 16 bits each.
+    #[value(name = "16", help = None)]
+    Sixteen,
+    /// 8 bits each.
+    #[value(name = "8", help = None)]
+    Eight,
+}
+
+impl ActivationsName {
+    /// The precision of that name.
+    pub fn precision(self) -> ActivationPrecision {
+        match self {
+            ActivationsName::Sixteen => ActivationPrecision::Sixteen,
+            ActivationsName::Eight => ActivationPrecision::Eight,
         }
     }
 }

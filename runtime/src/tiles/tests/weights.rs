@@ -6,20 +6,31 @@ use std::mem::transmute;
 use half::f16;
 
 use super::{Callable, Random, with_every_choice};
+use crate::tiles::ActivationPrecision::{Eight, Sixteen};
 use crate::tiles::kept::{BLOCK, Block};
 use crate::tiles::weights::{ProductTile, Source, multiply};
-use crate::tiles::{Form, PackedWeights, pack};
+use crate::tiles::{ActivationPrecision, Form, PackedWeights, pack};
 use crate::weights::BlockFormat;
 use seqwright_compiler::tile::Tile;
 
-const FORMS: [Form; 5] = [Form::F32, Form::Bf16, Form::Eight, Form::EightWithMinimum, Form::Four];
+/// Every form, with each precision of rows that it is multiplied with.
+const FORMS: [(Form, ActivationPrecision); 8] = [
+    (Form::F32, Sixteen),
+    (Form::Bf16, Sixteen),
+    (Form::Eight, Sixteen),
+    (Form::EightWithMinimum, Sixteen),
+    (Form::Four, Sixteen),
+    (Form::Eight, Eight),
+    (Form::EightWithMinimum, Eight),
+    (Form::Four, Eight),
+];
 
 /// What stands where the product must not write.
 const UNTOUCHED: f32 = 12345.0;
 
 impl Callable {
-    fn packed(&self, form: Form, n: usize, k: usize, b: &[f32]) -> PackedWeights {
-        let (width, tile) = (self.tiles.panel_width, self.tiles.weights(form));
+    fn packed(&self, (form, activations): (Form, ActivationPrecision), n: usize, k: usize, b: &[f32]) -> PackedWeights {
+        let (width, tile) = (self.tiles.panel_width, self.tiles.weights(form, activations));
         let number = |column: usize, p: usize| b[column * k + p];
         if form == Form::F32 {
             // SAFETY: every version of the tile has this signature.
@@ -48,9 +59,13 @@ impl Callable {
     }
 }
 
-/// How far a sum may be off: float sums, and of blocks half a unit of 16 bits for each number of the row, with a little for
-/// the rounding of the reciprocal.
-fn allowed(form: Form, a: &[f32], weights: impl Fn(usize) -> f32) -> f64 {
+/// How far a sum may be off: float sums, and of blocks half a unit for each number of the row, with a little for the rounding
+/// of the reciprocal.
+fn allowed((form, activations): (Form, ActivationPrecision), a: &[f32], weights: impl Fn(usize) -> f32) -> f64 {
+    let most = match activations {
+        Sixteen => 32767.0,
+        Eight => 127.0,
+    };
     let floats = 1e-6 * (a.len() as f64 + 1.0);
     if !form.has_blocks() {
         return floats;
@@ -61,9 +76,13 @@ fn allowed(form: Form, a: &[f32], weights: impl Fn(usize) -> f32) -> f64 {
         let sizes: f64 = (0..block.len()).map(|p| f64::from(weights(number * BLOCK + p).abs())).sum();
         // A form with a minimum multiplies it with the sum of the codes: its part of a weight counts for itself.
         let parts = if form.has_minimum() { 3.0 } else { 1.0 };
-        all += 0.51 * f64::from(largest) / 32767.0 * sizes * parts;
+        all += 0.51 * f64::from(largest) / most * sizes * parts;
     }
     all
+}
+
+fn name((form, activations): (Form, ActivationPrecision)) -> String {
+    format!("{}, rows of {} bits", form.name(), activations.bits())
 }
 
 #[test]
@@ -82,7 +101,7 @@ fn products_with_kept_weights_are_right_at_all_sizes() {
                     let a = &a[row * lda..][..k];
                     let sum: f64 = (0..k).map(|p| f64::from(a[p]) * f64::from(weights.number(column, p))).sum();
                     let (got, allowed) = (c[row * n + column], allowed(form, a, |p| weights.number(column, p)));
-                    let case = format!("{} {} {m} by {n} by {k}", callable.name(), form.name());
+                    let case = format!("{} {} {m} by {n} by {k}", callable.name(), name(form));
                     assert!((f64::from(got) - sum).abs() <= allowed, "{case} at {row}, {column}: {got} is not {sum}");
                 }
             }
@@ -103,14 +122,14 @@ fn rows_and_columns_do_not_depend_on_each_other() {
                 let all = callable.multiply(most, 0, [n, k], &a, k, &weights);
                 for row in 0..most {
                     let alone = callable.multiply(1, 0, [n, k], &a[row * k..], k, &weights);
-                    assert!(alone == all[row * n..][..n], "{} {} row {row}", callable.name(), form.name());
+                    assert!(alone == all[row * n..][..n], "{} {} row {row}", callable.name(), name(form));
                 }
                 for m in 1..most.min(14) {
                     let some = callable.multiply(m, 1, [n, k], &a, k, &weights);
                     let from = callable.tiles.panel_width.min(n);
                     for (place, number) in some.iter().enumerate() {
                         let wanted = if place % n < from { UNTOUCHED } else { all[place] };
-                        assert!(*number == wanted, "{} {} {m} rows", callable.name(), form.name());
+                        assert!(*number == wanted, "{} {} {m} rows", callable.name(), name(form));
                     }
                 }
             }
@@ -131,7 +150,7 @@ fn versions_agree_in_every_form() {
             results.borrow_mut().push(c.iter().map(|number| number.to_bits()).collect::<Vec<_>>());
         });
         let results = results.into_inner();
-        assert!(results.iter().all(|result| *result == results[0]), "{}", form.name());
+        assert!(results.iter().all(|result| *result == results[0]), "{}", name(form));
     }
 }
 
@@ -148,8 +167,8 @@ fn extremes() {
                 let c = callable.multiply(3, 0, [n, k], &a, k, &weights);
                 let wanted = -7.0 * 3.0 * sign * k as f32;
                 let right = |c: &f32| (c - wanted).abs() <= 1e-2 * wanted.abs();
-                assert!(c[..n].iter().chain(&c[2 * n..]).all(right), "{} {}", callable.name(), form.name());
-                assert!(c[n..2 * n].iter().all(|c| c.is_nan()), "{} {}", callable.name(), form.name());
+                assert!(c[..n].iter().chain(&c[2 * n..]).all(right), "{} {}", callable.name(), name(form));
+                assert!(c[n..2 * n].iter().all(|c| c.is_nan()), "{} {}", callable.name(), name(form));
             }
         }
     });

@@ -1,6 +1,6 @@
 //! The tiles with AVX2, FMA and F16C: vectors of eight numbers, sixteen registers.
 //!
-//! The names of the operations are the ones that `product_tile!`, `block_tiles!`, `function_tiles!` and `soften_tile!`
+//! The names of the operations are the ones that `product_tile!`, `block_tile!`, `function_tiles!` and `soften_tile!`
 //! expect.
 
 use std::arch::x86_64::*;
@@ -106,18 +106,6 @@ unsafe fn load_halves(from: *const u8) -> Floats {
     _mm256_cvtph_ps(unsafe { _mm_loadu_si128(from.cast()) })
 }
 
-/// Numbers of 8 bits as ones of 16.
-///
-/// # Safety
-///
-/// `from` must be readable for half a vector.
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-unsafe fn widen(from: *const u8) -> Integers {
-    // SAFETY: the caller's promise.
-    _mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(from.cast()) })
-}
-
 /// A vector of bytes.
 ///
 /// # Safety
@@ -153,7 +141,8 @@ fn add_pairs(sums: Integers, left: Integers, right: Integers) -> Integers {
 }
 
 product_tile!("avx2,fma,f16c", 1 2 3 4 5 6);
-block_tiles!("avx2,fma,f16c", 1 2 3 4);
+words_of_pairs!("avx2,fma,f16c");
+block_tile!("avx2,fma,f16c", 1 2 3 4);
 
 /// Products with weights as 16-bit floats.
 mod bf16 {

@@ -1,6 +1,6 @@
 //! The tiles with AVX-512 (F, VL, BW, DQ): vectors of sixteen numbers, thirty-two registers.
 //!
-//! The names of the operations are the ones that `product_tile!`, `block_tiles!`, `function_tiles!` and `soften_tile!`
+//! The names of the operations are the ones that `product_tile!`, `block_tile!`, `function_tiles!` and `soften_tile!`
 //! expect.
 
 use std::arch::x86_64::*;
@@ -31,8 +31,9 @@ const MOST_ROWS: usize = 11;
 /// How far the product runs along `k` before it turns to the next panel: of a panel, 32 KiB, of a nearest cache of 32 or 48.
 const MOST_DEPTH: usize = 256;
 
-/// Rows in the tile of products with blocks: 8 by 2 vectors of sums, two of codes, two that they are made of, a mask and one
-/// of the operand are 22 of 32 registers.
+/// Rows in the tile of products with blocks: 8 by 2 vectors of a block's sums, two of codes, two that they are made of, a mask
+/// and one of the operand are 22 of 32 registers; the rows' own sums are elsewhere. (With 6 all of them are in registers, and
+/// it is slower.)
 const MOST_BLOCK_ROWS: usize = 8;
 
 type Floats = __m512;
@@ -117,18 +118,6 @@ unsafe fn load_halves(from: *const u8) -> Floats {
     _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) })
 }
 
-/// Numbers of 8 bits as ones of 16.
-///
-/// # Safety
-///
-/// `from` must be readable for half a vector.
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-#[inline]
-unsafe fn widen(from: *const u8) -> Integers {
-    // SAFETY: the caller's promise.
-    _mm512_cvtepi8_epi16(unsafe { _mm256_loadu_si256(from.cast()) })
-}
-
 /// A vector of bytes.
 ///
 /// # Safety
@@ -164,9 +153,10 @@ fn add_pairs(sums: Integers, left: Integers, right: Integers) -> Integers {
 }
 
 product_tile!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8 9 10 11);
-block_tiles!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8);
+words_of_pairs!("avx512f,avx512vl,avx512bw,avx512dq");
+block_tile!("avx512f,avx512vl,avx512bw,avx512dq", 1 2 3 4 5 6 7 8);
 
-/// Products with weights in blocks where one instruction multiplies pairs and adds them to a sum.
+/// Products with weights in blocks and codes of 16 bits where one instruction multiplies pairs and adds them to a sum.
 pub mod vnni {
     use super::*;
     use std::arch::asm;
@@ -184,7 +174,52 @@ pub mod vnni {
         sums
     }
 
-    block_tiles!("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni", 1 2 3 4 5 6 7 8);
+    words_of_pairs!("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni");
+    block_tile!("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni", 1 2 3 4 5 6 7 8);
+}
+
+/// Products with weights in blocks and codes of 8 bits where one instruction multiplies four and adds them to a sum.
+pub mod vnni_bytes {
+    use super::*;
+    use std::arch::asm;
+
+    /// 6 by 2 vectors of a block's sums, as many of the rows' sums, two of codes and one of the operand are 27 of 32 registers.
+    const MOST_BLOCK_ROWS: usize = 6;
+
+    /// What the codes of rows are kept as.
+    type Code = i8;
+
+    /// Adds to each sum the products of the four steps that a word of each column has, the first or the second one of eight
+    /// steps.
+    ///
+    /// # Safety
+    ///
+    /// `codes` must be readable for eight codes of each row.
+    #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni")]
+    #[inline]
+    unsafe fn add_word<const ROWS: usize>(
+        word: usize,
+        bytes: [Integers; 2],
+        codes: *const i8,
+        row_stride: usize,
+        sums: &mut [[Integers; 2]; ROWS],
+    ) {
+        for (row, sums) in sums.iter_mut().enumerate() {
+            // SAFETY: four codes are four bytes.
+            let factor = unsafe { codes.add(row * row_stride + 4 * word).cast::<i32>().read_unaligned() };
+            let factor = splat_integer(factor);
+            for (sum, bytes) in sums.iter_mut().zip(bytes) {
+                // Spelt out for the same reason as pairs are.
+                // SAFETY: it changes nothing but its first operand, and this function's callers have checked for VNNI.
+                unsafe {
+                    asm!("vpdpbusd {}, {}, {}", inout(zmm_reg) *sum, in(zmm_reg) bytes, in(zmm_reg) factor,
+                        options(pure, nomem, nostack, preserves_flags));
+                }
+            }
+        }
+    }
+
+    block_tile!("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni", 1 2 3 4 5 6);
 }
 
 /// Products with weights as 16-bit floats.

@@ -1,5 +1,5 @@
 //! The tiles with x86-64's vector instructions. The algorithms stand once, as macros: `product_tile!` in `product`,
-//! `block_tiles!` in `blocks`, `function_tiles!` in `functions` and `soften_tile!` in `soften`. Each instruction set gives the
+//! `block_tile!` in `blocks`, `function_tiles!` in `functions` and `soften_tile!` in `soften`. Each instruction set gives the
 //! names of its vector operations and expands them.
 //!
 //! Macros, because a function that uses wide vectors must carry `#[target_feature]`, which takes no parameters: a
