@@ -1,6 +1,7 @@
 //! Runs a program on the CPU: weights packed once, buffers shared by what does not live at the same time, kernels on one
 //! thread or several.
 
+mod chains;
 mod shares;
 
 use self::shares::{Effort, SharedArguments};
@@ -13,7 +14,7 @@ use crate::rows::{Rows, Step};
 use crate::team::Team;
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
-use seqwright_compiler::kernel::{Body, Buffer, BufferId, Part, Program, Role, Steps};
+use seqwright_compiler::kernel::{Body, Buffer, BufferId, Call, Part, Program, Role, Steps};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::collections::BTreeMap;
@@ -268,8 +269,8 @@ impl Executable {
         Memory::new(&self.program, rows, &self.spare, &self.handed_out)
     }
 
-    /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each call with the
-    /// buffers that it writes.
+    /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each chain of calls
+    /// with the buffers that it writes.
     pub(crate) fn calls(
         &self,
         rows: &Rows,
@@ -277,34 +278,46 @@ impl Executable {
         fresh: &[(usize, usize)],
         around: &mut dyn FnMut(When, BufferId, &mut Memory),
     ) {
-        for (place, call) in self.program.calls.iter().enumerate() {
-            let start = self.observer.get().map(|observer| (observer, Instant::now()));
-            let kernel = &self.program.kernels[call.kernel];
-            let written: Vec<BufferId> = (call.arguments.iter().zip(&kernel.arguments))
-                .filter(|(_, argument)| argument.written)
-                .map(|(buffer, _)| *buffer)
-                .collect();
+        for chain in &self.program.chains {
+            let calls = &self.program.calls[chain.calls.clone()];
+            let written = |call: &Call| -> Vec<BufferId> {
+                let all = call.arguments.iter().zip(&self.program.kernels[call.kernel].arguments);
+                all.filter(|(_, argument)| argument.written).map(|(buffer, _)| *buffer).collect()
+            };
+            let written: Vec<BufferId> = calls.iter().flat_map(written).collect();
             written.iter().for_each(|buffer| around(When::Before, *buffer, memory));
-            let arguments: Vec<*mut f32> = call.arguments.iter().map(|buffer| self.address(memory, *buffer)).collect();
-            match (kernel.rows, &kernel.body) {
-                (Some(track), Body::Rows { .. } | Body::Attention(_)) => {
-                    self.call(call.kernel, &arguments, rows, (0, rows.count(track)));
+            let arguments = |call: &Call| call.arguments.iter().map(|buffer| self.address(memory, *buffer)).collect();
+            let mut arguments: Vec<Vec<*mut f32>> = calls.iter().map(arguments).collect();
+            match calls {
+                [call] => {
+                    let start = self.observer.get().map(|observer| (observer, Instant::now()));
+                    self.one(call, &arguments.remove(0), rows, fresh);
+                    if let Some((observer, start)) = start {
+                        observer(chain.calls.start, start.elapsed());
+                    }
                 }
-                (Some(track), Body::Scan { steps: Steps::Blocks { slices: Some(slices), .. }, .. }) => {
-                    let slices = self.slices(kernel, rows, track, *slices);
-                    let arguments = SharedArguments(&arguments);
-                    self.parts(call.kernel, &arguments, rows, (0, rows.sequences), &slices);
-                }
-                (Some(_), Body::Scan { .. }) => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
-                (None, _) => match call.part {
-                    Part::Once => fresh.iter().for_each(|range| self.call(call.kernel, &arguments, rows, *range)),
-                    Part::New | Part::SoFar => self.call(call.kernel, &arguments, rows, (0, rows.sequences)),
-                },
+                _ => self.chain(chain, arguments, rows),
             }
             written.iter().for_each(|buffer| around(When::After, *buffer, memory));
-            if let Some((observer, start)) = start {
-                observer(place, start.elapsed());
+        }
+    }
+
+    /// Runs a call that is alone in its chain.
+    fn one(&self, call: &Call, arguments: &[*mut f32], rows: &Rows, fresh: &[(usize, usize)]) {
+        let kernel = &self.program.kernels[call.kernel];
+        match (kernel.rows, &kernel.body) {
+            (Some(track), Body::Rows { .. } | Body::Attention(_)) => {
+                self.call(call.kernel, arguments, rows, (0, rows.count(track)));
             }
+            (Some(track), Body::Scan { steps: Steps::Blocks { slices: Some(slices), .. }, .. }) => {
+                let slices = self.slices(kernel, rows, track, *slices);
+                self.parts(call.kernel, &SharedArguments(arguments), rows, (0, rows.sequences), &slices);
+            }
+            (Some(_), Body::Scan { .. }) => self.call(call.kernel, arguments, rows, (0, rows.sequences)),
+            (None, _) => match call.part {
+                Part::Once => fresh.iter().for_each(|range| self.call(call.kernel, arguments, rows, *range)),
+                Part::New | Part::SoFar => self.call(call.kernel, arguments, rows, (0, rows.sequences)),
+            },
         }
     }
 

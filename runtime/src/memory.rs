@@ -8,6 +8,7 @@ use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
 use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, Track};
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
@@ -120,13 +121,15 @@ impl<'g> Memory<'g> {
             let buffer = program.buffer(*id);
             results[id.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
         }
-        for (buffer, result) in program.buffers.iter().zip(&results) {
+        // What lives within a chain alone lies in memory of the chain's.
+        let inner: HashSet<BufferId> = program.chains.iter().flat_map(|chain| chain.inner.keys().copied()).collect();
+        for ((number, buffer), result) in (0..).zip(&program.buffers).zip(&results) {
             slot_of.push(match buffer.role {
                 Role::Computed { slot } => {
                     if sizes.len() <= slot {
                         sizes.resize(slot + 1, 0);
                     }
-                    if result.is_none() {
+                    if result.is_none() && !inner.contains(&BufferId(number)) {
                         sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
                     }
                     Some(slot)

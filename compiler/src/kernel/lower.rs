@@ -43,6 +43,7 @@ pub fn lower(fused: &Fused) -> Program {
             buffers: Vec::new(),
             kernels: Vec::new(),
             calls: Vec::new(),
+            chains: Vec::new(),
             limits: Vec::new(),
             outputs: Vec::new(),
         },
@@ -66,6 +67,7 @@ pub fn lower(fused: &Fused) -> Program {
         lowering.program.outputs.push(Output { name: name.clone(), value: *value, buffer });
     }
     let mut program = lowering.program;
+    program.chains = super::chain::chains(&program);
     memory::share_memory(&mut program);
     program
 }

@@ -8,6 +8,7 @@
 //!
 //! Kernels that do the same (the layers of a stack) are one kernel called with other buffers.
 
+mod chain;
 mod index;
 mod lower;
 mod print;
@@ -16,6 +17,7 @@ mod share;
 mod tables;
 mod track;
 
+pub use chain::Chain;
 pub use lower::lower;
 pub(crate) use share::entries;
 pub use share::{Cut, Shared, Sharing, Split, sharing};
@@ -54,6 +56,8 @@ pub struct Program {
     pub kernels: Vec<Kernel>,
     /// What is run, in order.
     pub calls: Vec<Call>,
+    /// Which of them rows can go through one after the other: each call is in one of these.
+    pub chains: Vec<Chain>,
     /// The longest sequences that the program's tables of positions allow.
     pub limits: Vec<Limit>,
     /// For each output its name, buffer, and axes.

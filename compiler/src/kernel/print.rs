@@ -1,8 +1,8 @@
 //! Kernels as text.
 
 use super::{
-    Access, Attention, Body, Bound, Comparison, Depth, Keep, Kernel, Loop, Offset, Part, Place, Product, Program,
-    Range, Role, Row, Scalar, Space, Stage, Steps, Track, TrackId,
+    Access, Attention, Body, Bound, BufferId, Call, Comparison, Depth, Keep, Kernel, Loop, Offset, Part, Place,
+    Product, Program, Range, Role, Row, Scalar, Space, Stage, Steps, Track, TrackId,
 };
 use crate::term::{Binary, TimeId, Unary, print_number};
 use std::fmt::Write;
@@ -36,14 +36,27 @@ impl Program {
             let _ = writeln!(text, "\n{}", self.print_kernel(place, kernel));
         }
         let _ = writeln!(text);
-        for call in &self.calls {
-            let arguments: Vec<String> = call.arguments.iter().map(|buffer| buffer.0.to_string()).collect();
-            let part = match call.part {
-                Part::New => "",
-                Part::Once => "once ",
-                Part::SoFar => "so far ",
-            };
-            let _ = writeln!(text, "{part}call kernel {} ({}) // {}", call.kernel, arguments.join(", "), call.name);
+        for chain in &self.chains {
+            let calls = &self.calls[chain.calls.clone()];
+            let several = calls.len() > 1;
+            if several {
+                let _ = writeln!(text, "chain of {} calls, {} numbers of a row between them", calls.len(), chain.row);
+            }
+            for call in calls {
+                let name = |buffer: &BufferId| match chain.inner.get(buffer) {
+                    Some(place) => format!("{} at {place}", buffer.0),
+                    None => buffer.0.to_string(),
+                };
+                let arguments: Vec<String> = call.arguments.iter().map(name).collect();
+                let part = match call.part {
+                    Part::New => "",
+                    Part::Once => "once ",
+                    Part::SoFar => "so far ",
+                };
+                let indent = if several { "  " } else { "" };
+                let Call { kernel, name, .. } = call;
+                let _ = writeln!(text, "{indent}{part}call kernel {kernel} ({}) // {name}", arguments.join(", "));
+            }
         }
         for output in &self.outputs {
             let _ = writeln!(text, "output {} = buffer {}", output.name, output.buffer.0);

@@ -251,7 +251,7 @@ fn readers(place: Place, later: &[Stage], splits: &[Split]) -> impl Iterator<Ite
 }
 
 /// Everything that a loop reads.
-fn reads<'s>(stage: &'s Loop, visit: &mut dyn FnMut(&'s Access)) {
+pub(super) fn reads<'s>(stage: &'s Loop, visit: &mut dyn FnMut(&'s Access)) {
     let mut look = |scalar: &'s Scalar| {
         scalar.walk(&mut |inner| {
             if let Scalar::Read(access) = inner {

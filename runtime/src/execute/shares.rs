@@ -45,7 +45,12 @@ const SLICE: usize = 16;
 /// What a thread computes: a range of rows, and a slice.
 type Share = ((usize, usize), (usize, usize));
 
-fn enter(function: KernelFunction, words: &[usize], arguments: &SharedArguments, (begin, end): (usize, usize)) {
+pub(super) fn enter(
+    function: KernelFunction,
+    words: &[usize],
+    arguments: &SharedArguments,
+    (begin, end): (usize, usize),
+) {
     // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row say), reads
     // and writes only its rows in `begin..end` of those it writes (of a scan that is shared out, its entries of them), and its
     // scratch has the size asked for. Parts do not overlap; where threads have the same rows, the kernel has each write its own
@@ -55,7 +60,7 @@ fn enter(function: KernelFunction, words: &[usize], arguments: &SharedArguments,
 
 /// Gives a kernel memory for its short-lived arrays. It is a thread's own and used again: for one row a kernel would take
 /// as long to have it zeroed as to fill it.
-fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
+pub(super) fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
     thread_local! {
         static SCRATCH: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
     }
@@ -115,7 +120,7 @@ impl Executable {
 
     /// Whether all threads work on the same rows: where those are too few for each to have some, or the weights so many that
     /// each is better off with some of them.
-    fn goes_together(&self, number: usize, rows: &Rows, (first, end): (usize, usize)) -> bool {
+    pub(super) fn goes_together(&self, number: usize, rows: &Rows, (first, end): (usize, usize)) -> bool {
         let (kernel, effort) = (&self.program.kernels[number], &self.efforts[number]);
         let (members, count) = (self.team.members(), end - first);
         let whole = self.effort(number, rows, count);
@@ -131,13 +136,37 @@ impl Executable {
     }
 
     /// About how many nanoseconds a kernel takes for so many rows.
-    fn effort(&self, number: usize, rows: &Rows, count: usize) -> usize {
+    pub(super) fn effort(&self, number: usize, rows: &Rows, count: usize) -> usize {
         let blocks = match &self.program.kernels[number].body {
             Body::Rows { .. } | Body::Scan { .. } => 1,
             // Where later queries see more keys it is less than this, by half at most.
             Body::Attention(attention) => rows.length(attention.over).div_ceil(KEY_BLOCK).max(1),
         };
         self.efforts[number].row.saturating_mul(count).saturating_mul(blocks)
+    }
+
+    /// How many rows a kernel takes at once.
+    pub(super) fn block(&self, number: usize, count: usize) -> usize {
+        match &self.program.kernels[number].body {
+            Body::Rows { block, .. } => (*block).max(1),
+            Body::Attention(attention) => context::query_block(attention),
+            // A product takes the sequences of a step together.
+            Body::Scan { .. } if self.efforts[number].together => count.div_ceil(self.team.members()),
+            Body::Scan { .. } => 1,
+        }
+    }
+
+    /// Parts of so many rows: a block each where there are many, so that whoever is done first takes the next; else as many as
+    /// threads, or one where all of it takes few nanoseconds. All are as large as each other, and so are the blocks that one is
+    /// cut into: the last would be waited for otherwise.
+    pub(super) fn pieces(&self, count: usize, block: usize, effort: usize) -> Vec<(usize, usize)> {
+        let members = self.team.members();
+        let pieces = match effort < WORTH_SHARING {
+            true => count.min(1),
+            false if count >= 4 * members * block => count.div_ceil(block),
+            false => count.min(members),
+        };
+        (0..pieces).map(|piece| (piece * count / pieces, (piece + 1) * count / pieces)).collect()
     }
 
     /// Runs one kernel in parts that have rows of their own, each part for each slice.
@@ -149,24 +178,10 @@ impl Executable {
         (first, end): (usize, usize),
         slices: &[(usize, usize)],
     ) {
-        let (kernel, effort) = (&self.program.kernels[number], &self.efforts[number]);
-        let (members, count) = (self.team.members(), end - first);
-        let block = match &kernel.body {
-            Body::Rows { block, .. } => (*block).max(1),
-            Body::Attention(attention) => context::query_block(attention),
-            // A product takes the sequences of a step together.
-            Body::Scan { .. } if effort.together => count.div_ceil(members),
-            Body::Scan { .. } => 1,
-        };
-        let alone = slices.len() == 1 && self.effort(number, rows, count) < WORTH_SHARING;
-        // A block each where there are many, so that whoever is done first takes the next; else as many as threads. All are as
-        // large as each other, and a kernel cuts its part into blocks that are: the last would be waited for otherwise.
-        let pieces = match alone {
-            true => count.min(1),
-            false if count >= 4 * members * block => count.div_ceil(block),
-            false => count.min(members),
-        };
-        let ranges = (0..pieces).map(|piece| (first + piece * count / pieces, first + (piece + 1) * count / pieces));
+        let (kernel, count) = (&self.program.kernels[number], end - first);
+        let effort = if slices.len() == 1 { self.effort(number, rows, count) } else { usize::MAX };
+        let pieces = self.pieces(count, self.block(number, count), effort);
+        let ranges = pieces.into_iter().map(|(from, to)| (first + from, first + to));
         let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
         let (function, words) = (self.linked.function(number), self.words(rows));
         self.team.each(parts.len(), &|place| {
@@ -182,7 +197,7 @@ impl Executable {
     }
 
     /// What a kernel that has its rows alone is called with, but for its scratch memory.
-    fn words(&self, rows: &Rows) -> Vec<usize> {
+    pub(super) fn words(&self, rows: &Rows) -> Vec<usize> {
         let mut words = rows.words();
         words[context::SEQUENCES] = rows.sequences;
         words[context::ZEROS] = self.zeros.as_ptr() as usize;

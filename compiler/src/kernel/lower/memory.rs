@@ -1,19 +1,28 @@
 //! Memory: buffers that do not live at the same time share a slot.
 //!
-//! Calls are gone through in order, and a slot is added only where all that have such rows are in use: so there are as many as
+//! A chain's calls may be run at the same time, so that a buffer lives from its chain's first call to the last of the chain that
+//! reads it; one that lives within a chain alone is not in its slot when they are. Calls are gone through in order, and a slot is added only where all that have such rows are in use: so there are as many as
 //! live at once, however deep a stack is. Of those that are free a buffer takes the one that wastes least.
 
-use crate::kernel::{Program, Role, Space};
+use crate::kernel::{BufferId, Program, Role, Space};
+use std::collections::HashSet;
 
 /// Gives buffers whose lives do not overlap the same memory.
 pub(super) fn share_memory(program: &mut Program) {
     let count = program.buffers.len();
     let mut last_use: Vec<Option<usize>> = vec![None; count];
-    for (place, call) in program.calls.iter().enumerate() {
-        for argument in &call.arguments {
-            last_use[argument.0 as usize] = Some(place);
+    // For each call the first of its chain.
+    let mut first: Vec<usize> = Vec::new();
+    for chain in &program.chains {
+        for place in chain.calls.clone() {
+            first.push(chain.calls.start);
+            for argument in &program.calls[place].arguments {
+                let inner = chain.inner.contains_key(argument);
+                last_use[argument.0 as usize] = Some(if inner { place } else { chain.calls.end - 1 });
+            }
         }
     }
+    let is_inner: HashSet<BufferId> = program.chains.iter().flat_map(|chain| chain.inner.keys().copied()).collect();
     for output in &program.outputs {
         last_use[output.buffer.0 as usize] = Some(program.calls.len());
     }
@@ -26,7 +35,8 @@ pub(super) fn share_memory(program: &mut Program) {
             if std::mem::replace(&mut placed[argument.0 as usize], true) {
                 continue;
             }
-            let free = |slot: &Slot| slot.space == buffer.space && slot.until.is_none_or(|until| until < place);
+            let from = if is_inner.contains(&argument) { place } else { first[place] };
+            let free = |slot: &Slot| slot.space == buffer.space && slot.until.is_none_or(|until| until < from);
             let chosen = (0..slots.len()).filter(|slot| free(&slots[*slot])).min_by_key(|slot| {
                 let has = slots[*slot].row;
                 // Room for it with the least to spare, or else the least to grow.
