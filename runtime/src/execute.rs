@@ -2,6 +2,7 @@
 //! thread or several.
 
 mod chains;
+mod groups;
 mod shares;
 
 use self::shares::{Effort, SharedArguments};
@@ -9,7 +10,7 @@ use crate::batch::Batch;
 use crate::fingerprint::fingerprint;
 use crate::link::Linked;
 use crate::matrix::{Kept, packed};
-use crate::memory::{self, Memory, Spare};
+use crate::memory::{self, Memory, Results, Spare};
 use crate::rows::{Rows, Step};
 use crate::team::Team;
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
@@ -37,6 +38,8 @@ pub struct Executable {
     spare: Spare,
     /// The results that are written where they are handed out.
     handed_out: Vec<BufferId>,
+    /// Whether a batch can be run group by group of its sequences.
+    by_groups: bool,
     last_rows: Mutex<Option<LastRows>>,
 }
 
@@ -56,7 +59,8 @@ enum Fixed {
     Packed(PackedWeights),
 }
 
-/// Told after each call of a kernel: the call's number in the program, and how long it took.
+/// Told after each call of a kernel: the call's number in the program, and how long it took, of the run's own time. Where threads
+/// make different calls at once, it is told from each of them, of its share.
 pub type Observer = Box<dyn Fn(usize, Duration) + Send + Sync>;
 
 /// Why a batch is not run.
@@ -189,6 +193,7 @@ impl Executable {
         let zeros = AlignedFloats::zeroed(longest.max(1));
         let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
         let handed_out = memory::handed_out(&program);
+        let by_groups = groups::can_be_grouped(&program, &handed_out);
         Ok(Executable {
             program,
             linked,
@@ -201,6 +206,7 @@ impl Executable {
             observer,
             spare,
             handed_out,
+            by_groups,
             last_rows,
         })
     }
@@ -231,6 +237,9 @@ impl Executable {
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
     pub fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = self.rows(batch)?;
+        if let Some(groups) = self.groups(&rows) {
+            return self.run_groups(batch, &rows, &groups);
+        }
         let mut memory = self.memory(&rows)?;
         for (number, buffer) in self.program.buffers.iter().enumerate() {
             if let Role::Input(_) = &buffer.role {
@@ -266,7 +275,7 @@ impl Executable {
     /// # Errors
     /// More than the system can give.
     pub(crate) fn memory<'g>(&self, rows: &Rows) -> Result<Memory<'g>, RunError> {
-        Memory::new(&self.program, rows, &self.spare, &self.handed_out)
+        Memory::new(&self.program, rows, &self.spare, Results::Own(&self.handed_out))
     }
 
     /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each chain of calls
@@ -293,7 +302,7 @@ impl Executable {
                     let start = self.observer.get().map(|observer| (observer, Instant::now()));
                     self.one(call, &arguments.remove(0), rows, fresh);
                     if let Some((observer, start)) = start {
-                        observer(chain.calls.start, start.elapsed());
+                        observer(chain.calls.start, start.elapsed() / self.team.apart());
                     }
                 }
                 _ => self.chain(chain, arguments, rows),

@@ -4,14 +4,19 @@ use crate::tiles::Tiles;
 use crate::tiles::emitted::EmittedTiles;
 use crate::tiles::weights::ProductTile;
 use cranelift_codegen::Context;
-use cranelift_codegen::ir::Type;
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetIsa};
+use cranelift_codegen::ir::{AbiParam, Function, UserExternalName, UserExternalNameRef};
+use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use seqwright_compiler::clif;
+use seqwright_compiler::clif::{self, Emitted, STRIPS, Target};
 use seqwright_compiler::kernel::Program;
+use seqwright_compiler::strip::avx512::Code;
 use seqwright_compiler::tile::Tile;
+use std::collections::HashMap;
+
+/// Where functions begin: a multiple of so many bytes.
+const CODE_ALIGNMENT: u64 = 64;
 
 /// `kernel(context, arguments, begin, end)`: see [`clif::context`].
 pub type KernelFunction = unsafe extern "C" fn(*const usize, *const *mut f32, usize, usize);
@@ -24,6 +29,10 @@ pub struct Linked {
     /// Kept while kernels may call them.
     _emitted: Option<EmittedTiles>,
 }
+
+// SAFETY: threads share the addresses of code that nobody writes any more; what made it is asked nothing until it is dropped,
+// which one thread does.
+unsafe impl Sync for Linked {}
 
 impl Linked {
     /// Compiles and links every kernel of a program.
@@ -47,15 +56,21 @@ impl Linked {
         // Kernels call tiles by their numbers: declared first, and in order, they get the same numbers here.
         for tile in Tile::ALL {
             let mut signature = module.make_signature();
-            signature.params.resize(tile.arguments(), cranelift_codegen::ir::AbiParam::new(pointer));
+            signature.params.resize(tile.arguments(), AbiParam::new(pointer));
             let id =
                 module.declare_function(tile.name(), Linkage::Import, &signature).map_err(|why| why.to_string())?;
             debug_assert_eq!(id.as_u32(), tile as u32);
         }
         let mut ids: Vec<FuncId> = Vec::new();
         let mut context = Context::new();
+        let target = Target { call_conv: frontend.default_call_conv, pointer, wide: tiles.has_strips() };
+        let mut known: HashMap<Vec<u8>, FuncId> = HashMap::new();
         for kernel in 0..program.kernels.len() {
-            context.func = clif::emit(program, kernel, frontend.default_call_conv, pointer);
+            let Emitted { function, strips } = clif::emit(program, kernel, target);
+            context.func = function;
+            let strips = strips.into_iter().map(|(_, code)| strip(&mut module, &mut known, code));
+            let strips = strips.collect::<Result<Vec<FuncId>, String>>()?;
+            name_strips(&mut context.func, &strips);
             let name = format!("kernel_{kernel}");
             let id = module
                 .declare_function(&name, Linkage::Local, &context.func.signature)
@@ -101,29 +116,59 @@ impl Drop for Linked {
     }
 }
 
+/// The function of a strip, which is there once.
+fn strip(module: &mut JITModule, known: &mut HashMap<Vec<u8>, FuncId>, code: Code) -> Result<FuncId, String> {
+    if let Some(id) = known.get(&code.bytes) {
+        return Ok(*id);
+    }
+    let mut signature = module.make_signature();
+    signature.params.resize(2, AbiParam::new(module.target_config().pointer_type()));
+    let name = format!("strip_{}", known.len());
+    let id = module.declare_function(&name, Linkage::Local, &signature).map_err(|why| why.to_string())?;
+    module.define_function_bytes(id, CODE_ALIGNMENT, &code.bytes, &[]).map_err(|why| why.to_string())?;
+    known.insert(code.bytes, id);
+    Ok(id)
+}
+
+/// Gives the strips that a kernel calls the numbers that they have in a module.
+fn name_strips(function: &mut Function, strips: &[FuncId]) {
+    let names: Vec<(UserExternalNameRef, UserExternalName)> =
+        function.params.user_named_funcs().iter().map(|(place, name)| (place, name.clone())).collect();
+    for (place, name) in names.into_iter().filter(|(_, name)| name.namespace == STRIPS) {
+        let index = strips[name.index as usize].as_u32();
+        function.params.reset_user_func_name(place, UserExternalName { namespace: 0, index });
+    }
+}
+
 /// Machine code of a program for this processor as text, kernel by kernel.
 ///
 /// # Errors
 /// As [`Linked::compile`].
 pub fn assembly(program: &Program) -> Result<String, String> {
     let isa = this_processor(true)?;
-    let kernels = (0..program.kernels.len()).map(|kernel| assembly_of(program, kernel, &*isa));
+    let wide = Tiles::best().has_strips();
+    let kernels = (0..program.kernels.len()).map(|kernel| assembly_of(program, kernel, &*isa, wide));
     Ok(kernels.collect::<Result<Vec<_>, _>>()?.join("\n"))
 }
 
-/// Machine code of one kernel for a processor.
+/// Machine code of one kernel for a processor, with strips where it is said to have wider vectors.
 ///
 /// # Errors
 /// What Cranelift refuses.
-pub fn assembly_of(program: &Program, kernel: usize, isa: &dyn TargetIsa) -> Result<String, String> {
-    let function = clif::emit(program, kernel, isa.default_call_conv(), isa.pointer_type());
+pub fn assembly_of(program: &Program, kernel: usize, isa: &dyn TargetIsa, wide: bool) -> Result<String, String> {
+    let target = Target { call_conv: isa.default_call_conv(), pointer: isa.pointer_type(), wide };
+    let Emitted { function, strips } = clif::emit(program, kernel, target);
     let mut context = Context::for_function(function);
     context.set_disasm(true);
     let code = context
         .compile(isa, &mut cranelift_codegen::control::ControlPlane::default())
         .map_err(|why| format!("kernel {kernel}: {:?}", why.inner))?;
     let name = &program.kernels[kernel].name;
-    Ok(format!("kernel {kernel} {name}\n{}", code.vcode.as_deref().unwrap_or("")))
+    let mut text = format!("kernel {kernel} {name}\n{}", code.vcode.as_deref().unwrap_or(""));
+    for (number, (_, code)) in strips.iter().enumerate() {
+        text.push_str(&format!("\nstrip u{STRIPS}:{number}\n{}", code.text));
+    }
+    Ok(text)
 }
 
 /// Cranelift IR of a program as text, kernel by kernel.
@@ -132,18 +177,23 @@ pub fn assembly_of(program: &Program, kernel: usize, isa: &dyn TargetIsa) -> Res
 /// A processor that Cranelift does not know.
 pub fn intermediate(program: &Program) -> Result<String, String> {
     let isa = this_processor(true)?;
-    Ok(intermediate_for(program, isa.default_call_conv(), isa.pointer_type()))
+    let target =
+        Target { call_conv: isa.default_call_conv(), pointer: isa.pointer_type(), wide: Tiles::best().has_strips() };
+    Ok(intermediate_for(program, target))
 }
 
-/// The same for a calling convention and an address's type, whatever this processor is.
-pub fn intermediate_for(program: &Program, convention: CallConv, pointer: Type) -> String {
+/// The same for some target, whatever this processor is.
+pub fn intermediate_for(program: &Program, target: Target) -> String {
     let mut text = String::from("; Kernels call tiles by number:\n");
     for tile in Tile::ALL {
         text.push_str(&format!(";   u0:{} {}\n", tile as u32, tile.name()));
     }
     for kernel in 0..program.kernels.len() {
-        let function = clif::emit(program, kernel, convention, pointer);
+        let Emitted { function, strips } = clif::emit(program, kernel, target);
         text.push_str(&format!("\n; kernel {kernel} {}\n{}", program.kernels[kernel].name, function.display()));
+        for (number, (strip, _)) in strips.iter().enumerate() {
+            text.push_str(&format!("\n; strip u{STRIPS}:{number}, number by number\n{}", strip.print()));
+        }
     }
     text
 }

@@ -8,7 +8,6 @@ use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
 use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, Track};
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
@@ -43,20 +42,22 @@ pub fn require(floats: usize) -> Result<(), RunError> {
 /// Numbers of slots that are kept for the next run: 256 MiB. What a larger run took goes back to the system.
 const MOST_SPARE: usize = 1 << 26;
 
-/// The slots of a run that has ended.
+/// The slots of runs that have ended: as many as were under way at once.
 #[derive(Default)]
-pub struct Spare(Mutex<Vec<AlignedFloats>>);
+pub struct Spare(Mutex<Vec<Vec<AlignedFloats>>>);
 
 impl Spare {
     fn take(&self) -> Vec<AlignedFloats> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     /// Keeps a run's slots for the next one.
     pub fn keep(&self, memory: Memory) {
-        let floats: usize = memory.slots.iter().map(|slot| slot.len()).sum();
-        if floats <= MOST_SPARE {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = memory.slots;
+        let floats = |slots: &[AlignedFloats]| slots.iter().map(|slot| slot.len()).sum::<usize>();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = kept.iter().map(|slots| floats(slots)).sum();
+        if all + floats(&memory.slots) <= MOST_SPARE {
+            kept.push(memory.slots);
         }
     }
 }
@@ -87,8 +88,16 @@ pub fn handed_out(program: &Program) -> Vec<BufferId> {
     outputs.filter(is_written_there).collect()
 }
 
+/// Where a run's results are written that are handed out.
+pub enum Results<'r> {
+    /// In memory of the run's own.
+    Own(&'r [BufferId]),
+    /// In somebody else's, which has room for them.
+    At(Vec<(BufferId, *mut f32)>),
+}
+
 /// Room for so many numbers.
-fn room(count: usize) -> Vec<f32> {
+pub fn room(count: usize) -> Vec<f32> {
     let mut numbers = Vec::with_capacity(count);
     // As in slots: what no kernel has written would not go unseen.
     if cfg!(debug_assertions) {
@@ -106,6 +115,8 @@ enum Own<'g> {
     Given(&'g [f32]),
     /// A result's, which has room for so many numbers and none yet.
     Result(Vec<f32>, usize),
+    /// Somebody else's, which kernels write.
+    At(*mut f32),
 }
 
 impl<'g> Memory<'g> {
@@ -113,27 +124,36 @@ impl<'g> Memory<'g> {
     ///
     /// # Errors
     /// More than the system can give.
-    pub fn new(program: &Program, rows: &Rows, spare: &Spare, handed_out: &[BufferId]) -> Result<Memory<'g>, RunError> {
+    pub fn new(program: &Program, rows: &Rows, spare: &Spare, results: Results) -> Result<Memory<'g>, RunError> {
         let mut sizes: Vec<usize> = Vec::new();
         let mut slot_of = Vec::new();
-        let mut results: Vec<Option<usize>> = vec![None; program.buffers.len()];
-        for id in handed_out {
-            let buffer = program.buffer(*id);
-            results[id.0 as usize] = Some(rows.of(&buffer.space).saturating_mul(buffer.row));
+        let mut own: Vec<Own<'g>> = program.buffers.iter().map(|_| Own::None).collect();
+        let numbers = |id: BufferId| rows.of(&program.buffer(id).space).saturating_mul(program.buffer(id).row);
+        let mut more = 0usize;
+        match results {
+            Results::Own(handed_out) => {
+                for id in handed_out {
+                    own[id.0 as usize] = Own::Result(Vec::new(), numbers(*id));
+                    more = more.saturating_add(numbers(*id));
+                }
+            }
+            Results::At(places) => {
+                places.into_iter().for_each(|(id, address)| own[id.0 as usize] = Own::At(address));
+            }
         }
-        // What lives within a chain alone lies in memory of the chain's.
-        let inner: HashSet<BufferId> = program.chains.iter().flat_map(|chain| chain.inner.keys().copied()).collect();
-        for ((number, buffer), result) in (0..).zip(&program.buffers).zip(&results) {
+        for (buffer, own) in program.buffers.iter().zip(&own) {
             slot_of.push(match buffer.role {
-                Role::Computed { slot } => {
+                Role::Computed { chained: Some(slot), .. } => {
                     if sizes.len() <= slot {
                         sizes.resize(slot + 1, 0);
                     }
-                    if result.is_none() && !inner.contains(&BufferId(number)) {
+                    if matches!(own, Own::None) {
                         sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
                     }
                     Some(slot)
                 }
+                // What lives within a chain alone lies in memory of the chain's.
+                Role::Computed { chained: None, .. } => None,
                 Role::Input(_) | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) | Role::Kept => None,
             });
         }
@@ -149,8 +169,7 @@ impl<'g> Memory<'g> {
             Some(slot) if slot.len() >= *size => 0,
             Some(_) | None => *size,
         };
-        let more = sizes.iter().enumerate().map(missing).chain(results.iter().flatten().copied());
-        require(more.fold(0, usize::saturating_add))?;
+        require(sizes.iter().enumerate().map(missing).fold(more, usize::saturating_add))?;
         slots.resize_with(sizes.len(), || AlignedFloats::zeroed(0));
         for (slot, size) in slots.iter_mut().zip(sizes) {
             if slot.len() < size.max(1) {
@@ -161,11 +180,11 @@ impl<'g> Memory<'g> {
                 slot.fill(f32::NAN);
             }
         }
-        let own = results.into_iter().map(|result| match result {
-            None => Own::None,
-            Some(count) => Own::Result(room(count), count),
-        });
-        let own = own.collect();
+        for own in &mut own {
+            if let Own::Result(numbers, count) = own {
+                *numbers = room(*count);
+            }
+        }
         Ok(Memory { slots, own, slot_of })
     }
 
@@ -183,7 +202,7 @@ impl<'g> Memory<'g> {
     pub fn take(&mut self, id: BufferId) -> Option<AlignedFloats> {
         match std::mem::replace(&mut self.own[id.0 as usize], Own::None) {
             Own::Floats(numbers) => Some(numbers),
-            Own::None | Own::Given(_) | Own::Result(..) => None,
+            Own::None | Own::Given(_) | Own::Result(..) | Own::At(_) => None,
         }
     }
 
@@ -211,6 +230,7 @@ impl<'g> Memory<'g> {
             (Own::Floats(own), _) => own.as_mut_ptr(),
             (Own::Given(given), _) => given.as_ptr().cast_mut(),
             (Own::Result(numbers, _), _) => numbers.as_mut_ptr(),
+            (Own::At(address), _) => *address,
             (Own::None, Some(slot)) => self.slots[slot].as_mut_ptr(),
             (Own::None, None) => std::ptr::NonNull::dangling().as_ptr(),
         }
@@ -224,7 +244,7 @@ impl<'g> Memory<'g> {
             // It has none before it is handed out.
             (Own::Result(numbers, _), _) => numbers,
             (Own::None, Some(slot)) => &self.slots[slot],
-            (Own::None, None) => &[],
+            (Own::At(_), _) | (Own::None, None) => &[],
         }
     }
 
@@ -234,7 +254,7 @@ impl<'g> Memory<'g> {
             (Own::Floats(own), _) => own,
             (Own::Result(numbers, _), _) => numbers,
             (Own::None, Some(slot)) => &mut self.slots[slot],
-            (Own::Given(_), _) | (Own::None, None) => &mut [],
+            (Own::Given(_) | Own::At(_), _) | (Own::None, None) => &mut [],
         }
     }
 }

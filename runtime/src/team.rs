@@ -7,7 +7,7 @@
 //! Threads that have nothing to do spin for a while, then sleep; they never do so while work is under way. Where there are
 //! fewer processors than threads, those that wait give way after some turns.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -24,6 +24,20 @@ pub(crate) struct Team {
     threads: Vec<JoinHandle<()>>,
     /// One piece of work at a time.
     busy: Mutex<()>,
+}
+
+thread_local! {
+    /// Whether the thread does a team's work.
+    static AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Ends a thread's work, even where it panics.
+struct AtWork;
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.set(false);
+    }
 }
 
 type Work<'w> = dyn Fn(usize) + Sync + 'w;
@@ -73,16 +87,26 @@ impl Team {
         Ok(team)
     }
 
-    /// How many threads it has.
+    /// How many threads work at once: one where a thread of a team asks that is at work.
     pub fn members(&self) -> usize {
-        self.threads.len() + 1
+        if AT_WORK.get() { 1 } else { self.threads.len() + 1 }
+    }
+
+    /// How many threads do different things at once while this one does its own: a team's, where it is at work, else one.
+    pub fn apart(&self) -> u32 {
+        if AT_WORK.get() { self.threads.len() as u32 + 1 } else { 1 }
     }
 
     /// Has every thread do `work`, called with its number, all at the same time.
     pub fn run(&self, work: &Work) {
-        if self.threads.is_empty() {
+        if self.members() == 1 {
             return work(0);
         }
+        let work: &Work = &|member| {
+            AT_WORK.set(true);
+            let _work = AtWork;
+            work(member);
+        };
         let _busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = &*self.shared;
         // SAFETY: only the lifetime changes, and none of the threads uses it after all are done, which is waited for below
@@ -108,7 +132,7 @@ impl Team {
 
     /// Does `work` for every number below `count`, each once, on whichever thread comes first.
     pub fn each(&self, count: usize, work: &(dyn Fn(usize) + Sync)) {
-        if count <= 1 || self.threads.is_empty() {
+        if count <= 1 || self.members() == 1 {
             return (0..count).for_each(work);
         }
         let next = AtomicUsize::new(0);

@@ -4,7 +4,7 @@
 //! other, attention takes keys in blocks counted from the sequence's start, and everything else is computed row by row.
 
 use seqwright::batch::Batch;
-use seqwright::session::Backend;
+use seqwright::session::{Backend, Runner};
 use seqwright::tiles::Instructions;
 use seqwright_tests::goldens::{CASES, case, shown};
 use seqwright_tests::sequences::{alone, together};
@@ -20,20 +20,47 @@ fn alone_and_in_a_ragged_batch_are_the_same_bits() {
                 alone(&case.checked.model, &whole, sequence, |length| length.saturating_sub(sequence * 2).max(1))
             })
             .collect();
-        let batch = together(&parts);
         for instructions in Instructions::available() {
             let runner = case.runner(Backend::Cpu(instructions, 2));
-            let all = shown(runner.run(&batch));
-            let mut starts = vec![0; all.len()];
-            for part in &parts {
-                let own = shown(runner.run(part));
-                for ((place, own), start) in own.iter().enumerate().zip(&mut starts) {
-                    let among = &all[place][*start..*start + own.len()];
-                    *start += own.len();
-                    let same = own.iter().zip(among).all(|(one, two)| one.to_bits() == two.to_bits());
-                    assert!(same, "{name}, output {place}, with {}", instructions.name());
-                }
-            }
+            same_bits(&runner, &parts, &format!("{name} with {}", instructions.name()));
         }
     }
+}
+
+/// Batches of many rows are run in groups of sequences, each on a thread of its own: as many rows as make several groups for each,
+/// of sequences that do not fill them evenly.
+#[test]
+fn groups_of_sequences_give_what_each_gives_alone() {
+    for name in ["bert", "gpt2", "t5", "vit", "lstm"] {
+        let case = case(name);
+        let whole = case.batch();
+        let parts: Vec<Batch> = (0..160)
+            .map(|number| {
+                let shorter = |length: usize| if name == "vit" { length } else { length.saturating_sub(number % 5).max(1) };
+                alone(&case.checked.model, &whole, number % whole.sequences, shorter)
+            })
+            .collect();
+        for threads in [1, 2, 3] {
+            let runner = case.runner(Backend::Cpu(Instructions::best(), threads));
+            same_bits(&runner, &parts, &format!("{name} on {threads} threads"));
+            // The memory of a run is the next one's.
+            same_bits(&runner, &parts[..90], &format!("{name} on {threads} threads again"));
+        }
+    }
+}
+
+/// Together and alone, sequences have the same results.
+fn same_bits(runner: &Runner, parts: &[Batch], what: &str) {
+    let all = shown(runner.run(&together(parts)));
+    let mut starts = vec![0; all.len()];
+    for part in parts {
+        let own = shown(runner.run(part));
+        for ((place, own), start) in own.iter().enumerate().zip(&mut starts) {
+            let among = &all[place][*start..*start + own.len()];
+            *start += own.len();
+            let same = own.iter().zip(among).all(|(one, two)| one.to_bits() == two.to_bits());
+            assert!(same, "{what}, output {place}");
+        }
+    }
+    assert!(starts.iter().zip(&all).all(|(start, all)| *start == all.len()), "{what}: there is more than they have");
 }

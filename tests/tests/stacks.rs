@@ -31,12 +31,14 @@ struct Needs {
     by_sequence: usize,
 }
 
-fn needs(program: &Program) -> Needs {
+/// What calls need that are run one by one, or chains of them.
+fn needs(program: &Program, by_chains: bool) -> Needs {
     let mut slots: BTreeMap<usize, (Option<Track>, usize)> = BTreeMap::new();
     for buffer in &program.buffers {
-        let (Role::Computed { slot }, Space::Tracks(tracks)) = (&buffer.role, &buffer.space) else { continue };
+        let (Role::Computed { slot, chained }, Space::Tracks(tracks)) = (&buffer.role, &buffer.space) else { continue };
         let track = tracks.first().map(|track| program.track(*track));
-        let size = slots.entry(*slot).or_insert((track, 0));
+        let Some(slot) = chained.filter(|_| by_chains).or((!by_chains).then_some(*slot)) else { continue };
+        let size = slots.entry(slot).or_insert((track, 0));
         assert_eq!(size.0, track, "`{}` shares memory with rows of another kind", buffer.name);
         size.1 = size.1.max(buffer.row);
     }
@@ -70,9 +72,11 @@ fn rows(stages: &Stages) -> (Vec<&str>, Vec<&str>) {
 fn a_run_needs_no_more_the_deeper_a_stack_is() {
     let mut table = String::new();
     for (name, _) in files_in("tests/fixtures/stacks") {
-        let of = |layers| needs(&lower(&stack(&name, layers)).program);
+        let programs = [2, 8, 40].map(|layers| lower(&stack(&name, layers)).program);
+        let by_chains = programs.each_ref().map(|program| needs(program, true));
         // The first layers may differ from the others, which read what another layer computed.
-        let all = [2, 8, 40].map(of);
+        let all = programs.each_ref().map(|program| needs(program, false));
+        assert_eq!(by_chains[1].by_position, by_chains[2].by_position, "{name}");
         if name == "last_states.seq" {
             // What it gives has a row for each layer: that alone grows.
             let more = 3 * 32 * (40 - 8);
@@ -81,9 +85,11 @@ fn a_run_needs_no_more_the_deeper_a_stack_is() {
         } else {
             assert_eq!(all[1], all[2], "{name}");
         }
-        for (layers, Needs { kernels, slots, by_position, by_sequence }) in [2, 8].iter().zip(&all) {
+        for ((layers, needs), by_chains) in [2, 8].iter().zip(&all).zip(&by_chains) {
+            let Needs { kernels, slots, by_position, by_sequence } = needs;
             table += &format!(
-                "{name}, {layers} layers: {kernels} kernels, {slots} slots, {by_position} numbers a position, {by_sequence} a sequence\n"
+                "{name}, {layers} layers: {kernels} kernels, {slots} slots, {by_position} numbers a position, {by_sequence} a sequence; by chains {} and {}\n",
+                by_chains.by_position, by_chains.by_sequence
             );
         }
     }
@@ -96,9 +102,10 @@ fn a_chunk_needs_no_more_the_deeper_a_stack_is() {
         if matches!(name.as_str(), "encoder.seq" | "bidirectional.seq" | "last_states.seq") {
             continue; // They look ahead.
         }
-        let of = |layers| needs(&shown(lower_chunks(&stack(&name, layers))).program);
-        let (few, many) = (of(8), of(40));
-        assert_eq!(few, many, "{name}");
+        let [few, many] = [8, 40].map(|layers| shown(lower_chunks(&stack(&name, layers))).program);
+        for by_chains in [false, true] {
+            assert_eq!(needs(&few, by_chains), needs(&many, by_chains), "{name}");
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Every printed stage of every example, as a snapshot. Sizes are small, so that they can be read in review.
 
 use seqwright::link::assembly;
-use seqwright::session::{Checked, lower, print_syntax};
+use seqwright::session::{Checked, Request, check, lower, print_syntax};
 use seqwright_compiler::clif;
-use seqwright_tests::goldens::small as checked;
+use seqwright_compiler::strip::Strip;
+use seqwright_compiler::strip::avx512::Code;
+use seqwright_tests::goldens::{example, shown, small as checked};
 
 /// Stacks are printed one layer deep but for the stage that shows how layers share kernels.
 fn each(stage: &str, print: impl Fn(&Checked) -> String) {
@@ -49,14 +51,39 @@ fn kernels() {
     each("kernels", |checked| lower(checked).program.print());
 }
 
+/// A target without vectors wider than Cranelift's.
+fn narrow() -> clif::Target {
+    let (call_conv, pointer) = (cranelift_codegen::isa::CallConv::SystemV, cranelift_codegen::ir::types::I64);
+    clif::Target { call_conv, pointer, wide: false }
+}
+
+/// What strips a norm and the activation after it become, where there are wider vectors: their steps, and their machine code.
+#[test]
+fn strips() {
+    let sizes = [("vocab", 100.0), ("context", 32.0), ("dim", 64.0), ("layers", 1.0), ("heads", 2.0), ("inner", 128.0)];
+    let parameters = sizes.iter().map(|(name, size)| (name.to_string(), *size)).collect();
+    let request = Request { file: example("gpt2"), parameters, ..Request::default() };
+    let program = lower(&shown(check(&request, None))).program;
+    let place = program.calls.iter().position(|call| call.name.contains("down'1")).expect("the activation has a call");
+    let kernel = program.calls[place].kernel;
+    let emitted = clif::emit(&program, kernel, clif::Target { wide: true, ..narrow() });
+    let strip = |(number, (strip, code)): (usize, &(Strip, Code))| {
+        format!("strip {number}, number by number\n{}as machine code\n{}", strip.print(), code.text)
+    };
+    let strips: Vec<String> = emitted.strips.iter().enumerate().map(strip).collect();
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        program.print_kernel(kernel, &program.kernels[kernel]),
+        strips.join("\n")
+    ));
+}
+
 /// The IR of whole examples is long: of each, the shortest kernel is kept under review, and of an LSTM all.
 #[test]
 fn clif_ir() {
-    use cranelift_codegen::ir::types::I64;
-    use cranelift_codegen::isa::CallConv;
     each("clif", |checked| {
         let program = lower(checked).program;
-        let emit = |kernel| clif::emit(&program, kernel, CallConv::SystemV, I64).display().to_string();
+        let emit = |kernel| clif::emit(&program, kernel, narrow()).function.display().to_string();
         let all: Vec<String> = (0..program.kernels.len()).map(emit).collect();
         if checked.model.name == "LSTMNetwork" {
             all.join("\n")
@@ -182,7 +209,8 @@ fn asm() {
     let isa = isa.finish(settings::Flags::new(flags)).expect("a processor with these features");
     each("asm", |checked| {
         let program = lower(checked).program;
-        let all = (0..program.kernels.len()).map(|kernel| assembly_of(&program, kernel, &*isa).expect("it compiles"));
+        let all =
+            (0..program.kernels.len()).map(|kernel| assembly_of(&program, kernel, &*isa, false).expect("it compiles"));
         all.min_by_key(String::len).unwrap_or_default()
     });
 }

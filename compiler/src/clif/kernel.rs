@@ -6,6 +6,8 @@ use super::emitter::Emitter;
 use crate::kernel::{
     Body, Cut, Kernel, Place, Product, Program, Sharing, Space, Stage, Steps, Table, Tables, TrackId, sharing,
 };
+use crate::strip::Strip;
+use crate::strip::avx512::Code;
 use crate::tile::Tile;
 use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -16,8 +18,31 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use std::collections::HashMap;
 
-/// One kernel of a program. Tiles are called by their numbers (`u0:N` is the tile of number N).
-pub fn emit(program: &Program, kernel: usize, call_conv: CallConv, pointer: Type) -> Function {
+/// What machine code is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// How functions are called.
+    pub call_conv: CallConv,
+    /// The type of addresses.
+    pub pointer: Type,
+    /// Whether there are vectors wider than Cranelift's, so that bodies along runs are strips.
+    pub wide: bool,
+}
+
+/// A kernel as a function, and the strips that it calls.
+pub struct Emitted {
+    /// Tiles are called by their numbers (`u0:N` is the tile of number N), strips likewise (`u2:N`).
+    pub function: Function,
+    /// The strips, with their machine code.
+    pub strips: Vec<(Strip, Code)>,
+}
+
+/// The namespace of strips among the functions that a kernel calls.
+pub const STRIPS: u32 = 2;
+
+/// One kernel of a program.
+pub fn emit(program: &Program, kernel: usize, target: Target) -> Emitted {
+    let Target { call_conv, pointer, wide } = target;
     let mut signature = Signature::new(call_conv);
     signature.params.resize(4, AbiParam::new(pointer));
     let name = UserFuncName::user(1, kernel as u32);
@@ -38,9 +63,12 @@ pub fn emit(program: &Program, kernel: usize, call_conv: CallConv, pointer: Type
         cuts: HashMap::new(),
         cut: None,
         tiles: HashMap::new(),
+        wide,
+        strips: Vec::new(),
     };
     spelling.whole();
-    function
+    let strips = spelling.strips;
+    Emitted { function, strips }
 }
 
 /// A kernel being spelt.
@@ -48,7 +76,7 @@ pub(super) struct Spelling<'f, 'p> {
     pub emitter: Emitter<'f>,
     pub program: &'p Program,
     pub kernel: &'p Kernel,
-    call_conv: CallConv,
+    pub call_conv: CallConv,
     context: Value,
     pub arguments: Vec<Value>,
     pub scratch: Value,
@@ -61,6 +89,10 @@ pub(super) struct Spelling<'f, 'p> {
     /// The axis of the stage that is being spelt, if it is cut.
     pub cut: Option<Cut>,
     tiles: HashMap<Tile, cranelift_codegen::ir::FuncRef>,
+    /// Whether bodies along runs are strips.
+    pub wide: bool,
+    /// Those so far.
+    pub strips: Vec<(Strip, Code)>,
 }
 
 /// The row that stages work on.

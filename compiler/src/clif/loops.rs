@@ -7,7 +7,8 @@
 use super::context;
 use super::kernel::{Here, Spelling};
 use super::numbers::At;
-use crate::kernel::{Access, Bound, Loop, Range, Scalar};
+use super::wide::{Along, To};
+use crate::kernel::{Access, Bound, Loop, Range, Scalar, entries};
 use crate::term::{Binary, Reduction, Unary};
 use crate::tile::Tile;
 use cranelift_codegen::ir::types::F32X4;
@@ -101,13 +102,15 @@ fn fixed_parts(scalar: &Scalar, index: usize, target: &Access, found: &mut Vec<S
 }
 
 /// A part of the result's last index.
-struct Strip {
+pub(super) struct Stretch {
     /// The index along which four neighbours are computed at once, if any.
-    lanes: Option<usize>,
+    pub lanes: Option<usize>,
     /// Whether the result has that index at all; one without is visited once.
-    has_index: bool,
-    from: Value,
-    to: Value,
+    pub has_index: bool,
+    /// How many entries the whole index has, where that is known.
+    pub entries: Option<usize>,
+    pub from: Value,
+    pub to: Value,
 }
 
 impl Spelling<'_, '_> {
@@ -235,21 +238,12 @@ impl Spelling<'_, '_> {
             (self.emitter.size(0), self.emitter.size(1))
         };
         let has_index = at.indices.len() < stage.results;
-        let mut store = |spelling: &mut Self, at: &At| {
-            let value = spelling.number(&stage.body, at);
-            let value = if stage.domain.is_empty() {
-                value
-            } else {
-                let zero = spelling.constant(0.0, at);
-                spelling.choose(&stage.domain, value, zero, at)
-            };
-            let address = spelling.address(&stage.target, at);
-            spelling.emitter.store(value, address, 0);
-        };
+        let entries = has_index.then(|| entries(&stage.ranges[at.indices.len()])).flatten();
+        let whole = Along { body: &stage.body, domain: &stage.domain, to: To::Access(&stage.target) };
         if functions.is_empty() {
-            let strip = Strip { lanes: stage.lanes, has_index, from, to };
+            let stretch = Stretch { lanes: stage.lanes, has_index, entries, from, to };
             let at = self.before_loop(at, stage, &stage.body);
-            return self.strip(&at, &strip, &[], &mut store);
+            return self.along(&at, &stretch, &[], &whole);
         }
         let slots: Vec<Vec<Value>> =
             functions.iter().map(|run| run.arguments.iter().map(|_| self.stack_strip(STRIP)).collect()).collect();
@@ -257,20 +251,12 @@ impl Spelling<'_, '_> {
             let end = spelling.emitter.add_size(first, STRIP);
             let end = spelling.least(end, to);
             let count = spelling.emitter.ins().isub(end, first);
-            let strip = Strip { lanes: stage.lanes, has_index, from: first, to: end };
+            let stretch = Stretch { lanes: stage.lanes, has_index, entries, from: first, to: end };
             let mut held: Vec<(Scalar, Value)> = Vec::new();
             for (run, slots) in functions.iter().zip(&slots) {
                 for (argument, slot) in run.arguments.iter().zip(slots) {
-                    let start = spelling.strip_start(*slot, first);
-                    let mut keep = |spelling: &mut Self, at: &At| {
-                        let value = spelling.number(argument, at);
-                        let index = *at.indices.last().expect("strips have an index");
-                        let bytes = spelling.emitter.bytes(index);
-                        let place = spelling.emitter.ins().iadd(start, bytes);
-                        spelling.emitter.store(value, place, 0);
-                    };
                     let at = spelling.before_loop(at.clone(), stage, argument);
-                    spelling.strip(&at, &strip, &held, &mut keep);
+                    spelling.along(&at, &stretch, &held, &Along { body: argument, domain: &[], to: To::Stack(*slot) });
                 }
                 let mut arguments = slots.clone();
                 arguments.push(count);
@@ -278,7 +264,36 @@ impl Spelling<'_, '_> {
                 held.push((run.whole.clone(), slots[0]));
             }
             let at = spelling.before_loop(at.clone(), stage, &stage.body);
-            spelling.strip(&at, &strip, &held, &mut store);
+            spelling.along(&at, &stretch, &held, &whole);
+        });
+    }
+
+    /// Computes a body along a part of the next index: by a strip where there is one for it.
+    fn along(&mut self, at: &At, stretch: &Stretch, held: &[(Scalar, Value)], along: &Along) {
+        if self.by_strip(at, stretch, held, along) {
+            return;
+        }
+        let start = match along.to {
+            To::Access(_) => None,
+            To::Stack(slot) => Some(self.strip_start(slot, stretch.from)),
+        };
+        self.strip(at, stretch, held, &mut |spelling, at| {
+            let value = spelling.number(along.body, at);
+            let value = if along.domain.is_empty() {
+                value
+            } else {
+                let zero = spelling.constant(0.0, at);
+                spelling.choose(along.domain, value, zero, at)
+            };
+            let place = match (along.to, start) {
+                (To::Access(target), _) => spelling.address(target, at),
+                (To::Stack(slot), start) => {
+                    let index = *at.indices.last().expect("strips have an index");
+                    let bytes = spelling.emitter.bytes(index);
+                    spelling.emitter.ins().iadd(start.unwrap_or(slot), bytes)
+                }
+            };
+            spelling.emitter.store(value, place, 0);
         });
     }
 
@@ -318,8 +333,8 @@ impl Spelling<'_, '_> {
     }
 
     /// Visits `from..to` of the next index, four at a time where that was chosen and the rest one by one.
-    fn strip(&mut self, at: &At, strip: &Strip, held: &[(Scalar, Value)], visit: &mut dyn FnMut(&mut Self, &At)) {
-        let Strip { lanes, has_index, from, to } = *strip;
+    fn strip(&mut self, at: &At, stretch: &Stretch, held: &[(Scalar, Value)], visit: &mut dyn FnMut(&mut Self, &At)) {
+        let Stretch { lanes, has_index, from, to, .. } = *stretch;
         let number = at.indices.len();
         // A result without indices is visited at an index that nothing mentions.
         let lanes = lanes.filter(|lanes| has_index && *lanes == number);
@@ -361,9 +376,9 @@ impl Spelling<'_, '_> {
         if at.indices.len() < stage.results {
             // Four neighbours of the result at once, then the rest.
             let (from, to) = self.stage_range(stage, at.indices.len(), at.here);
-            let strip = Strip { lanes: stage.lanes, has_index: true, from, to };
+            let stretch = Stretch { lanes: stage.lanes, has_index: true, entries: None, from, to };
             let at = self.with_bases_of(at, stage, &stage.body);
-            self.strip(&at, &strip, &[], &mut |spelling, at| {
+            self.strip(&at, &stretch, &[], &mut |spelling, at| {
                 let first = spelling.constant(reduction.of_nothing() as f32, at);
                 let value = spelling.reduce(stage, reduction, at, first);
                 store(spelling, value, at);

@@ -10,5 +10,6 @@ mod numbers;
 mod scores;
 mod share;
 pub mod tiles;
+mod wide;
 
-pub use kernel::emit;
+pub use kernel::{Emitted, STRIPS, Target, emit};

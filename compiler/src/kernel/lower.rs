@@ -8,6 +8,7 @@
 mod affine;
 mod attention;
 mod memory;
+mod merge;
 mod product;
 mod turns;
 
@@ -147,8 +148,9 @@ impl Making {
         self.scratch.len() - 1
     }
 
-    /// One more stage, four neighbours at once where that can be.
-    fn push_loop(&mut self, mut stage: Loop) {
+    /// One more stage, with as few indices as can be, and four neighbours at once where that can be.
+    fn push_loop(&mut self, stage: Loop) {
+        let mut stage = merge::merged(stage);
         stage.lanes = lanes(&stage, self);
         self.stages.push(Stage::Loop(Box::new(stage)));
     }
@@ -220,7 +222,7 @@ impl Lowering<'_> {
             ValueKind::Weight { .. } => Role::Weight(id),
             ValueKind::Constant(_) => Role::Constant(id),
             ValueKind::Equation(_) if self.is_kept(id, &space) => Role::Kept,
-            ValueKind::Equation(_) => Role::Computed { slot: 0 },
+            ValueKind::Equation(_) => Role::Computed { slot: 0, chained: None },
         };
         let row = features(self.graph, id).iter().product();
         self.program.buffers.push(Buffer { name: value.path.clone(), space, row, role });

@@ -118,8 +118,10 @@ pub enum Role {
     Constant(ValueId),
     /// Kernels. Buffers of one slot share memory: their lives do not overlap.
     Computed {
-        /// The memory, by number.
+        /// The memory, by number, where calls are run one by one.
         slot: usize,
+        /// The memory where [chains](Chain) are run; none for what lives within one alone.
+        chained: Option<usize>,
     },
     /// Kernels, and it is kept between chunks.
     Kept,

@@ -26,7 +26,9 @@ impl Program {
                 Role::Weight(_) => "weight".to_string(),
                 Role::Packed(_) => "packed weights".to_string(),
                 Role::Constant(_) => "constant".to_string(),
-                Role::Computed { slot } => format!("slot {slot}"),
+                Role::Computed { slot, chained: None } => format!("slot {slot}, or within a chain"),
+                Role::Computed { slot, chained: Some(chained) } if slot == chained => format!("slot {slot}"),
+                Role::Computed { slot, chained: Some(chained) } => format!("slot {slot}, or {chained} beside chains"),
                 Role::Kept => "kept".to_string(),
             };
             let rows = self.space(&buffer.space);

@@ -106,7 +106,7 @@ impl Executable {
             self.in_blocks(chain, &links, rows, count);
         }
         if let Some(observer) = timed {
-            tell(observer, chain, &links, start.elapsed());
+            tell(observer, chain, &links, start.elapsed() / self.team.apart());
         }
     }
 

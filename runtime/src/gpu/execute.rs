@@ -185,7 +185,7 @@ impl Executable {
             match &buffer.role {
                 _ if order.lent.contains_key(&BufferId(number as u32)) => {}
                 Role::Input(_) | Role::Kept => buffers.require(device, Use::Own(number), bytes, &buffer.name)?,
-                Role::Computed { slot } => buffers.require(device, Use::Slot(*slot), bytes, &buffer.name)?,
+                Role::Computed { slot, .. } => buffers.require(device, Use::Slot(*slot), bytes, &buffer.name)?,
                 Role::Weight(_) | Role::Packed(_) | Role::Constant(_) => {}
             }
         }
@@ -238,7 +238,7 @@ impl Executable {
             return std::slice::from_ref(lent);
         }
         match (self.fixed[id.0 as usize].as_slice(), &self.program.buffer(id).role) {
-            ([], Role::Computed { slot }) => std::slice::from_ref(buffers.get(Use::Slot(*slot))),
+            ([], Role::Computed { slot, .. }) => std::slice::from_ref(buffers.get(Use::Slot(*slot))),
             ([], _) => std::slice::from_ref(buffers.get(Use::Own(id.0 as usize))),
             (fixed, _) => fixed,
         }

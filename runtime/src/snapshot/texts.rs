@@ -7,6 +7,7 @@ use crate::session::{self, Failure, Request};
 use crate::weights::Checkpoint;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::isa::CallConv;
+use seqwright_compiler::clif;
 use seqwright_compiler::explain::{self, Stages};
 use seqwright_compiler::source::Sources;
 use seqwright_compiler::syntax::snapshots::snapshots;
@@ -106,7 +107,9 @@ fn of_stage(stage: Stage, stages: &Stages, sources: &Sources) -> String {
         Stage::Fused => stages.fused.print(),
         Stage::Kernels => stages.program.print(),
         // The usual one of 64-bit machines: what others do differently is not the model's.
-        Stage::Clif => intermediate_for(&stages.program, CallConv::SystemV, I64),
+        Stage::Clif => {
+            intermediate_for(&stages.program, clif::Target { call_conv: CallConv::SystemV, pointer: I64, wide: false })
+        }
         Stage::Wgsl => wgsl::print(&stages.program, &Target::default()),
     }
 }

@@ -178,6 +178,15 @@ macro_rules! blocks {
 }
 
 impl Tiles {
+    /// Whether bodies along runs are computed by strips: these need AVX-512 and BMI2.
+    pub fn has_strips(&self) -> bool {
+        match self.instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => is_x86_feature_detected!("bmi2"),
+            _ => false,
+        }
+    }
+
     /// What multiplies with packed weights of a form; rows are rounded to `activations` first where it has blocks.
     pub fn weights(&self, form: Form, activations: ActivationPrecision) -> WeightsTile {
         #[cfg(target_arch = "x86_64")]

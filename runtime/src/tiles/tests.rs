@@ -4,6 +4,8 @@
 mod functions;
 mod product;
 mod soften;
+#[cfg(target_arch = "x86_64")]
+mod strips;
 mod weights;
 
 use std::mem::transmute;

@@ -1,56 +1,69 @@
 //! Memory: buffers that do not live at the same time share a slot.
 //!
-//! A chain's calls may be run at the same time, so that a buffer lives from its chain's first call to the last of the chain that
-//! reads it; one that lives within a chain alone is not in its slot when they are. Calls are gone through in order, and a slot is added only where all that have such rows are in use: so there are as many as
+//! Calls are gone through in order, and a slot is added only where all that have such rows are in use: so there are as many as
 //! live at once, however deep a stack is. Of those that are free a buffer takes the one that wastes least.
+//!
+//! That is done twice: for calls that are run one by one, and for [chains](crate::kernel::Chain), whose calls are run at the same
+//! time. There a buffer lives from the first call of a chain to the last, and one that lives within a chain alone has no slot.
 
 use crate::kernel::{BufferId, Program, Role, Space};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Gives buffers whose lives do not overlap the same memory.
 pub(super) fn share_memory(program: &mut Program) {
-    let count = program.buffers.len();
-    let mut last_use: Vec<Option<usize>> = vec![None; count];
-    // For each call the first of its chain.
-    let mut first: Vec<usize> = Vec::new();
-    for chain in &program.chains {
-        for place in chain.calls.clone() {
-            first.push(chain.calls.start);
-            for argument in &program.calls[place].arguments {
-                let inner = chain.inner.contains_key(argument);
-                last_use[argument.0 as usize] = Some(if inner { place } else { chain.calls.end - 1 });
-            }
+    let alone: Vec<Range<usize>> = (0..program.calls.len()).map(|place| place..place + 1).collect();
+    let one_by_one = slots(program, &alone, &|_| true);
+    let chains: Vec<Range<usize>> = program.chains.iter().map(|chain| chain.calls.clone()).collect();
+    let inner: HashSet<BufferId> = program.chains.iter().flat_map(|chain| chain.inner.keys().copied()).collect();
+    let beside_chains = slots(program, &chains, &|id| !inner.contains(&id));
+    for (number, buffer) in (0..).map(BufferId).zip(&mut program.buffers) {
+        if let Role::Computed { slot, chained } = &mut buffer.role {
+            *slot = one_by_one.get(&number).copied().unwrap_or(0);
+            *chained = beside_chains.get(&number).copied();
         }
     }
-    let is_inner: HashSet<BufferId> = program.chains.iter().flat_map(|chain| chain.inner.keys().copied()).collect();
+}
+
+/// For each buffer that takes part its slot, where the calls of a range are run at the same time.
+fn slots(
+    program: &Program,
+    ranges: &[Range<usize>],
+    takes_part: &dyn Fn(BufferId) -> bool,
+) -> HashMap<BufferId, usize> {
+    let mut last_use: HashMap<BufferId, usize> = HashMap::new();
+    for (place, range) in ranges.iter().enumerate() {
+        let arguments = program.calls[range.clone()].iter().flat_map(|call| &call.arguments);
+        arguments.for_each(|argument| _ = last_use.insert(*argument, place));
+    }
     for output in &program.outputs {
-        last_use[output.buffer.0 as usize] = Some(program.calls.len());
+        last_use.insert(output.buffer, ranges.len());
     }
     let mut slots: Vec<Slot> = Vec::new();
-    let mut placed = vec![false; count];
-    for place in 0..program.calls.len() {
-        for argument in program.calls[place].arguments.clone() {
-            let buffer = &mut program.buffers[argument.0 as usize];
-            let Role::Computed { slot } = &mut buffer.role else { continue };
-            if std::mem::replace(&mut placed[argument.0 as usize], true) {
+    let mut chosen: HashMap<BufferId, usize> = HashMap::new();
+    for (place, range) in ranges.iter().enumerate() {
+        for argument in program.calls[range.clone()].iter().flat_map(|call| &call.arguments) {
+            let buffer = program.buffer(*argument);
+            let is_computed = matches!(buffer.role, Role::Computed { .. });
+            if !is_computed || chosen.contains_key(argument) || !takes_part(*argument) {
                 continue;
             }
-            let from = if is_inner.contains(&argument) { place } else { first[place] };
-            let free = |slot: &Slot| slot.space == buffer.space && slot.until.is_none_or(|until| until < from);
-            let chosen = (0..slots.len()).filter(|slot| free(&slots[*slot])).min_by_key(|slot| {
+            let free = |slot: &Slot| slot.space == buffer.space && slot.until < place;
+            let slot = (0..slots.len()).filter(|slot| free(&slots[*slot])).min_by_key(|slot| {
                 let has = slots[*slot].row;
                 // Room for it with the least to spare, or else the least to grow.
                 (has < buffer.row, has.abs_diff(buffer.row))
             });
-            let chosen = chosen.unwrap_or_else(|| {
-                slots.push(Slot { space: buffer.space.clone(), row: 0, until: None });
+            let slot = slot.unwrap_or_else(|| {
+                slots.push(Slot { space: buffer.space.clone(), row: 0, until: 0 });
                 slots.len() - 1
             });
-            slots[chosen].until = last_use[argument.0 as usize];
-            slots[chosen].row = slots[chosen].row.max(buffer.row);
-            *slot = chosen;
+            slots[slot].until = last_use[argument];
+            slots[slot].row = slots[slot].row.max(buffer.row);
+            chosen.insert(*argument, slot);
         }
     }
+    chosen
 }
 
 /// Memory that buffers share.
@@ -59,6 +72,6 @@ struct Slot {
     space: Space,
     /// The most numbers that one of them has in a row.
     row: usize,
-    /// The last call that needs it.
-    until: Option<usize>,
+    /// The last range of calls that needs it.
+    until: usize,
 }
