@@ -70,11 +70,12 @@ def called(command):
     return None if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
 
 
-def verify(row):
+def verify(row, tolerance=None):
     """Has seqc itself compare its values with a peer's; says what it said where they differ."""
     if row.checkpoint is None:
         return saved(row)
-    return called([SEQC, "verify", *row.arguments(), "--tolerance", str(row.rule.tolerance)])
+    tolerance = row.rule.tolerance if tolerance is None else tolerance
+    return called([SEQC, "verify", *row.arguments(), "--tolerance", str(tolerance)])
 
 
 def saved(row):
@@ -109,7 +110,7 @@ def step(row):
 
     tokens = load_file(row.io)["in.tokens"][0].tolist()
     lines = "".join(json.dumps({"tokens": part}) + "\n" for part in (tokens, tokens[-1:]))
-    command = [SEQC, "run", row.file, "--checkpoint", str(row.checkpoint), *row.more, "--stream"]
+    command = [SEQC, "run", *row.model(), "--stream"]
     done = subprocess.run(command, input=lines, capture_output=True, text=True)
     positions = done.stdout.splitlines()
     if done.returncode != 0 or len(positions) != len(tokens) + 1:

@@ -2,8 +2,9 @@
 
 Two times are taken of each run: what a clock on the wall says, and how much of the processor's time the process had.
 On one thread they are the same if nothing else runs, and the second is hardly touched if something does: it is the
-one that counts. On several threads the shortest run on the wall counts, as waiting threads may spin. Whole processes
-count on the wall, each the median of its runs.
+one that counts. On several threads the shortest run on the wall counts, as waiting threads may spin, and for
+generations on one thread too, of which seqc tells no other time. Whole processes count on the wall, each the median of
+its runs.
 """
 
 import json
@@ -35,6 +36,17 @@ def profile(arguments, threads, repeat):
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-400:]}")
     found = json.loads(done.stdout)
     return found["seconds"]["all"], found["processor_seconds"]["all"], found
+
+
+def generations(arguments, threads, seconds):
+    """What seqc says that its generations took, from the first token that it read to the last that it wrote, each in a
+    process of its own."""
+    command, wall = [SEQC, "generate", *arguments, "--threads", str(threads), "--json"], []
+    end = time.perf_counter() + seconds
+    while len(wall) < 3 or time.perf_counter() < end:
+        speed = json.loads(process(command))["speed"]
+        wall.append(speed["prompt_seconds"] + speed["seconds"])
+    return wall
 
 
 def process(command):
