@@ -15,6 +15,7 @@ import numpy
 from safetensors.numpy import save_file
 
 import agreement
+import candle
 from transformers_rows import published
 
 FILE = "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -66,6 +67,8 @@ def prompt(row, length, every):
         return lambda: model.after(0, tokens)
 
     row.peer("llama.cpp", llama_cpp, package="llama_cpp")
+    if not every:  # It has the last position's alone.
+        candle.peer(row, "llama")
 
 
 def token(row, length):
@@ -79,3 +82,4 @@ def token(row, length):
         return lambda: model.after(length, tokens[-1:])
 
     row.peer("llama.cpp", llama_cpp, package="llama_cpp")
+    candle.peer(row, "llama-token")
