@@ -96,7 +96,7 @@ def saved(row):
 
 
 def and_step(whole):
-    """The same as another way, and of one token more after a row of them, the last once more: that is its own vector."""
+    """Compares whole sequences in one of these ways, and then one token more after them, which is the last once more."""
 
     def compare(row):
         return whole(row) or step(row)

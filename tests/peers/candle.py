@@ -7,6 +7,7 @@ asked to run so long, and says how long each run took.
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 PROGRAM = os.environ.get("CANDLE_PEER", "")
@@ -43,6 +44,14 @@ class Candle:
         """The seconds of each run, as timing.turns has them."""
         told = self.ask(f"run {seconds} {most}")
         return told["wall"], told["processor"]
+
+
+def version():
+    """Which candle the program is built with; None where it is not built."""
+    if not PROGRAM:
+        return None
+    lock = pathlib.Path(__file__).with_name("candle") / "Cargo.lock"
+    return re.search('name = "candle-core"\nversion = "(.*)"', lock.read_text())[1]
 
 
 def environment(threads):

@@ -1,4 +1,4 @@
-"""A translation: the Transformer of 2017 in its base size reads 64 tokens and writes 64, each time the most probable one.
+"""A translation: the Transformer of 2017 in its base size reads 64 tokens and writes 64, each the most probable one.
 
 The whole of it is timed, from the tokens that are read to the last that is written, with the weights loaded and
 everything compiled. No token ends it, so that all write as many. seqc says itself how long that took, of a process that
@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 import agreement
+import ctranslate
 import translation_steps
 from translation_model import HEADS, INNER, LAYERS, START, VOCABULARY, WIDTH, model, plain
 
@@ -36,11 +37,13 @@ def translation(row, read, written):
     given = ",".join(map(str, source[0].tolist()))
     row.generation = ["--tokens", given, "--start", str(START), "--max-tokens", str(written)]
     translation_steps.peers(row, made, source, written)
+    row.peer("CTranslate2", lambda: ctranslate.call(row, made, source, written), package="ctranslate2")
 
 
 def save(row, made, values):
     """Weights and values for seqc."""
-    save_file({name: weight.contiguous() for name, weight in made.state_dict().items()}, row.folder / "model.safetensors")
+    weights = {name: weight.contiguous() for name, weight in made.state_dict().items()}
+    save_file(weights, row.folder / "model.safetensors")
     config = {"vocab": VOCABULARY, "d_model": WIDTH, "nhead": HEADS, "dim_feedforward": INNER}
     config |= {"num_encoder_layers": LAYERS, "num_decoder_layers": LAYERS}
     (row.folder / "config.json").write_text(json.dumps(config))

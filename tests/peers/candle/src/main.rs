@@ -9,7 +9,7 @@
 //! ```
 //!
 //! WEIGHTS is a folder as the row has it, or a GGUF file; IO a file with tensors `in.NAME`. The number of threads is
-//! candle's own variable, `RAYON_NUM_THREADS`. What is run is candle's own code of each model, `models.rs` only calls it.
+//! candle's own variable, `RAYON_NUM_THREADS`. What is run is candle's own code of each model; `models.rs` calls it.
 
 mod models;
 mod text;
