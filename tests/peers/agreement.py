@@ -96,7 +96,7 @@ def saved(row):
 
 
 def and_step(whole):
-    """Compares whole sequences in one of these ways, and then one token more after them, which is the last once more."""
+    """Compares whole sequences in one of these ways, then one token more after them, which is the last once more."""
 
     def compare(row):
         return whole(row) or step(row)
