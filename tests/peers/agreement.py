@@ -1,10 +1,14 @@
 """How values are held against each other: a peer's against those that are expected, and seqc's.
 
+seqc's are those of whole sequences, by `seqc verify` or by what `seqc run` saves; where a row times one position more,
+those of the program for one position as well, which gets the sequence through a pipe.
+
 Numbers in 32 bits have to be the same but for the order of sums. Where weights have fewer bits each program rounds in
 its own way, so that numbers differ in their second digit: then what counts is the direction of all of them together
 (the cosine), and that the largest is the same one, as that is the token which is written.
 """
 
+import json
 import subprocess
 import sys
 
@@ -66,11 +70,12 @@ def called(command):
     return None if done.returncode == 0 else (done.stdout + done.stderr).strip()[-300:]
 
 
-def verify(row):
+def verify(row, tolerance=None):
     """Has seqc itself compare its values with a peer's; says what it said where they differ."""
     if row.checkpoint is None:
         return saved(row)
-    return called([SEQC, "verify", *row.arguments(), "--tolerance", str(row.rule.tolerance)])
+    tolerance = row.rule.tolerance if tolerance is None else tolerance
+    return called([SEQC, "verify", *row.arguments(), "--tolerance", str(tolerance)])
 
 
 def saved(row):
@@ -87,4 +92,32 @@ def saved(row):
         if wrong:
             return f"{name}: {wrong}"
         print(f"    seqc's {name[4:]}: {row.rule.near}", file=sys.stderr, flush=True)
+    return None
+
+
+def and_step(whole):
+    """Compares whole sequences in one of these ways, then one token more after them, which is the last once more."""
+
+    def compare(row):
+        return whole(row) or step(row)
+
+    return compare
+
+
+def step(row):
+    """Gives seqc a row of tokens and then one, and compares what it makes of that one."""
+    from safetensors.numpy import load_file
+
+    tokens = load_file(row.io)["in.tokens"][0].tolist()
+    lines = "".join(json.dumps({"tokens": part}) + "\n" for part in (tokens, tokens[-1:]))
+    command = [SEQC, "run", *row.model(), "--stream"]
+    done = subprocess.run(command, input=lines, capture_output=True, text=True)
+    positions = done.stdout.splitlines()
+    if done.returncode != 0 or len(positions) != len(tokens) + 1:
+        return f"{len(positions)} positions of {len(tokens) + 1}: {done.stderr.strip()[-300:]}"
+    (name, found), *_ = json.loads(positions[-1]).items()
+    wrong = row.rule.differs(numpy.array(found).reshape(row.expected.shape), row.expected)
+    if wrong:
+        return f"{name} of one token more: {wrong}"
+    print(f"    seqc's {name} of one token more: {row.rule.near}", file=sys.stderr, flush=True)
     return None

@@ -17,9 +17,10 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+import candle
 from rows import ROWS
 
-PACKAGES = ["torch", "onnxruntime", "openvino", "transformers", "jax", "nncf", "llama-cpp-python"]
+PACKAGES = ["torch", "onnxruntime", "openvino", "transformers", "jax", "nncf", "llama-cpp-python", "ctranslate2"]
 HEADER = ["ms", "threads", "seqc", "best peer", "others", "seqc is … times as fast"]
 
 
@@ -57,6 +58,7 @@ def versions():
             yield f"{package} {importlib.metadata.version(package)}"
         except importlib.metadata.PackageNotFoundError:
             yield f"no {package}"
+    yield f"candle {candle.version()}" if candle.version() else "no candle"
 
 
 def main():

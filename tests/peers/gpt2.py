@@ -3,6 +3,7 @@
 import torch
 from safetensors.torch import save_file
 
+import agreement
 import exported
 import pytorch
 
@@ -65,7 +66,7 @@ def one_more(row, made, tokens):
     with torch.no_grad():
         row.expected = made(torch.cat([tokens, last], 1)).logits[:, -1:].clone()
         layers = made(tokens, use_cache=True).past_key_values.layers
-    row.profile = ["--step"]
+    row.profile, row.seqc = ["--step"], agreement.and_step(row.seqc)
     return last, [kept for layer in layers for kept in (layer.keys, layer.values)]
 
 

@@ -15,6 +15,7 @@ import numpy
 from safetensors.numpy import save_file
 
 import agreement
+import candle
 from transformers_rows import published
 
 FILE = "smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -44,41 +45,41 @@ class LlamaCpp:
 
 
 def prepare(row, length):
-    """A prompt of random words, and llama.cpp's logits of it."""
+    """A prompt of random words, and llama.cpp's logits of it and of its last word once more."""
     row.file, row.checkpoint = "examples/llama.seq", published(FILE)
     tokens = numpy.random.default_rng(1).integers(100, 40000, length).tolist()
-    given = {"in.tokens": numpy.array([tokens], dtype=numpy.int64)}
+    given, after = {"in.tokens": numpy.array([tokens], dtype=numpy.int64)}, None
     if importlib.util.find_spec("llama_cpp"):
-        row.expected = LlamaCpp(row.checkpoint, row.threads, 2 * length, True).after(0, tokens).copy()
+        logits = LlamaCpp(row.checkpoint, row.threads, 2 * length, True).after(0, tokens + tokens[-1:])
+        row.expected, after = logits[:length].copy(), logits[length:].copy()
         given["out.logits"] = row.expected[None]
     save_file(given, row.io)
     row.rule, row.seqc = NEAR, agreement.saved
-    return tokens
+    return tokens, after
 
 
 def prompt(row, length, every):
     """The prompt."""
-    tokens = prepare(row, length)
+    tokens, _ = prepare(row, length)
 
     def llama_cpp():
         model = LlamaCpp(row.checkpoint, row.threads, 2 * length, every)
         return lambda: model.after(0, tokens)
 
     row.peer("llama.cpp", llama_cpp, package="llama_cpp")
+    if not every:  # It has the last position's alone.
+        candle.peer(row, "llama")
 
 
 def token(row, length):
     """One token after the prompt, which is its last once more."""
-    tokens = prepare(row, length)
-    row.profile = ["--step"]
+    tokens, row.expected = prepare(row, length)
+    row.profile, row.seqc = ["--step"], agreement.and_step(row.seqc)
 
     def llama_cpp():
         model = LlamaCpp(row.checkpoint, row.threads, 2 * length, False)
         model.after(0, tokens)
-
-        def call():  # Its values are no prompt's, and not compared.
-            model.after(length, tokens[-1:])
-
-        return call
+        return lambda: model.after(length, tokens[-1:])
 
     row.peer("llama.cpp", llama_cpp, package="llama_cpp")
+    candle.peer(row, "llama-token")

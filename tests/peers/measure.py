@@ -22,6 +22,8 @@ def seqc(row, seconds, shortest):
     """Runs of seqc, about as long as its fastest peer's, and its largest kernel."""
     if row.command:
         return *timing.turns(lambda: timing.process(row.command), seconds), None
+    if row.generation:
+        return timing.generations([*row.model(), *row.generation], row.threads, seconds), [], None
     repeat = max(3, min(200, round(seconds / shortest))) if shortest else 20
     wall, processor, told = timing.profile([*row.arguments(), *row.profile], row.threads, repeat)
     slowest = max(told["kernels"], key=lambda kernel: kernel["seconds"])
@@ -37,13 +39,14 @@ def measure(row, seconds, rounds):
             found["differs"] = row.seqc(row)
     except Exception as problem:  # The peers' numbers stand without seqc's.
         found["differs"] = str(problem)
-    whole = row.command is not None
+    whole, on_the_wall = row.command is not None, row.generation is not None
     times = {name: ([], []) for name in ["seqc", *row.calls]}
     for _ in range(rounds):
         shortest = None
         for name, call in list(row.calls.items()):
             try:
                 wall, processor = timing.turns(call, seconds)
+                processor = [] if on_the_wall else processor
             except Exception as problem:
                 row.fails(name, problem)
                 continue

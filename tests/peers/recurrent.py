@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper
 from safetensors.torch import save_file
 
 import agreement
+import candle
 import engines
 
 # (example, PyTorch's module, ONNX's operator, PyTorch's gates in ONNX's order)
@@ -74,3 +75,5 @@ def cell(row, kind, sequences, length, width):
     row.peer("PyTorch", pytorch)
     row.peer("ONNX Runtime", lambda: engine(engines.onnx_runtime(model, row.threads)))
     row.peer("OpenVINO", lambda: engine(engines.openvino(model, row.threads)))
+    if kind in ("LSTM", "GRU"):  # It has no RNN.
+        candle.peer(row, kind.lower())

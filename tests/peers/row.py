@@ -26,6 +26,7 @@ class Row:
         self.more = []  # options of each call of seqc
         self.profile = []  # options of its profile alone
         self.command = None  # instead of its profile: a whole process that is timed
+        self.generation = None  # instead of its profile: options of a generation, which says itself how long it took
         self.expected = None  # the values that count, of one peer
         self.rule = agreement.Within(1e-3)  # how near a peer's values have to be to them
         self.seqc = agreement.verify  # how seqc's are held against them; None where nothing is
@@ -37,10 +38,14 @@ class Row:
         """The file with inputs and expected values."""
         return self.folder / "io.safetensors"
 
-    def arguments(self):
+    def model(self):
         """What seqc is given, whatever it does."""
         weights = [] if self.checkpoint is None else ["--checkpoint", str(self.checkpoint)]
-        return [self.file, *weights, "--io", str(self.io), *self.more]
+        return [self.file, *weights, *self.more]
+
+    def arguments(self):
+        """The same with inputs."""
+        return [*self.model(), "--io", str(self.io)]
 
     def peer(self, name, prepare, package=None):
         """One more peer. `prepare` gives what is timed, which gives the values that it computed, or None."""

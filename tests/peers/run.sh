@@ -8,12 +8,13 @@
 #
 # The peers go into a virtual environment in the user's cache folder (SEQWRIGHT_PEERS names another). Some gigabytes
 # are downloaded the first time. Each requirements-*.txt is of a peer that the table can do without: where it does not
-# install, its numbers are missing. Rows of published weights need scripts/fetch-models.sh.
+# install, its numbers are missing. So it is with candle, a program in Rust that is built with cargo (CANDLE_PEER names
+# one that is). Rows of published weights need scripts/fetch-models.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 environment=${SEQWRIGHT_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/seqwright/peers}
-# llama.cpp is built with all instructions of this processor.
+# llama.cpp is built with all instructions of this processor, and so is candle.
 export CMAKE_ARGS="${CMAKE_ARGS:--DGGML_NATIVE=ON}" CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-2}"
 
 # Installs what a file asks for, unless it is there.
@@ -30,9 +31,17 @@ for optional in tests/peers/requirements-*.txt; do
     echo "$name does not install, so its numbers are missing: see $environment/$name.log" >&2
   fi
 done
+if [ -z "${CANDLE_PEER:-}" ]; then
+  if RUSTFLAGS="${RUSTFLAGS:-} -C target-cpu=native" cargo build --release --locked \
+    --manifest-path tests/peers/candle/Cargo.toml --target-dir "$environment/candle" >"$environment/candle.log" 2>&1; then
+    CANDLE_PEER=$environment/candle/release/candle-peer
+  else
+    echo "candle does not build, so its numbers are missing: see $environment/candle.log" >&2
+  fi
+fi
 if [ -z "${SEQC:-}" ]; then
   cargo build --release -p seqwright --bin seqc
   SEQC=${CARGO_TARGET_DIR:-target}/release/seqc
 fi
-export SEQC
+export SEQC CANDLE_PEER
 exec "$environment/bin/python" tests/peers/compare.py "$@"

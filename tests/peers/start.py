@@ -1,8 +1,8 @@
 """From nothing to a first vector: whole processes, which load MiniLM, compile what they compile, and run one sentence.
 
 Files were read before, so that they come from memory. ONNX Runtime and OpenVINO get the model exported for this
-sentence, OpenVINO compiled and kept in its cache; PyTorch reads what seqc reads. All but seqc start Python, and cut the
-text into tokens by Hugging Face's library for that alone: see start_peer.py.
+sentence, OpenVINO compiled and kept in its cache; PyTorch and candle read what seqc reads. candle is a program as seqc
+is. The others start Python, and cut the text into tokens by Hugging Face's library for that alone: see start_peer.py.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-import agreement
+import candle
 import exported
 import timing
 from transformers_rows import MiniLM, published
@@ -36,6 +36,9 @@ def minilm(row):
     for name, engine in (("PyTorch", "pytorch"), ("ONNX Runtime", "onnx_runtime"), ("OpenVINO", "openvino")):
         script = [sys.executable, "tests/peers/start_peer.py", engine, str(path), str(row.checkpoint), str(row.threads)]
         row.peer(name, lambda command=[*script, TEXT]: lambda: [json.loads(timing.process(command))])
+    if candle.PROGRAM:
+        command, environment = [candle.PROGRAM, "text", str(row.checkpoint), TEXT], candle.environment(row.threads)
+        row.peer("candle", lambda: lambda: [json.loads(timing.process(command, environment))])
 
 
 def agrees(row):

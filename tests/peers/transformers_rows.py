@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as functional
 from safetensors.torch import save_file
 
+import candle
 import exported
 import pytorch
 from row import Missing
@@ -68,6 +69,7 @@ def minilm(row, sequences, length):
     module = MiniLM(row.checkpoint).eval()
     torch.manual_seed(1)
     expect(row, module, ["tokens"], (torch.randint(1000, 20000, (sequences, length)),), "vector")
+    candle.peer(row, "minilm")
 
 
 class ViT(torch.nn.Module):
@@ -90,3 +92,4 @@ def vit(row, images):
     module.model.save_pretrained(row.folder)
     row.file = "examples/vit.seq"
     expect(row, module, ["pixels"], (torch.randn(images, 3, 224, 224),), "logits")
+    candle.peer(row, "vit")
