@@ -8,6 +8,7 @@ use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
 use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, Track};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of memory that a run may take where the system does not say how many there are.
@@ -73,7 +74,7 @@ pub struct Memory<'g> {
 }
 
 /// The results that are written where they are handed out: those whose buffers have a row for each new position, one after the
-/// other, and no others.
+/// other, and no others. One that is given twice is there once.
 pub fn handed_out(program: &Program) -> Vec<BufferId> {
     let is_new = |track: Track| track.keep == Keep::New && track.turns.is_none();
     let has_new_rows_alone = |space: &Space| match space {
@@ -85,7 +86,7 @@ pub fn handed_out(program: &Program) -> Vec<BufferId> {
         let buffer = program.buffer(*id);
         matches!(buffer.role, Role::Computed { .. }) && has_new_rows_alone(&buffer.space)
     };
-    outputs.filter(is_written_there).collect()
+    outputs.filter(is_written_there).collect::<BTreeSet<BufferId>>().into_iter().collect()
 }
 
 /// Where a run's results are written that are handed out.

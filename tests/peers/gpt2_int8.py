@@ -1,5 +1,5 @@
 """GPT-2 with its weights in 8 bits, by each library's own way to get there without data: PyTorch's dynamic
-quantization, ONNX Runtime's, OpenVINO's weights compressed by NNCF, seqc's `--weights q8`.
+quantization, ONNX Runtime's, OpenVINO's weights compressed by NNCF, seqc's `--weights q8 --activations 8`.
 
 Each rounds in its own way, so that values agree roughly. What is held against each other is the direction of the last
 position's logits, with those in 32 bits; which is the largest does not count, as weights at random have many near it.
@@ -81,7 +81,8 @@ def openvino(path, threads):
 
 def prepare(row, length):
     """As in 32 bits, but roughly."""
-    row.more, row.rule, row.seqc = ["--weights", "q8"], agreement.Alike(NEAR, top=False), agreement.saved
+    row.more = ["--weights", "q8", "--activations", "8"]
+    row.rule, row.seqc = agreement.Alike(NEAR, top=False), agreement.saved
     return gpt2.model(row, length)
 
 

@@ -4,8 +4,8 @@ llama.cpp is asked through llama-cpp-python, whose calls cost microseconds. By i
 prompt's last position alone; seqc computes all of them. So the prompt is there twice: with what each does, and with
 all logits in both.
 
-Q4_1 keeps blocks of 32 weights in 4 bits. llama.cpp multiplies them with activations that it rounds to 8 bits, seqc
-to 16, each in its own blocks: numbers differ. Held against each other are the logits of the last position, by their
+Q4_1 keeps blocks of 32 weights in 4 bits. llama.cpp multiplies them with activations that it rounds to 8 bits, and so does
+seqc where it is told to (16 where not), each in its own blocks: numbers differ. Held against each other are the logits of the last position, by their
 cosine and by which is the largest, that is by the token that is written.
 """
 
@@ -54,7 +54,7 @@ def prepare(row, length):
         row.expected, after = logits[:length].copy(), logits[length:].copy()
         given["out.logits"] = row.expected[None]
     save_file(given, row.io)
-    row.rule, row.seqc = NEAR, agreement.saved
+    row.rule, row.seqc, row.more = NEAR, agreement.saved, ["--activations", "8"]
     return tokens, after
 
 

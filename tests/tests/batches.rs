@@ -36,7 +36,8 @@ fn groups_of_sequences_give_what_each_gives_alone() {
         let whole = case.batch();
         let parts: Vec<Batch> = (0..160)
             .map(|number| {
-                let shorter = |length: usize| if name == "vit" { length } else { length.saturating_sub(number % 5).max(1) };
+                let shorter =
+                    |length: usize| if name == "vit" { length } else { length.saturating_sub(number % 5).max(1) };
                 alone(&case.checked.model, &whole, number % whole.sequences, shorter)
             })
             .collect();
