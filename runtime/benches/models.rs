@@ -82,5 +82,5 @@ fn run(bencher: Bencher, row: Row) {
     let (loaded, batch) = given(&checked.model, row);
     let backend = Backend::Cpu(Instructions::best(), row.threads);
     let runner = Runner::new(&checked, &loaded, backend).unwrap_or_else(|_| panic!("{} compiles", row.file));
-    bencher.bench_local(|| runner.run(&batch).unwrap_or_else(|_| panic!("{} runs", row.file)));
+    bencher.bench_local(|| runner.give_back(runner.run(&batch).unwrap_or_else(|_| panic!("{} runs", row.file))));
 }

@@ -43,19 +43,52 @@ pub fn require(floats: usize) -> Result<(), RunError> {
 /// Numbers of slots that are kept for the next run: 256 MiB. What a larger run took goes back to the system.
 const MOST_SPARE: usize = 1 << 26;
 
-/// The slots of runs that have ended: as many as were under way at once.
+/// Results whose memory was given back that are kept.
+const MOST_RESULTS: usize = 16;
+
+/// Memory of runs that have ended.
 #[derive(Default)]
-pub struct Spare(Mutex<Vec<Vec<AlignedFloats>>>);
+pub struct Spare {
+    /// Their slots: of as many as were under way at once.
+    slots: Mutex<Vec<Vec<AlignedFloats>>>,
+    /// Results that were given back.
+    results: Mutex<Vec<Vec<f32>>>,
+}
 
 impl Spare {
     fn take(&self) -> Vec<AlignedFloats> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps results for the next run to write its own there.
+    pub fn give_back(&self, results: Vec<Vec<f32>>) {
+        let mut kept = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(results);
+        let too_many = kept.len().saturating_sub(MOST_RESULTS);
+        kept.drain(..too_many);
+    }
+
+    /// Room for so many numbers: that of a result that was given back, where one is as large, or new one.
+    pub fn room(&self, count: usize) -> Vec<f32> {
+        let mut kept = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |result: &Vec<f32>| (count..=count.saturating_mul(2)).contains(&result.capacity());
+        let mut numbers = match kept.iter().position(fits) {
+            Some(place) => kept.swap_remove(place),
+            None => Vec::with_capacity(count),
+        };
+        numbers.clear();
+        // As in slots: what no kernel has written would not go unseen.
+        if cfg!(debug_assertions) {
+            numbers.resize(count, f32::NAN);
+            numbers.clear();
+        }
+        numbers
     }
 
     /// Keeps a run's slots for the next one.
     pub fn keep(&self, memory: Memory) {
         let floats = |slots: &[AlignedFloats]| slots.iter().map(|slot| slot.len()).sum::<usize>();
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = kept.iter().map(|slots| floats(slots)).sum();
         if all + floats(&memory.slots) <= MOST_SPARE {
             kept.push(memory.slots);
@@ -95,17 +128,6 @@ pub enum Results<'r> {
     Own(&'r [BufferId]),
     /// In somebody else's, which has room for them.
     At(Vec<(BufferId, *mut f32)>),
-}
-
-/// Room for so many numbers.
-pub fn room(count: usize) -> Vec<f32> {
-    let mut numbers = Vec::with_capacity(count);
-    // As in slots: what no kernel has written would not go unseen.
-    if cfg!(debug_assertions) {
-        numbers.resize(count, f32::NAN);
-        numbers.clear();
-    }
-    numbers
 }
 
 /// The memory of a buffer that shares none.
@@ -183,7 +205,7 @@ impl<'g> Memory<'g> {
         }
         for own in &mut own {
             if let Own::Result(numbers, count) = own {
-                *numbers = room(*count);
+                *numbers = spare.room(*count);
             }
         }
         Ok(Memory { slots, own, slot_of })

@@ -7,7 +7,7 @@
 
 use super::{Executable, RunError, input_of, rows_of};
 use crate::batch::Batch;
-use crate::memory::{Memory, Results, require, room};
+use crate::memory::{Memory, Results, require};
 use crate::rows::Rows;
 use seqwright_compiler::kernel::{Body, BufferId, Program, Role, TrackId};
 use std::ops::Range;
@@ -73,7 +73,7 @@ impl Executable {
         };
         let counts: Vec<usize> = self.handed_out.iter().map(|id| numbers(*id)).collect();
         require(counts.iter().copied().fold(0, usize::saturating_add))?;
-        let mut results: Vec<Vec<f32>> = counts.iter().map(|count| room(*count)).collect();
+        let mut results: Vec<Vec<f32>> = counts.iter().map(|count| self.spare.room(*count)).collect();
         let places: Vec<Whole> = results.iter_mut().map(|result| Whole(result.as_mut_ptr())).collect();
         let failure: Mutex<Option<RunError>> = Mutex::new(None);
         self.team.each(groups.len(), &|number| {

@@ -90,7 +90,7 @@ fn observer(times: &Times) -> crate::execute::Observer {
 pub fn whole(runner: &Runner, batch: &Batch, calls: usize, repeat: Option<u32>) -> Result<Runs, Stop> {
     let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
     let observed = runner.observe(observer(&times));
-    again(observed.then_some(&times), repeat, MOST, || runner.run(batch).map(|_| ()))
+    again(observed.then_some(&times), repeat, MOST, || runner.run(batch).map(|results| runner.give_back(results)))
 }
 
 /// Runs one position more of each sequence, so many times after the first, when those of the batch came.
