@@ -10,23 +10,14 @@
 //! neither large nor small; a strip begins with a look at them, and divides where one of them is.
 //!
 //! Only the upper sixteen vector registers are used, which no calling convention keeps and which cost what comes after nothing,
-//! and the general ones that both conventions of x86-64 leave to a function. The encoding of instructions is that of Intel's
-//! Software Developer's Manual, volume 2: a prefix of four bytes (EVEX) for vectors.
+//! and the general ones that both conventions of x86-64 leave to a function.
 
+pub use super::encoding::Code;
+use super::encoding::*;
 use super::{Step, StepId, Strip};
 use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Unary};
 use std::collections::HashMap;
-use std::fmt::Write;
-
-/// Machine code, and the same to be read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Code {
-    /// What is run; constants stand behind the instructions.
-    pub bytes: Vec<u8>,
-    /// An instruction a line.
-    pub text: String,
-}
 
 /// In which registers a function is given its two arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +32,16 @@ pub enum Convention {
 pub fn encode(strip: &Strip, convention: Convention) -> Option<Code> {
     let mut making = Making {
         strip,
-        code: Code::default(),
-        pool: Vec::new(),
-        patches: Vec::new(),
+        code: Assembler::default(),
         same: HashMap::new(),
         reciprocals: HashMap::new(),
         by_reciprocals: false,
     };
     making.whole(convention)?;
-    Some(making.code)
+    Some(making.code.finished())
 }
 
-/// A vector register, 16 to 31.
-type Vector = u8;
-
+/// The registers of steps.
 const FIRST: Vector = 16;
 const LAST: Vector = 30;
 /// What a quotient leaves.
@@ -75,51 +62,6 @@ struct Turn {
     masked: bool,
 }
 
-/// The last operand of an instruction.
-#[derive(Clone, Copy)]
-enum Operand {
-    Vector(Vector),
-    /// `[rax + rcx + n]`.
-    Run(i32),
-    /// `[r8 + n]`, one number for all lanes.
-    Given(i32),
-    /// A constant, one number for all lanes.
-    Pool(usize),
-}
-
-/// An instruction of vectors: its map of opcodes, the implied prefix, the opcode.
-#[derive(Clone, Copy)]
-struct Instruction {
-    name: &'static str,
-    map: u8,
-    prefix: u8,
-    opcode: u8,
-}
-
-const fn instruction(name: &'static str, map: u8, prefix: u8, opcode: u8) -> Instruction {
-    Instruction { name, map, prefix, opcode }
-}
-
-const LOAD: Instruction = instruction("vmovups", 1, 0, 0x10);
-const STORE: Instruction = instruction("vmovups", 1, 0, 0x11);
-const BROADCAST: Instruction = instruction("vbroadcastss", 2, 1, 0x18);
-const ADD: Instruction = instruction("vaddps", 1, 0, 0x58);
-const MULTIPLY: Instruction = instruction("vmulps", 1, 0, 0x59);
-const SUBTRACT: Instruction = instruction("vsubps", 1, 0, 0x5c);
-const LESSER: Instruction = instruction("vminps", 1, 0, 0x5d);
-const DIVIDE: Instruction = instruction("vdivps", 1, 0, 0x5e);
-const GREATER: Instruction = instruction("vmaxps", 1, 0, 0x5f);
-const ROOT: Instruction = instruction("vsqrtps", 1, 0, 0x51);
-const AND: Instruction = instruction("vandps", 1, 0, 0x54);
-const EXCLUSIVE_OR: Instruction = instruction("vxorps", 1, 0, 0x57);
-const ROUND: Instruction = instruction("vrndscaleps", 3, 1, 0x08);
-const COPY: Instruction = instruction("vmovaps", 1, 0, 0x28);
-const MULTIPLY_ADD: Instruction = instruction("vfmadd213ps", 2, 1, 0xa8);
-const CLASSIFY: Instruction = instruction("vfpclassps", 3, 1, 0x66);
-const SUBTRACT_PRODUCT: Instruction = instruction("vfnmadd231ps", 2, 1, 0xbc);
-const COMPARE: Instruction = instruction("vcmpps", 1, 0, 0xc2);
-const BLEND: Instruction = instruction("vblendmps", 2, 1, 0x65);
-
 /// Rounding down, without saying that it was inexact.
 const DOWN: u8 = 0x09;
 /// The comparison that holds where either is no number.
@@ -127,24 +69,9 @@ const UNORDERED: u8 = 0x03;
 /// The classes of what is no number or infinite.
 const NOT_FINITE: u8 = 0x99;
 
-/// What goes with an instruction besides its operands.
-#[derive(Clone, Copy, Default)]
-struct With {
-    /// A mask, k1 to k7; 0 for none.
-    mask: u8,
-    /// Whether lanes that the mask leaves out become zeros.
-    zeros: bool,
-    /// A number in the instruction.
-    number: Option<u8>,
-}
-
 struct Making<'s> {
     strip: &'s Strip,
-    code: Code,
-    /// Constants, as bits.
-    pool: Vec<u32>,
-    /// Where an instruction names a constant by its distance, where the instruction ends, and which it is.
-    patches: Vec<(usize, usize, usize)>,
+    code: Assembler,
     /// The registers of what is the same throughout.
     same: HashMap<Same, Vector>,
     /// Those of its reciprocals.
@@ -168,16 +95,16 @@ impl Making<'_> {
     fn whole(&mut self, convention: Convention) -> Option<()> {
         match convention {
             Convention::SystemV => {
-                self.plain(&[0x49, 0x89, 0xf8], "mov r8, rdi");
-                self.plain(&[0x49, 0x89, 0xf1], "mov r9, rsi");
+                self.code.plain(&[0x49, 0x89, 0xf8], "mov r8, rdi");
+                self.code.plain(&[0x49, 0x89, 0xf1], "mov r9, rsi");
             }
             Convention::Windows => {
-                self.plain(&[0x49, 0x89, 0xc8], "mov r8, rcx");
-                self.plain(&[0x49, 0x89, 0xd1], "mov r9, rdx");
+                self.code.plain(&[0x49, 0x89, 0xc8], "mov r8, rcx");
+                self.code.plain(&[0x49, 0x89, 0xd1], "mov r9, rdx");
             }
         }
-        self.plain(&[0x49, 0xc1, 0xe1, 0x02], "shl r9, 2");
-        self.plain(&[0x31, 0xc9], "xor ecx, ecx");
+        self.code.plain(&[0x49, 0xc1, 0xe1, 0x02], "shl r9, 2");
+        self.code.plain(&[0x31, 0xc9], "xor ecx, ecx");
         let divisors = self.divisors();
         self.load_same(&divisors)?;
         if divisors.is_empty() {
@@ -186,12 +113,11 @@ impl Making<'_> {
             let odd = self.look_at(&divisors);
             self.by_reciprocals = true;
             self.run("")?;
-            odd.into_iter().for_each(|jump| self.patch(jump, self.code.bytes.len()));
-            self.label("odd");
+            odd.into_iter().for_each(|jump| self.code.patch(jump, self.code.length()));
+            self.code.label("odd");
             self.by_reciprocals = false;
             self.run("odd_")?;
         }
-        self.constants();
         Some(())
     }
 
@@ -218,12 +144,12 @@ impl Making<'_> {
         let mut jumps = Vec::new();
         for place in given.collect::<Vec<usize>>() {
             let with = |opcode: &[u8], number: u32| [opcode, &number.to_le_bytes()].concat();
-            self.plain(&with(&[0x41, 0x8b, 0x80], place as u32), &format!("mov eax, [r8 + {place}]"));
-            self.plain(&with(&[0x25], 0x7fff_ffff), "and eax, 0x7fffffff");
-            self.plain(&with(&[0x2d], DIVISORS[0]), &format!("sub eax, {:#x}", DIVISORS[0]));
+            self.code.plain(&with(&[0x41, 0x8b, 0x80], place as u32), &format!("mov eax, [r8 + {place}]"));
+            self.code.plain(&with(&[0x25], 0x7fff_ffff), "and eax, 0x7fffffff");
+            self.code.plain(&with(&[0x2d], DIVISORS[0]), &format!("sub eax, {:#x}", DIVISORS[0]));
             let range = DIVISORS[1] - DIVISORS[0];
-            self.plain(&with(&[0x3d], range), &format!("cmp eax, {range:#x}"));
-            jumps.push(self.jump([0x0f, 0x87], "ja odd"));
+            self.code.plain(&with(&[0x3d], range), &format!("cmp eax, {range:#x}"));
+            jumps.push(self.code.jump([0x0f, 0x87], "ja odd"));
         }
         jumps
     }
@@ -235,36 +161,36 @@ impl Making<'_> {
             self.turns(2, label)?;
         }
         self.turns(1, label)?;
-        self.plain(&[0x4c, 0x39, 0xc9], "cmp rcx, r9");
-        let end = self.jump([0x0f, 0x83], &format!("jae {label}end"));
-        self.plain(&[0x4d, 0x89, 0xca], "mov r10, r9");
-        self.plain(&[0x49, 0x29, 0xca], "sub r10, rcx");
-        self.plain(&[0x49, 0xc1, 0xea, 0x02], "shr r10, 2");
-        self.plain(&[0xb8, 0xff, 0xff, 0xff, 0xff], "mov eax, -1");
-        self.plain(&[0xc4, 0xe2, 0x28, 0xf5, 0xc0], "bzhi eax, eax, r10d");
-        self.plain(&[0xc5, 0xf8, 0x92, 0xc8], "kmovw k1, eax");
+        self.code.plain(&[0x4c, 0x39, 0xc9], "cmp rcx, r9");
+        let end = self.code.jump([0x0f, 0x83], &format!("jae {label}end"));
+        self.code.plain(&[0x4d, 0x89, 0xca], "mov r10, r9");
+        self.code.plain(&[0x49, 0x29, 0xca], "sub r10, rcx");
+        self.code.plain(&[0x49, 0xc1, 0xea, 0x02], "shr r10, 2");
+        self.code.plain(&[0xb8, 0xff, 0xff, 0xff, 0xff], "mov eax, -1");
+        self.code.plain(&[0xc4, 0xe2, 0x28, 0xf5, 0xc0], "bzhi eax, eax, r10d");
+        self.code.plain(&[0xc5, 0xf8, 0x92, 0xc8], "kmovw k1, eax");
         self.body(Turn { vectors: 1, masked: true })?;
-        self.land(end, &format!("{label}end"));
-        self.plain(&[0xc3], "ret");
+        self.code.land(end, &format!("{label}end"));
+        self.code.plain(&[0xc3], "ret");
         Some(())
     }
 
     /// The loop over whole turns of so many vectors.
     fn turns(&mut self, vectors: usize, label: &str) -> Option<()> {
         let bytes = BYTES * vectors as i32;
-        self.plain(&[0x4d, 0x89, 0xca], "mov r10, r9");
-        self.plain(&[0x49, 0x83, 0xe2, (-bytes) as u8], &format!("and r10, -{bytes}"));
-        self.plain(&[0x4c, 0x39, 0xd1], "cmp rcx, r10");
-        let after = self.jump([0x0f, 0x83], &format!("jae {label}after{vectors}"));
-        let start = self.code.bytes.len();
-        self.label(&format!("{label}turn{vectors}"));
+        self.code.plain(&[0x4d, 0x89, 0xca], "mov r10, r9");
+        self.code.plain(&[0x49, 0x83, 0xe2, (-bytes) as u8], &format!("and r10, -{bytes}"));
+        self.code.plain(&[0x4c, 0x39, 0xd1], "cmp rcx, r10");
+        let after = self.code.jump([0x0f, 0x83], &format!("jae {label}after{vectors}"));
+        let start = self.code.length();
+        self.code.label(&format!("{label}turn{vectors}"));
         self.body(Turn { vectors, masked: false })?;
         let [low, high, ..] = bytes.to_le_bytes();
-        self.plain(&[0x48, 0x81, 0xc1, low, high, 0, 0], &format!("add rcx, {bytes}"));
-        self.plain(&[0x4c, 0x39, 0xd1], "cmp rcx, r10");
-        let back = self.jump([0x0f, 0x82], &format!("jb {label}turn{vectors}"));
-        self.patch(back, start);
-        self.land(after, &format!("{label}after{vectors}"));
+        self.code.plain(&[0x48, 0x81, 0xc1, low, high, 0, 0], &format!("add rcx, {bytes}"));
+        self.code.plain(&[0x4c, 0x39, 0xd1], "cmp rcx, r10");
+        let back = self.code.jump([0x0f, 0x82], &format!("jb {label}turn{vectors}"));
+        self.code.patch(back, start);
+        self.code.land(after, &format!("{label}after{vectors}"));
         Some(())
     }
 
@@ -290,17 +216,14 @@ impl Making<'_> {
             }
             let from = match same {
                 Same::Given(number) => Operand::Given(self.strip.place_of_same(number) as i32),
-                Same::Constant(bits) => {
-                    self.pool.push(bits);
-                    Operand::Pool(self.pool.len() - 1)
-                }
+                Same::Constant(bits) => self.code.constant(bits),
             };
-            self.vector(BROADCAST, register, None, from, With::default());
+            self.code.vector(BROADCAST, register, None, from, With::default());
             self.same.insert(same, register);
         }
         if !divisors.is_empty() {
-            self.pool.push(1f32.to_bits());
-            self.vector(BROADCAST, REMAINDER, None, Operand::Pool(self.pool.len() - 1), With::default());
+            let one = self.code.constant(1f32.to_bits());
+            self.code.vector(BROADCAST, REMAINDER, None, one, With::default());
         }
         for divisor in divisors {
             let register = FIRST + (self.same.len() + self.reciprocals.len()) as u8;
@@ -308,7 +231,7 @@ impl Making<'_> {
                 return None;
             }
             let by = Operand::Vector(self.same[divisor]);
-            self.vector(DIVIDE, register, Some(REMAINDER), by, With::default());
+            self.code.vector(DIVIDE, register, Some(REMAINDER), by, With::default());
             self.reciprocals.insert(*divisor, register);
         }
         Some(())
@@ -375,7 +298,7 @@ impl Making<'_> {
                 let to = of(self, place);
                 match step {
                     Step::Same(_) | Step::Constant(_) => {}
-                    Step::Read(_) => self.vector(LOAD, to, None, Operand::Run(BYTES * i32::from(vector)), mask),
+                    Step::Read(_) => self.code.vector(LOAD, to, None, Operand::Run(BYTES * i32::from(vector)), mask),
                     Step::Unary(operation, operand) => self.unary(*operation, to, of(self, *operand))?,
                     Step::Binary(operation, left, right) => {
                         let reciprocal = self.same_of(*right).and_then(|same| self.reciprocals.get(&same).copied());
@@ -393,7 +316,7 @@ impl Making<'_> {
                             let into = if number == 0 { 2 } else { 3 };
                             self.compare(into, of(self, *one), of(self, *other), code_of(*comparator));
                             if number > 0 {
-                                self.plain(&[0xc5, 0xec, 0x41, 0xd3], "kandw k2, k2, k3");
+                                self.code.plain(&[0xc5, 0xec, 0x41, 0xd3], "kandw k2, k2, k3");
                             }
                         }
                         let (left, right) = (of(self, *left), of(self, *right));
@@ -407,7 +330,7 @@ impl Making<'_> {
         for vector in 0..turn.vectors as u8 {
             let from = apart(self, last, vector);
             let with = With { mask: u8::from(turn.masked), ..With::default() };
-            self.vector(STORE, from, None, Operand::Run(BYTES * i32::from(vector)), with);
+            self.code.vector(STORE, from, None, Operand::Run(BYTES * i32::from(vector)), with);
         }
         Some(())
     }
@@ -415,10 +338,12 @@ impl Making<'_> {
     fn unary(&mut self, operation: Unary, to: Vector, of: Vector) -> Option<()> {
         let with = |number| With { number, ..With::default() };
         match operation {
-            Unary::Negate => self.vector(EXCLUSIVE_OR, to, Some(of), Operand::Vector(self.same[&SIGN]), with(None)),
-            Unary::Abs => self.vector(AND, to, Some(of), Operand::Vector(self.same[&NO_SIGN]), with(None)),
-            Unary::Sqrt => self.vector(ROOT, to, None, Operand::Vector(of), with(None)),
-            Unary::Floor => self.vector(ROUND, to, None, Operand::Vector(of), with(Some(DOWN))),
+            Unary::Negate => {
+                self.code.vector(EXCLUSIVE_OR, to, Some(of), Operand::Vector(self.same[&SIGN]), with(None))
+            }
+            Unary::Abs => self.code.vector(AND, to, Some(of), Operand::Vector(self.same[&NO_SIGN]), with(None)),
+            Unary::Sqrt => self.code.vector(ROOT, to, None, Operand::Vector(of), with(None)),
+            Unary::Floor => self.code.vector(ROUND, to, None, Operand::Vector(of), with(Some(DOWN))),
             Unary::Exp | Unary::Log | Unary::Tanh | Unary::Sigmoid | Unary::Erf | Unary::Sin | Unary::Cos => {
                 return None;
             }
@@ -428,17 +353,18 @@ impl Making<'_> {
 
     /// A quotient by its divisor's reciprocal. What it leaves is exact, and not finite where the quotient is not: that stays as it is.
     fn quotient(&mut self, to: Vector, left: Vector, right: Vector, reciprocal: Vector) {
-        self.vector(MULTIPLY, to, Some(left), Operand::Vector(reciprocal), With::default());
-        self.vector(COPY, REMAINDER, None, Operand::Vector(left), With::default());
-        self.vector(SUBTRACT_PRODUCT, REMAINDER, Some(to), Operand::Vector(right), With::default());
+        self.code.vector(MULTIPLY, to, Some(left), Operand::Vector(reciprocal), With::default());
+        self.code.vector(COPY, REMAINDER, None, Operand::Vector(left), With::default());
+        self.code.vector(SUBTRACT_PRODUCT, REMAINDER, Some(to), Operand::Vector(right), With::default());
         let classes = With { number: Some(NOT_FINITE), ..With::default() };
-        self.vector(CLASSIFY, 2, None, Operand::Vector(REMAINDER), classes);
-        self.vector(MULTIPLY_ADD, REMAINDER, Some(reciprocal), Operand::Vector(to), With::default());
+        self.code.vector(CLASSIFY, 2, None, Operand::Vector(REMAINDER), classes);
+        self.code.vector(MULTIPLY_ADD, REMAINDER, Some(reciprocal), Operand::Vector(to), With::default());
         self.blend(to, REMAINDER, to);
     }
 
     fn binary(&mut self, operation: Binary, to: Vector, left: Vector, right: Vector) -> Option<()> {
-        let mut plain = |instruction| self.vector(instruction, to, Some(left), Operand::Vector(right), With::default());
+        let mut plain =
+            |instruction| self.code.vector(instruction, to, Some(left), Operand::Vector(right), With::default());
         match operation {
             Binary::Add => plain(ADD),
             Binary::Subtract => plain(SUBTRACT),
@@ -453,9 +379,9 @@ impl Making<'_> {
             Binary::Remainder => {
                 plain(DIVIDE);
                 let down = With { number: Some(DOWN), ..With::default() };
-                self.vector(ROUND, to, None, Operand::Vector(to), down);
-                self.vector(MULTIPLY, to, Some(right), Operand::Vector(to), With::default());
-                self.vector(SUBTRACT, to, Some(left), Operand::Vector(to), With::default());
+                self.code.vector(ROUND, to, None, Operand::Vector(to), down);
+                self.code.vector(MULTIPLY, to, Some(right), Operand::Vector(to), With::default());
+                self.code.vector(SUBTRACT, to, Some(left), Operand::Vector(to), With::default());
             }
             Binary::Power => return None,
         }
@@ -464,114 +390,19 @@ impl Making<'_> {
 
     fn compare(&mut self, mask: u8, left: Vector, right: Vector, code: u8) {
         let with = With { number: Some(code), ..With::default() };
-        self.vector(COMPARE, mask, Some(left), Operand::Vector(right), with);
+        self.code.vector(COMPARE, mask, Some(left), Operand::Vector(right), with);
     }
 
     /// The second where k2 has ones, else the first.
     fn blend(&mut self, to: Vector, first: Vector, second: Vector) {
-        self.vector(BLEND, to, Some(first), Operand::Vector(second), With { mask: 2, ..With::default() });
+        self.code.vector(BLEND, to, Some(first), Operand::Vector(second), With { mask: 2, ..With::default() });
     }
 
     /// An address that the strip is called with, into rax.
     fn address(&mut self, place: usize) {
         let mut bytes = vec![0x49, 0x8b, 0x80];
         bytes.extend((place as i32).to_le_bytes());
-        self.plain(&bytes, &format!("mov rax, [r8 + {place}]"));
-    }
-
-    /// An instruction of vectors, by its prefix: inverted register bits above the third, the map; `vvvv`, the implied prefix; zeros,
-    /// 512 bits, one number for all lanes, the mask.
-    fn vector(&mut self, instruction: Instruction, reg: u8, second: Option<Vector>, operand: Operand, with: With) {
-        let Instruction { name, map, prefix, opcode } = instruction;
-        // `index` and `base` are what of the operand goes into the prefix: for a register its fourth and third bit.
-        let (index_bit, base_bit) = match operand {
-            Operand::Vector(vector) => (vector >> 4 & 1, vector >> 3 & 1),
-            Operand::Run(_) | Operand::Pool(_) => (0, 0),
-            Operand::Given(_) => (0, 1),
-        };
-        let bit = |set: u8, place: u8| (set ^ 1) << place;
-        let first = bit(reg >> 3 & 1, 7) | bit(index_bit, 6) | bit(base_bit, 5) | bit(reg >> 4 & 1, 4) | map;
-        let second_register = second.unwrap_or(0);
-        let middle = (!second_register & 15) << 3 | 1 << 2 | prefix;
-        let last = u8::from(with.zeros) << 7 | 2 << 5 | bit(second_register >> 4 & 1, 3) | with.mask;
-        self.code.bytes.extend([0x62, first, middle, last, opcode]);
-        let field = (reg & 7) << 3;
-        let shown = match operand {
-            Operand::Vector(vector) => {
-                self.code.bytes.push(0xc0 | field | vector & 7);
-                format!("zmm{vector}")
-            }
-            Operand::Run(offset) => {
-                self.code.bytes.extend([0x80 | field | 4, 0x08]);
-                self.code.bytes.extend(offset.to_le_bytes());
-                format!("[rax + rcx + {offset}]")
-            }
-            Operand::Given(offset) => {
-                self.code.bytes.push(0x80 | field);
-                self.code.bytes.extend(offset.to_le_bytes());
-                format!("[r8 + {offset}]")
-            }
-            Operand::Pool(number) => {
-                self.code.bytes.push(field | 5);
-                let place = self.code.bytes.len();
-                self.patches.push((place, place + 4, number));
-                self.code.bytes.extend([0; 4]);
-                format!("{}", f32::from_bits(self.pool[number]))
-            }
-        };
-        self.code.bytes.extend(with.number);
-        let masked = match (with.mask, with.zeros) {
-            (0, _) => String::new(),
-            (mask, false) => format!(" {{k{mask}}}"),
-            (mask, true) => format!(" {{k{mask}}}{{z}}"),
-        };
-        let is_mask = [COMPARE.opcode, CLASSIFY.opcode].contains(&opcode);
-        let result = if is_mask { format!("k{reg}") } else { format!("zmm{reg}") };
-        let second = second.map_or(String::new(), |second| format!("zmm{second}, "));
-        let number = with.number.map_or(String::new(), |number| format!(", {number}"));
-        let _ = match instruction.opcode == STORE.opcode {
-            true => writeln!(self.code.text, "  {name} {shown}{masked}, {result}"),
-            false => writeln!(self.code.text, "  {name} {result}{masked}, {second}{shown}{number}"),
-        };
-    }
-
-    /// An instruction by its bytes.
-    fn plain(&mut self, bytes: &[u8], text: &str) {
-        self.code.bytes.extend(bytes);
-        let _ = writeln!(self.code.text, "  {text}");
-    }
-
-    /// A jump to what is not known yet. Gives where its distance stands.
-    fn jump(&mut self, opcode: [u8; 2], text: &str) -> usize {
-        self.plain(&opcode, text);
-        self.code.bytes.extend([0; 4]);
-        self.code.bytes.len() - 4
-    }
-
-    fn label(&mut self, name: &str) {
-        let _ = writeln!(self.code.text, "{name}:");
-    }
-
-    /// Has a jump come here.
-    fn land(&mut self, jump: usize, name: &str) {
-        self.patch(jump, self.code.bytes.len());
-        self.label(name);
-    }
-
-    fn patch(&mut self, jump: usize, to: usize) {
-        let distance = to as i32 - (jump as i32 + 4);
-        self.code.bytes[jump..jump + 4].copy_from_slice(&distance.to_le_bytes());
-    }
-
-    /// The constants, behind the instructions.
-    fn constants(&mut self) {
-        let start = self.code.bytes.len().next_multiple_of(4);
-        self.code.bytes.resize(start, 0);
-        self.pool.iter().for_each(|bits| self.code.bytes.extend(bits.to_le_bytes()));
-        for (place, end, number) in std::mem::take(&mut self.patches) {
-            let distance = (start + 4 * number) as i32 - end as i32;
-            self.code.bytes[place..place + 4].copy_from_slice(&distance.to_le_bytes());
-        }
+        self.code.plain(&bytes, &format!("mov rax, [r8 + {place}]"));
     }
 }
 

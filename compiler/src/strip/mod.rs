@@ -9,6 +9,7 @@
 //! these, or are short, stay Cranelift's.
 
 pub mod avx512;
+mod encoding;
 
 use crate::syntax::tree::Comparator;
 use crate::term::{Binary, Unary};

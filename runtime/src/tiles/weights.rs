@@ -7,7 +7,7 @@
 //! - bf16: likewise; the first column of each half stands in the lower half of a word, that of the other in the upper one, so
 //!   that a shift and a mask make two vectors of floats.
 //! - blocks: for each block of the depth the columns' scales, their minimums if they have any, and codes. Eight steps along
-//!   the depth are two words of 32 bits for each column, with the steps of [`ORDER`], lowest byte first: so the four bytes of
+//!   the depth are two words of 32 bits for each column, with the steps of `ORDER`, lowest byte first: so the four bytes of
 //!   a word are what one instruction multiplies and adds, and a mask and a shift make pairs of neighbours of 16 bits of it.
 //!   Codes of 8 bits: the first words of all columns, then the second ones; to a code 128 is added, so that none is below 0.
 //!   Codes of 4 bits: one word for each column, with the first word's in the lower half of each byte.
