@@ -3,14 +3,12 @@
 //! So what a kernel reads is in a near cache still, and what lives within a chain alone ([`Chain::inner`]) has memory for one
 //! block of rows on each thread. Where threads share the rows of a kernel, which are few then, the kernels run one by one.
 
-use super::shares::{SharedArguments, enter, with_scratch};
+use super::shares::{SharedArguments, enter, with_inner, with_scratch};
 use super::{Executable, Observer};
 use crate::link::KernelFunction;
 use crate::rows::Rows;
-use crate::tiles::AlignedFloats;
 use seqwright_compiler::clif::context;
 use seqwright_compiler::kernel::{BufferId, Call, Chain, Kernel};
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -35,23 +33,6 @@ enum Given {
 
 // SAFETY: the addresses are used for different rows, as `SharedArguments` says.
 unsafe impl Sync for Link<'_> {}
-
-/// Gives a chain memory for what lives within it: a thread's own, and used again.
-fn with_inner(floats: usize, call: impl FnOnce(*mut f32)) {
-    thread_local! {
-        static INNER: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
-    }
-    INNER.with_borrow_mut(|inner| {
-        if inner.len() < floats.max(1) {
-            *inner = AlignedFloats::zeroed(floats.max(1));
-        }
-        // As in slots: what no kernel has written would not go unseen.
-        if cfg!(debug_assertions) {
-            inner.fill(f32::NAN);
-        }
-        call(inner.as_mut_ptr());
-    });
-}
 
 impl Link<'_> {
     /// What the kernel is given for rows `first..first + count`, of which buffers within the chain lie at `inner`. Kernels know

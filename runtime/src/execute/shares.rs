@@ -8,6 +8,7 @@ use crate::tiles::AlignedFloats;
 use seqwright_compiler::clif::context;
 use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, TrackId, sharing};
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 /// What tells how a kernel is shared out.
 pub(super) struct Effort {
@@ -58,21 +59,32 @@ pub(super) fn enter(
     unsafe { function(words.as_ptr(), arguments.get().as_ptr(), begin, end) }
 }
 
+thread_local! {
+    static SCRATCH: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
+    static INNER: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
+}
+
 /// Gives a kernel memory for its short-lived arrays. It is a thread's own and used again: for one row a kernel would take
 /// as long to have it zeroed as to fill it.
 pub(super) fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
-    thread_local! {
-        static SCRATCH: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
-    }
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < floats.max(1) {
-            *scratch = AlignedFloats::zeroed(floats.max(1));
+    with(&SCRATCH, floats, call);
+}
+
+/// Gives a chain of kernels memory for what lives within it, likewise.
+pub(super) fn with_inner(floats: usize, call: impl FnOnce(*mut f32)) {
+    with(&INNER, floats, call);
+}
+
+fn with(memory: &'static LocalKey<RefCell<AlignedFloats>>, floats: usize, call: impl FnOnce(*mut f32)) {
+    memory.with_borrow_mut(|memory| {
+        if memory.len() < floats.max(1) {
+            *memory = AlignedFloats::zeroed(floats.max(1));
         }
         // A kernel reads nothing that it has not written: in tests it would not go unseen.
         if cfg!(debug_assertions) {
-            scratch.fill(f32::NAN);
+            memory.fill(f32::NAN);
         }
-        call(scratch.as_mut_ptr());
+        call(memory.as_mut_ptr());
     });
 }
 
