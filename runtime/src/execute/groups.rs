@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 /// With so many rows, products are about as fast as they get.
 const ROWS: usize = 128;
 
-/// Groups for each thread, or more: so that one that is late is not waited for long. As many for each thread will do too.
+/// Groups for each thread, or more, so that one that is late is not waited for long; or as many for one thread as for another.
 const EACH: usize = 4;
 
 /// Whether sequences can be run in groups: no kernel goes through all of them at once, and all results are written where they
