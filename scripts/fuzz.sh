@@ -4,7 +4,7 @@
 # In:  scripts/fuzz.sh HOURS [TARGET]: how long altogether, a fraction too; one target of fuzz/tests/targets.rs alone.
 # Out: a line for each target, with its inputs; a failure prints its input, and the seed that shows it again:
 #      BOLERO_RANDOM_SEED=… cargo test -p seqwright-fuzz --test targets TARGET
-#      SEQWRIGHT_RANDOM=SEED..SEED+1 cargo test -p seqwright-tests --test random_models
+#      SEQWRIGHT_RANDOM=SEED..SEED+1 cargo test -p seqwright-tests --test suite random_models::
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ end=$(($(date +%s) + $(awk -v hours="$hours" 'BEGIN { printf "%d", hours * 1800 
 # Beyond the seeds that every run of the tests tries.
 from=100000
 while [ "$(date +%s)" -lt "$end" ]; do
-    SEQWRIGHT_RANDOM=$from..$((from + 2000)) cargo test -p seqwright-tests --test random_models -- random_models_mean_the_same_to_machine_code
+    SEQWRIGHT_RANDOM=$from..$((from + 2000)) cargo test -p seqwright-tests --test suite -- random_models_mean_the_same_to_machine_code
     from=$((from + 2000))
 done
 echo "random models: seeds 100000 to $from"

@@ -10,7 +10,7 @@
 //! | `text` | what the command above prints: `…` stands for any part of a line, on a line of its own for any lines |
 //!
 //! Commands run one after the other in a folder of the chapter's own, where `examples`, `tests` and `scripts` are the
-//! repository's, and `seqc` is the command that was built. `BOOK=write cargo test --test book` writes what commands print into
+//! repository's, and `seqc` is the command that was built. `BOOK=write cargo test -p seqwright --test suite book::` writes what commands print into
 //! chapters: read it before it is committed.
 
 #![cfg(unix)]

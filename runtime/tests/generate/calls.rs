@@ -1,6 +1,6 @@
 //! Documents, wrong calls, and what comes in between: numbers that are none, pipes that close, Ctrl-C.
 
-use crate::case::{CHAIN, Case, chain, table, zeros};
+use super::case::{CHAIN, Case, chain, table, zeros};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! `seqc verify` of what was generated elsewhere.
 
-use crate::case::{Case, Done};
+use super::case::{Case, Done};
 use seqwright::weights::{Tensor, Values, write_safetensors};
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Sequences that go on, and those that are read.
 
-use crate::case::{BEGIN, COUNT, Case, END, READER, chain, table};
+use super::case::{BEGIN, COUNT, Case, END, READER, chain, table};
 use seqwright::weights::{Tensor, Values, write_safetensors};
 use std::collections::BTreeMap;
 

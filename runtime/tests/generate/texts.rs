@@ -1,6 +1,6 @@
 //! What comes, and where it ends.
 
-use crate::case::{BEGIN, Case};
+use super::case::{BEGIN, Case};
 use std::fs;
 
 #[test]
