@@ -48,7 +48,7 @@ pub fn lower(fused: &Fused) -> Program {
             limits: Vec::new(),
             outputs: Vec::new(),
         },
-        buffer_of: HashMap::new(),
+        home_of: HashMap::new(),
         packed: HashMap::new(),
         known: HashMap::new(),
     };
@@ -57,14 +57,14 @@ pub fn lower(fused: &Fused) -> Program {
     }
     for (id, value) in graph.model.ids() {
         if matches!(value.kind, ValueKind::Input { .. }) {
-            lowering.buffer(id);
+            lowering.home(id);
         }
     }
     for cluster in &fused.clusters {
         lowering.cluster(cluster);
     }
     for (name, value) in &graph.outputs {
-        let buffer = lowering.buffer(*value);
+        let buffer = lowering.home(*value).buffer;
         lowering.program.outputs.push(Output { name: name.clone(), value: *value, buffer });
     }
     let mut program = lowering.program;
@@ -113,9 +113,17 @@ struct Lowering<'a> {
     stored: HashSet<ValueId>,
     turns: HashMap<ValueId, usize>,
     program: Program,
-    buffer_of: HashMap<ValueId, BufferId>,
+    home_of: HashMap<ValueId, Home>,
     packed: HashMap<String, BufferId>,
     known: HashMap<String, usize>,
+}
+
+/// Where a value lies in its buffer's rows, which may have others beside it.
+#[derive(Clone)]
+struct Home {
+    buffer: BufferId,
+    base: usize,
+    strides: Vec<usize>,
 }
 
 /// A kernel in the making.
@@ -210,10 +218,10 @@ impl Lowering<'_> {
         }
     }
 
-    /// The buffer of a value.
-    pub(super) fn buffer(&mut self, id: ValueId) -> BufferId {
-        if let Some(buffer) = self.buffer_of.get(&id) {
-            return *buffer;
+    /// Where a value lies: in a buffer of its own, unless it was put beside others.
+    pub(super) fn home(&mut self, id: ValueId) -> Home {
+        if let Some(home) = self.home_of.get(&id) {
+            return home.clone();
         }
         let value = self.graph.value(id);
         let space = self.space(id);
@@ -224,11 +232,12 @@ impl Lowering<'_> {
             ValueKind::Equation(_) if self.is_kept(id, &space) => Role::Kept,
             ValueKind::Equation(_) => Role::Computed { slot: 0, chained: None },
         };
-        let row = features(self.graph, id).iter().product();
-        self.program.buffers.push(Buffer { name: value.path.clone(), space, row, role });
+        let sizes = features(self.graph, id);
+        self.program.buffers.push(Buffer { name: value.path.clone(), space, row: sizes.iter().product(), role });
         let buffer = BufferId(self.program.buffers.len() as u32 - 1);
-        self.buffer_of.insert(id, buffer);
-        buffer
+        let home = Home { buffer, base: 0, strides: dense(&sizes) };
+        self.home_of.insert(id, home.clone());
+        home
     }
 
     /// Where a value lies for the kernel that is made.
@@ -236,9 +245,9 @@ impl Lowering<'_> {
         if let Some(layout) = making.layouts.get(&id) {
             return layout.clone();
         }
-        let buffer = self.buffer(id);
+        let Home { buffer, base, strides } = self.home(id);
         let place = Place::Argument(making.argument(&self.program, buffer, written));
-        Layout { place, base: 0, strides: dense(&features(self.graph, id)) }
+        Layout { place, base, strides }
     }
 
     fn cluster(&mut self, cluster: &Cluster) {

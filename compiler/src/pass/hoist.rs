@@ -1,6 +1,6 @@
 //! Hoisting: what a recurrence's equations compute without its state moves out of the time loop.
 //!
-//! `i[t] = sigmoid(a[t] + b + p[t])`, of which only `p` depends on the state, becomes `i'[t] = a[t] + b`, computed for all
+//! `i[t] = sigmoid(norm(a[t]) + p[t])`, of which only `p` depends on the state, becomes `i'[t] = norm(a[t])`, computed for all
 //! positions at once, and `i[t] = sigmoid(i'[t] + p[t])`. The matrix products that are free of the state were taken out of
 //! their equations when the graph was built, and stand outside already: a recurrence has only what depends on itself.
 //!
@@ -84,10 +84,14 @@ fn is_free(term: &Term, inside: &HashSet<ValueId>) -> bool {
 }
 
 /// Whether computing a part once and reading it is better than computing it in the loop: it computes something, of values
-/// that are not all weights (a product with a weight's bias is as quick as reading the outcome).
+/// that are not all weights, and more than a value that is there with weights added, a bias. What lies in the cache is added
+/// there for nothing, and a product whose sums nothing is added to goes at once to where the loop reads it.
 fn worth_it(term: &Term, graph: &Graph) -> bool {
     let computes = !matches!(term, Term::Read(..) | Term::Number(_) | Term::Index(_) | Term::Length(_));
-    let mut varies = false;
-    term.for_each_read(&mut |value, _| varies |= graph.equation(value).is_some());
-    computes && varies
+    let mut addends = Vec::new();
+    flatten_sum(term, &mut addends);
+    let are_read = addends.iter().all(|addend| matches!(addend, Term::Read(..)));
+    let mut varying = 0;
+    term.for_each_read(&mut |value, _| varying += usize::from(graph.equation(value).is_some()));
+    computes && varying > usize::from(are_read)
 }

@@ -105,9 +105,11 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
             InputLocation::Pos(position) => position,
             InputLocation::Span((start, _)) => start,
         };
-    let open = unclosed(text, place, start);
+    let left_open = not_closed_in_line(text, start);
+    let open = left_open.map(|_| (start, "`]`")).or_else(|| unclosed(text, place, start));
     let (start, certain) = match (open, without_axes(text, start)) {
         (_, Some(behind)) => (behind, Some("`:` and axes")),
+        (Some((_, close)), None) if left_open.is_some() => (left_open.unwrap_or(start), Some(close)),
         // The grammar takes an arrow in brackets for a minus.
         (Some((_, close)), None) if text[..start].ends_with('-') && text[start..].starts_with('>') => {
             (start - 1, Some(close))
@@ -115,7 +117,7 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
         (_, None) => (start, None),
     };
     let found = if text[start..].starts_with("->") { "->" } else { found_at(text, start) };
-    let span = Span { file, start, end: start + found.len() };
+    let span = Span { file, start, end: start + found.trim_end_matches(['\r', '\n']).len() };
     let expected = match &error.variant {
         _ if certain.is_some() => certain.into_iter().collect(),
         ErrorVariant::ParsingError { positives, .. } => {
@@ -130,7 +132,11 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
         }
         ErrorVariant::CustomError { .. } => Vec::new(),
     };
-    let found = if found.is_empty() { "the end of the file".to_string() } else { format!("`{found}`") };
+    let found = match found {
+        "" => "the end of the file".to_string(),
+        "\n" | "\r" => "the end of the line".to_string(),
+        found => format!("`{found}`"),
+    };
     let message = match expected.as_slice() {
         [] => format!("{found} can't stand here"),
         [one] => format!("expected {one}, found {found}"),
@@ -143,7 +149,7 @@ fn syntax_error(file: FileId, text: &str, place: usize, error: pest::error::Erro
     let help = match certain {
         Some("`:` and axes") => Some("every value says its axes: `h: [size]`, and `[]` is a single number".to_string()),
         Some(_) => None,
-        None => advice(text, start),
+        None => advice(text, start, &expected),
     };
     if let Some(help) = help {
         diagnostic = diagnostic.help(help);
@@ -161,6 +167,18 @@ fn without_axes(text: &str, start: usize) -> Option<usize> {
     let behind = &text[start + name.len()..];
     let next = start + name.len() + (behind.len() - behind.trim_start_matches([' ', '\t']).len());
     (declares && is_name && !text[next..].starts_with(':')).then_some(next)
+}
+
+/// Where the names and numbers between brackets that open at a place end, if they do not end with a bracket: the grammar
+/// knows no more than that something is wrong with these brackets.
+fn not_closed_in_line(text: &str, start: usize) -> Option<usize> {
+    let inside = text[start..].strip_prefix('[')?;
+    let is_inside = |letter: char| letter.is_alphanumeric() || "_, \t*".contains(letter);
+    let length = inside.find(|letter: char| !is_inside(letter)).unwrap_or(inside.len());
+    // Blanks at its end are not what is wrong.
+    let length = if inside[length..].starts_with(']') { return None } else { inside[..length].trim_end().len() };
+    let blanks = inside[length..].len() - inside[length..].trim_start_matches([' ', '\t']).len();
+    Some(start + 1 + length + blanks)
 }
 
 /// The innermost round or square bracket that is open at `end`, counted from `start`, and what would close it.
@@ -191,7 +209,7 @@ fn found_at(text: &str, start: usize) -> &str {
 }
 
 /// A hint for mistakes that people bring from other languages.
-fn advice(text: &str, start: usize) -> Option<String> {
+fn advice(text: &str, start: usize, expected: &[&str]) -> Option<String> {
     let line_start = text[..start].rfind('\n').map_or(0, |place| place + 1);
     let line = text[line_start..].lines().next().unwrap_or("").trim();
     let found = found_at(text, start);
@@ -209,6 +227,9 @@ fn advice(text: &str, start: usize) -> Option<String> {
             Some("a comparison stands after `where`, or is the first value of `select(a < b, x, y)`".to_string())
         }
         "*" if text[..start].ends_with('*') => Some("a power is written `^`".to_string()),
+        "over" | "where" | "and" | "or" | "repeat" | "backward" if expected.contains(&"a name") => {
+            Some(format!("`{found}` is a word of the language: is a name missing before it, or is it there twice?"))
+        }
         _ => None,
     }
 }

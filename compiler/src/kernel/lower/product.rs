@@ -6,7 +6,7 @@ use super::super::index::{Indices, Layout, dense, features, whole_range};
 use super::super::{
     Access, Buffer, BufferId, Loop, Offset, PackedPart, Place, Product, Range, Role, Row, Scalar, Space, Stage,
 };
-use super::{Lowering, Making};
+use super::{Home, Lowering, Making};
 use crate::fuse::ProductParts;
 use crate::term::{IndexId, Subscript, Term, ValueId};
 
@@ -49,17 +49,13 @@ impl Lowering<'_> {
             }
         };
         let weights = making.argument(&self.program, weights, false);
-        // One product whose result is wanted elsewhere goes there directly, where rows lie one after the other.
-        if let ([only], false) = (same, making.is_scan)
-            && self.stored.contains(only)
-            && self.has_own_rows(making, *only)
-        {
-            let target = self.layout(making, *only, true).place;
-            making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
-            return;
-        }
-        let scratch = making.scratch(&name, rows * columns);
-        let target = Place::Scratch(scratch);
+        // Results that are all wanted elsewhere go there directly, where rows lie one after the other.
+        let target = if same.iter().all(|id| self.can_be_target(making, *id, same.len())) {
+            let buffer = self.buffer_for(same, &name, rows * columns);
+            Place::Argument(making.argument(&self.program, buffer, true))
+        } else {
+            Place::Scratch(making.scratch(&name, rows * columns))
+        };
         making.stages.push(Stage::Product(Product { name, operand, rows, depth, weights, columns, target }));
         let mut base = 0;
         for (id, width) in same.iter().zip(widths) {
@@ -72,12 +68,33 @@ impl Lowering<'_> {
             strides.extend(dense(&inner));
             let layout = Layout { place: target, base, strides };
             base += width;
-            if self.stored.contains(id) {
-                self.copy(making, *id, layout);
-            } else {
-                making.layouts.insert(*id, layout);
+            match target {
+                Place::Argument(argument) => {
+                    let Layout { base, strides, .. } = layout;
+                    self.home_of.insert(*id, Home { buffer: making.arguments[argument].0, base, strides });
+                }
+                Place::Scratch(_) if self.stored.contains(id) => self.copy(making, *id, layout),
+                Place::Scratch(_) => _ = making.layouts.insert(*id, layout),
             }
         }
+    }
+
+    /// Whether a product, one of so many, can go where other kernels read it: its memory has the kernel's rows, and where it
+    /// is beside others nobody asks for it alone or keeps it.
+    fn can_be_target(&mut self, making: &Making, id: ValueId, count: usize) -> bool {
+        let space = self.space(id);
+        let alone = self.graph.outputs.iter().any(|(_, output)| *output == id) || self.is_kept(id, &space);
+        !making.is_scan && self.stored.contains(&id) && self.has_own_rows(making, id) && (count == 1 || !alone)
+    }
+
+    /// A buffer for products side by side, of so many numbers in a row.
+    fn buffer_for(&mut self, same: &[ValueId], name: &str, row: usize) -> BufferId {
+        if let [only] = same {
+            return self.home(*only).buffer;
+        }
+        let (name, space, role) = (name.to_string(), self.space(same[0]), Role::Computed { slot: 0, chained: None });
+        self.program.buffers.push(Buffer { name, space, row, role });
+        BufferId(self.program.buffers.len() as u32 - 1)
     }
 
     /// Whether a value's memory has the kernel's rows, one after the other, and no others.
@@ -125,7 +142,11 @@ impl Lowering<'_> {
                 Place::Scratch(scratch) => {
                     making.scratch[scratch].row == features(self.graph, *value).iter().product::<usize>()
                 }
-                Place::Argument(_) => !making.is_scan && self.has_own_rows(making, *value),
+                Place::Argument(argument) => {
+                    making.arguments[argument].1.row == features(self.graph, *value).iter().product::<usize>()
+                        && !making.is_scan
+                        && self.has_own_rows(making, *value)
+                }
             };
             if is_dense && alone {
                 return layout.place;

@@ -5,7 +5,8 @@
 //! High-Performance Matrix Multiplication" (2008). Around it:
 //!
 //! - `k` is run through in parts that let a part of a panel stay in the nearest cache while all rows pass. Between
-//!   parts the sums wait in `c`, which changes no bit of them.
+//!   parts the sums wait in `c`, which changes no bit of them. A panel's parts follow each other, so that what waits is
+//!   the few columns of one panel: those of all panels would have left the caches until their turn comes again.
 //! - Rows are divided evenly among blocks, because a block of one or two rows has too few sums to keep the multipliers
 //!   busy: 7 rows are 4 and 3 instead of 6 and 1.
 //! - While the rows pass by one panel, each of their blocks prefetches a share of the next one: weights of many layers lie
@@ -229,18 +230,19 @@ macro_rules! product_tile {
             let blocks = m.div_ceil(MOST_ROWS);
             // A single block reads each panel once, best as it stands. One part too where `k` is 0: `c` is cleared.
             let parts = if blocks == 1 { 1 } else { k.div_ceil(MOST_DEPTH).max(1) };
-            let mut start = 0;
-            for part in 0..parts {
-                let depth = k / parts + usize::from(part < k % parts);
-                let accumulate = accumulate || part > 0;
-                let mut column = 0;
-                // A share of four rows of a panel.
-                let lines = (4 * PANEL_WIDTH * size_of::<Number>()).div_ceil(64 * blocks);
-                while column < n {
-                    let columns = (n - column).min(PANEL_WIDTH);
-                    let next = match column + PANEL_WIDTH < n {
-                        true => b.wrapping_add((column + PANEL_WIDTH) * rows_of_panel + start * PANEL_WIDTH),
-                        false => b.wrapping_add((start + depth) * PANEL_WIDTH),
+            // A share of four rows of a panel.
+            let lines = (4 * PANEL_WIDTH * size_of::<Number>()).div_ceil(64 * blocks);
+            let mut column = 0;
+            while column < n {
+                let columns = (n - column).min(PANEL_WIDTH);
+                let mut start = 0;
+                for part in 0..parts {
+                    let depth = k / parts + usize::from(part < k % parts);
+                    let accumulate = accumulate || part > 0;
+                    // The panel's next part, or the next panel's first.
+                    let next = match part + 1 < parts {
+                        true => b.wrapping_add(column * rows_of_panel + (start + depth) * PANEL_WIDTH),
+                        false => b.wrapping_add((column + PANEL_WIDTH) * rows_of_panel),
                     };
                     let mut row = 0;
                     for number in 0..blocks {
@@ -262,9 +264,9 @@ macro_rules! product_tile {
                         }
                         row += rows;
                     }
-                    column += PANEL_WIDTH;
+                    start += depth;
                 }
-                start += depth;
+                column += PANEL_WIDTH;
             }
         }
     };
