@@ -24,6 +24,8 @@ pub enum Tile {
     Weights,
     /// `barrier(barrier)`: waits until all threads that share a kernel's rows have come here. 0 for one that has them alone.
     Barrier,
+    /// `fetch(from, numbers)`: asks for memory that is read soon. It may lie anywhere: nothing is read.
+    Fetch,
     /// `pack(n, k, source, stride_n, stride_k, panels)`: packs the `k` by `n` matrix whose element `(p, j)` stands at
     /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
     /// row of that many columns after another; the last panel is filled up with zeros.
@@ -54,10 +56,11 @@ pub enum Tile {
 
 impl Tile {
     /// Every tile, in the order of their numbers.
-    pub const ALL: [Tile; 13] = [
+    pub const ALL: [Tile; 14] = [
         Tile::Product,
         Tile::Weights,
         Tile::Barrier,
+        Tile::Fetch,
         Tile::Pack,
         Tile::Soften,
         Tile::Exp,
@@ -76,6 +79,7 @@ impl Tile {
             Tile::Product => "tile_product",
             Tile::Weights => "tile_weights",
             Tile::Barrier => "tile_barrier",
+            Tile::Fetch => "tile_fetch",
             Tile::Pack => "tile_pack",
             Tile::Soften => "tile_soften",
             Tile::Exp => "tile_exp",
@@ -98,7 +102,7 @@ impl Tile {
             Tile::Pack => 6,
             Tile::Soften => 8,
             Tile::Power => 3,
-            Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
+            Tile::Fetch | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
         }
     }
 }

@@ -60,6 +60,7 @@ pub fn emit(program: &Program, kernel: usize, target: Target) -> Emitted {
         zeros: Value::from_u32(0),
         scratch_places: Vec::new(),
         sharing: sharing(program, kernel),
+        by_rows: None,
         cuts: HashMap::new(),
         cut: None,
         tiles: HashMap::new(),
@@ -84,6 +85,8 @@ pub(super) struct Spelling<'f, 'p> {
     scratch_places: Vec<Value>,
     /// How the stages are shared out over threads with the same rows.
     pub sharing: Option<Sharing>,
+    /// Whether rows are shared out where they can be; none for a kernel where they can't.
+    pub by_rows: Option<Value>,
     /// This thread's entries of each axis that is cut.
     pub cuts: HashMap<Cut, (Value, Value)>,
     /// The axis of the stage that is being spelt, if it is cut.
@@ -142,7 +145,8 @@ impl Spelling<'_, '_> {
         self.scratch = self.word(context, context::SCRATCH);
         self.zeros = self.word(context, context::ZEROS);
         self.arguments = (0..self.kernel.arguments.len()).map(|number| self.word(arguments, number)).collect();
-        self.cut_all();
+        let rows = self.emitter.ins().isub(end, begin);
+        self.cut_all(rows);
         let kernel = self.kernel;
         match &kernel.body {
             Body::Rows { block, stages } => self.rows(begin, end, *block, stages),
@@ -387,16 +391,32 @@ impl Spelling<'_, '_> {
             spelling.wait();
             for (number, stage) in stages.iter().enumerate() {
                 spelling.shared(number, |spelling| match stage {
-                    Stage::Loop(stage) => spelling.count(zero, count, 1, |spelling, slot| {
-                        let three = spelling.emitter.size(3);
-                        let bytes = spelling.emitter.ins().ishl(slot, three);
-                        let place = spelling.emitter.ins().iadd(list, bytes);
-                        let pointer = spelling.emitter.pointer;
-                        let sequence = spelling.emitter.load(pointer, place, 0);
-                        let own = spelling.extent(track, sequence);
-                        let here = spelling.here_of_step(slot, sequence, own, step, backward);
-                        spelling.loop_stage(stage, &here);
-                    }),
+                    Stage::Loop(stage) => {
+                        let far = spelling.far_reads(stage);
+                        let (first, end) = spelling.rows_of_stage(number, count);
+                        spelling.count(first, end, 1, |spelling, slot| {
+                            let at_slot = |spelling: &mut Self, slot: Value| {
+                                let three = spelling.emitter.size(3);
+                                let bytes = spelling.emitter.ins().ishl(slot, three);
+                                let place = spelling.emitter.ins().iadd(list, bytes);
+                                let pointer = spelling.emitter.pointer;
+                                let sequence = spelling.emitter.load(pointer, place, 0);
+                                let own = spelling.extent(track, sequence);
+                                spelling.here_of_step(slot, sequence, own, step, backward)
+                            };
+                            if !far.is_empty() {
+                                let next = spelling.emitter.add_size(slot, 1);
+                                let after = spelling.emitter.add_size(slot, 2);
+                                let after = spelling.least(after, end);
+                                spelling.count(next, after, 1, |spelling, next| {
+                                    let here = at_slot(spelling, next);
+                                    spelling.fetch(stage, &far, &here);
+                                });
+                            }
+                            let here = at_slot(spelling, slot);
+                            spelling.loop_stage(stage, &here);
+                        });
+                    }
                     Stage::Product(product) => spelling.product(product, count, None),
                 });
             }

@@ -155,7 +155,7 @@ impl Spelling<'_, '_> {
     }
 
     /// The ends of a stage's range for a row: of some entries alone, where the work is shared out along it.
-    fn stage_range(&mut self, stage: &Loop, number: usize, here: &Here) -> (Value, Value) {
+    pub fn stage_range(&mut self, stage: &Loop, number: usize, here: &Here) -> (Value, Value) {
         let (from, to) = self.range(&stage.ranges[number], here);
         if let Some((first, end)) = self.part().filter(|_| number == 0) {
             return (self.emitter.ins().smax(from, first), self.emitter.ins().smin(to, end));

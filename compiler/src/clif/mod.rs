@@ -1,6 +1,7 @@
 //! Cranelift IR: spelling kernels as functions. What is computed, in which order and by which tiles was decided before.
 
 mod addresses;
+mod ahead;
 mod attention;
 pub mod context;
 mod emitter;

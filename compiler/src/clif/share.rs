@@ -5,18 +5,23 @@ use super::context;
 use super::kernel::Spelling;
 use crate::kernel::{Body, Cut, Place, Split};
 use crate::tile::Tile;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
+/// With so many rows for each thread these are shared out where they can be: one more or less is little to wait for.
+const ROWS_EACH: usize = 4;
+
 impl Spelling<'_, '_> {
-    /// This thread's part of each axis that is cut.
-    pub fn cut_all(&mut self) {
-        let stages = self.sharing.iter().flat_map(|sharing| &sharing.stages);
-        let cuts: Vec<Cut> = stages
-            .filter_map(|stage| match stage.split {
-                Split::Entries(cut) => Some(cut),
-                Split::Own | Split::One => None,
-            })
-            .collect();
+    /// Whether rows are shared out where they can be, and this thread's part of each axis that is cut.
+    pub fn cut_all(&mut self, rows: Value) {
+        let Some(sharing) = &self.sharing else { return };
+        let cuts: Vec<Cut> = sharing.stages.iter().filter_map(|stage| stage.split.cut()).collect();
+        if sharing.by_rows.is_some() {
+            let each = self.emitter.size(ROWS_EACH);
+            let members = self.context_word(context::MEMBERS);
+            let enough = self.emitter.ins().imul(members, each);
+            self.by_rows = Some(self.emitter.compare(IntCC::SignedGreaterThanOrEqual, rows, enough));
+        }
         for cut in cuts {
             if !self.cuts.contains_key(&cut) {
                 let entries = self.emitter.size(cut.entries);
@@ -42,9 +47,26 @@ impl Spelling<'_, '_> {
         (from, to)
     }
 
-    /// This thread's entries of the axis along which the stage being spelt is cut.
-    pub fn part(&self) -> Option<(Value, Value)> {
-        self.cut.map(|cut| self.cuts[&cut])
+    /// This thread's entries of the axis along which the loop being spelt is cut: all of them where rows are shared out.
+    pub fn part(&mut self) -> Option<(Value, Value)> {
+        let cut = self.cut?;
+        let (from, to) = self.cuts[&cut];
+        let Some(by_rows) = self.by_rows else { return Some((from, to)) };
+        let (zero, entries) = (self.emitter.size(0), self.emitter.size(cut.entries));
+        Some((self.emitter.ins().select(by_rows, zero, from), self.emitter.ins().select(by_rows, entries, to)))
+    }
+
+    /// This thread's rows of so many that a step of a scan has, for a stage.
+    pub fn rows_of_stage(&mut self, number: usize, count: Value) -> (Value, Value) {
+        let zero = self.emitter.size(0);
+        let split = self.sharing.as_ref().and_then(|sharing| Some(sharing.by_rows.as_ref()?[number].split));
+        match (split, self.by_rows) {
+            (Some(Split::Rows), Some(by_rows)) => {
+                let (from, to) = self.part_of(count, 1);
+                (self.emitter.ins().select(by_rows, from, zero), self.emitter.ins().select(by_rows, to, count))
+            }
+            _ => (zero, count),
+        }
     }
 
     /// Waits for the threads that share the rows, if a kernel's can be shared.
@@ -57,12 +79,20 @@ impl Spelling<'_, '_> {
 
     /// Spells a stage as it is shared out.
     pub fn shared(&mut self, number: usize, spell: impl FnOnce(&mut Self)) {
-        let Some(shared) = self.sharing.as_ref().map(|sharing| sharing.stages[number]) else { return spell(self) };
-        if shared.barrier {
-            self.wait();
+        let Some(sharing) = &self.sharing else { return spell(self) };
+        let shared = sharing.stages[number];
+        let barriers = (shared.barrier, sharing.by_rows.as_ref().map_or(shared.barrier, |by_rows| by_rows[number].barrier));
+        match (barriers, self.by_rows) {
+            ((false, false), _) => {}
+            ((true, false), Some(by_rows)) => self.unless(by_rows, Self::wait),
+            ((false, true), Some(by_rows)) => {
+                let otherwise = self.emitter.ins().bxor_imm_u(by_rows, 1);
+                self.unless(otherwise, Self::wait);
+            }
+            _ => self.wait(),
         }
         match shared.split {
-            Split::Own => spell(self),
+            Split::Own | Split::Rows => spell(self),
             Split::Entries(cut) => {
                 self.cut = Some(cut);
                 spell(self);
@@ -70,14 +100,25 @@ impl Spelling<'_, '_> {
             }
             Split::One => {
                 let member = self.context_word(context::MEMBER);
-                let (inside, after) = (self.emitter.block(&[]), self.emitter.block(&[]));
-                self.emitter.ins().brif(member, after, &[], inside, &[]);
-                self.emitter.enter(inside);
-                spell(self);
-                self.emitter.ins().jump(after, &[]);
-                self.emitter.enter(after);
+                let zero = self.emitter.size(0);
+                let other = self.emitter.compare(IntCC::NotEqual, member, zero);
+                let idle = match self.by_rows {
+                    None => other,
+                    Some(by_rows) => self.emitter.ins().band_not(other, by_rows),
+                };
+                self.unless(idle, spell);
             }
         }
+    }
+
+    /// Spells what is done unless a condition holds.
+    fn unless(&mut self, holds: Value, spell: impl FnOnce(&mut Self)) {
+        let (inside, after) = (self.emitter.block(&[]), self.emitter.block(&[]));
+        self.emitter.ins().brif(holds, after, &[], inside, &[]);
+        self.emitter.enter(inside);
+        spell(self);
+        self.emitter.ins().jump(after, &[]);
+        self.emitter.enter(after);
     }
 
     /// Whether threads that share the rows share a short-lived array too: if each writes a part of it.

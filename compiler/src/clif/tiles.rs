@@ -42,9 +42,8 @@ pub fn emit(tile: Tile, isa_call_conv: CallConv, pointer_type: Type) -> Function
         Tile::Tanh => functions::emit(&mut emitter, &arguments, functions::tanh),
         Tile::Sigmoid => functions::emit(&mut emitter, &arguments, functions::sigmoid),
         Tile::Erf => functions::emit(&mut emitter, &arguments, functions::erf),
-        Tile::Weights | Tile::Barrier | Tile::Pack | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => {
-            panic!("{} is not emitted", tile.name())
-        }
+        Tile::Weights | Tile::Barrier | Tile::Fetch | Tile::Pack => panic!("{} is not emitted", tile.name()),
+        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => panic!("{} is not emitted", tile.name()),
     }
     emitter.ins().return_(&[]);
     function

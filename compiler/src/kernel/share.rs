@@ -17,10 +17,13 @@
 //! - What is small beside the products and not read entry by entry is computed by each thread for itself.
 //! - A stage waits if it touches what another thread may have written since all last waited, or writes what another may
 //!   have read.
+//!
+//! Where a step has rows for all threads, the sequences of a batch, what would be one thread's work or every thread's is shared
+//! out by rows instead, as each is read by its own row alone: a norm of the gates. The products' columns are cut as before.
 
 use super::{
     Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space,
-    Stage,
+    Stage, Steps,
 };
 
 /// Cuts lie at multiples of so many numbers: whole panels of packed weights on every processor, and no cache line of two
@@ -35,6 +38,8 @@ const SMALL: usize = 32;
 pub struct Sharing {
     /// As the kernel's stages.
     pub stages: Vec<Shared>,
+    /// The same for steps of a scan with many rows, where that leaves less to do.
+    pub by_rows: Option<Vec<Shared>>,
 }
 
 /// How a stage is shared out.
@@ -55,6 +60,18 @@ pub enum Split {
     One,
     /// Each thread some entries: of a loop's first index, or of each segment of a product's columns.
     Entries(Cut),
+    /// Each thread some rows.
+    Rows,
+}
+
+impl Split {
+    /// The axis that is cut, if one is.
+    pub fn cut(self) -> Option<Cut> {
+        match self {
+            Split::Entries(cut) => Some(cut),
+            Split::Own | Split::One | Split::Rows => None,
+        }
+    }
 }
 
 /// An axis that is cut into parts.
@@ -98,18 +115,46 @@ pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
             }
         };
     }
-    let mut since: Vec<Touch> = Vec::new();
-    let mut shared = Vec::new();
-    for (stage, split) in stages.iter().zip(&splits) {
-        let own = touches(stage, *split, stages, &splits);
-        let barrier = own.iter().any(|touch| since.iter().any(|before| before.meets(touch, program, kernel)));
-        if barrier {
-            since.clear();
+    // An array that every thread fills is each one's own.
+    let has_own = |place: Place| {
+        let mut writers = stages.iter().zip(&splits).filter(|(stage, _)| stage.target() == place);
+        matches!(place, Place::Scratch(_)) && writers.all(|(_, split)| *split == Split::Own)
+    };
+    let waits = |splits: &[Split]| {
+        let mut since: Vec<Touch> = Vec::new();
+        let of_one = |(stage, split): (&Stage, &Split)| {
+            let mut own = touches(stage, *split);
+            own.retain(|touch| !has_own(touch.place));
+            let barrier = own.iter().any(|touch| since.iter().any(|before| before.meets(touch, program, kernel)));
+            if barrier {
+                since.clear();
+            }
+            since.extend(own);
+            Shared { split: *split, barrier }
+        };
+        stages.iter().zip(splits).map(of_one).collect()
+    };
+    let by_rows = matches!(&kernel.body, Body::Scan { steps: Steps::Positions, .. })
+        .then(|| by_rows(stages, &splits, &has_own))
+        .filter(|by_rows| by_rows.iter().zip(&splits).any(|pair| matches!(pair, (Split::Rows, Split::Own | Split::One))));
+    Some(Sharing { stages: waits(&splits), by_rows: by_rows.map(|splits| waits(&splits)) })
+}
+
+/// The stages shared out by rows, but for products, and for what each thread computes in memory of its own for those.
+fn by_rows(stages: &[Stage], splits: &[Split], has_own: &dyn Fn(Place) -> bool) -> Vec<Split> {
+    let mut by_rows = splits.to_vec();
+    // Of what is each thread's own, that of which it needs all rows.
+    let mut whole: Vec<Place> = Vec::new();
+    for (stage, split) in stages.iter().zip(&mut by_rows).rev() {
+        match stage {
+            Stage::Product(product) => whole.push(product.operand),
+            Stage::Loop(stage) if whole.contains(&stage.target.place) && has_own(stage.target.place) => {
+                reads(stage, &mut |access| whole.push(access.place));
+            }
+            Stage::Loop(_) => *split = Split::Rows,
         }
-        since.extend(own);
-        shared.push(Shared { split: *split, barrier });
     }
-    Some(Sharing { stages: shared })
+    by_rows
 }
 
 impl Kernel {
@@ -241,7 +286,7 @@ fn readers(place: Place, later: &[Stage], splits: &[Split]) -> impl Iterator<Ite
                 if access.place == place {
                     found.push(match split {
                         Split::Entries(cut) => is_confined(&access.offset, stage, *cut).then_some(*cut),
-                        Split::Own | Split::One => None,
+                        Split::Own | Split::One | Split::Rows => None,
                     });
                 }
             }),
@@ -271,8 +316,8 @@ pub(super) fn reads<'s>(stage: &'s Loop, visit: &mut dyn FnMut(&'s Access)) {
 struct Touch {
     place: Place,
     written: bool,
-    /// The cut along which each thread touches its own entries alone.
-    own: Option<Cut>,
+    /// How each thread's part is told, where it touches that alone.
+    own: Option<Split>,
     /// How many positions later than the row's own, where that is known.
     later: Option<i64>,
 }
@@ -307,39 +352,34 @@ fn turns_of(program: &Program, argument: &Argument) -> Option<usize> {
     }
 }
 
-/// What a stage touches, but for memory that each thread has for itself.
-fn touches(stage: &Stage, split: Split, stages: &[Stage], splits: &[Split]) -> Vec<Touch> {
-    let is_own = |place: Place| {
-        let mut writers = stages.iter().zip(splits).filter(|(stage, _)| stage.target() == place);
-        matches!(place, Place::Scratch(_)) && writers.all(|(_, split)| *split == Split::Own)
-    };
-    let mut found = Vec::new();
+/// What a stage touches.
+fn touches(stage: &Stage, split: Split) -> Vec<Touch> {
     match stage {
-        Stage::Product(product) => {
-            found.push(Touch { place: product.operand, written: false, own: None, later: Some(0) });
-            let Split::Entries(cut) = split else { unreachable!("a product's columns are cut") };
-            found.push(Touch { place: product.target, written: true, own: Some(cut), later: Some(0) });
-        }
+        Stage::Product(product) => vec![
+            Touch { place: product.operand, written: false, own: None, later: Some(0) },
+            Touch { place: product.target, written: true, own: Some(split), later: Some(0) },
+        ],
         Stage::Loop(own) => {
             let touch = |access: &Access, written: bool| Touch {
                 place: access.place,
                 written,
                 own: match split {
-                    Split::Entries(cut) => Some(cut).filter(|cut| is_confined(&access.offset, own, *cut)),
+                    Split::Entries(cut) => is_confined(&access.offset, own, cut).then_some(split),
+                    // A row has its sequence's rows to itself.
+                    Split::Rows => Some(split),
                     Split::Own | Split::One => None,
                 },
                 later: later(access),
             };
+            let mut found = vec![touch(&own.target, true)];
             reads(own, &mut |access| {
                 found.push(touch(access, false));
                 let outside = access.outside.map(Place::Argument);
                 found.extend(outside.map(|place| Touch { place, written: false, own: None, later: None }));
             });
-            found.push(touch(&own.target, true));
+            found
         }
     }
-    found.retain(|touch| !is_own(touch.place));
-    found
 }
 
 /// How many positions later than its own a row lies that an address names.

@@ -36,8 +36,8 @@ impl AlignedFloats {
         // SAFETY: the layout's size is not zero. All bits zero are the number 0.0, so the memory is initialised.
         let Some(allocated) = NonNull::new(unsafe { alloc_zeroed(layout) }) else { handle_alloc_error(layout) };
         let start: NonNull<f32> = allocated.cast();
-        // SAFETY: the layout has room for the numbers from the next multiple of 64 on.
-        let start = unsafe { start.byte_add(allocated.align_offset(ALIGNMENT)) };
+        // SAFETY: the layout has room for the numbers from the next such multiple on.
+        let start = unsafe { start.byte_add(allocated.align_offset(alignment(length))) };
         want_large_pages(start, length);
         AlignedFloats { start, length, allocated: Some(allocated) }
     }
@@ -52,6 +52,12 @@ impl AlignedFloats {
 
 /// Bytes of a large page.
 const LARGE_PAGE: usize = 1 << 21;
+
+/// Where so many numbers begin: what fills large pages begins with one. A matrix of which a part lies in small pages, wherever
+/// there were some, is read more slowly there: it falls on itself in the second cache.
+fn alignment(length: usize) -> usize {
+    if length >= LARGE_PAGE / size_of::<f32>() { LARGE_PAGE } else { ALIGNMENT }
+}
 
 /// Asks for large pages where some fit in whole. The system may have none; nothing else changes.
 fn want_large_pages(start: NonNull<f32>, length: usize) {
@@ -71,9 +77,9 @@ fn want_large_pages(start: NonNull<f32>, length: usize) {
 #[repr(align(64))]
 struct Line;
 
-/// Room for so many numbers from a multiple of 64 on, wherever the memory begins.
+/// Room for so many numbers where they begin, wherever the memory does.
 fn layout(length: usize) -> Layout {
-    let room = length.checked_add((ALIGNMENT - align_of::<f32>()) / size_of::<f32>());
+    let room = length.checked_add((alignment(length) - align_of::<f32>()) / size_of::<f32>());
     room.and_then(|room| Layout::array::<f32>(room).ok()).expect("a buffer larger than the address space")
 }
 

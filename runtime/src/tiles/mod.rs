@@ -119,6 +119,7 @@ impl Tiles {
             Tile::Cos => return Some(scalar::cos as *const u8),
             Tile::Power => return Some(scalar::power as *const u8),
             Tile::Barrier => return Some(crate::team::barrier as *const u8),
+            Tile::Fetch => return Some(scalar::fetch as *const u8),
             Tile::Weights => return Some(weights::multiply as *const u8),
             Tile::Product | Tile::Pack | Tile::Soften | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf => {}
         }
@@ -135,7 +136,8 @@ impl Tiles {
                         Tile::Tanh => Some(avx512::tanh as *const u8),
                         Tile::Sigmoid => Some(avx512::sigmoid as *const u8),
                         Tile::Erf => Some(avx512::erf as *const u8),
-                        Tile::Weights | Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Weights | Tile::Barrier | Tile::Fetch => None,
+                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Avx2 => {
@@ -147,7 +149,8 @@ impl Tiles {
                         Tile::Tanh => Some(avx2::tanh as *const u8),
                         Tile::Sigmoid => Some(avx2::sigmoid as *const u8),
                         Tile::Erf => Some(avx2::erf as *const u8),
-                        Tile::Weights | Tile::Barrier | Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
+                        Tile::Weights | Tile::Barrier | Tile::Fetch => None,
+                        Tile::Log | Tile::Sin | Tile::Cos | Tile::Power => None,
                     };
                 }
                 Instructions::Emitted => {}

@@ -1,4 +1,4 @@
-//! The tiles that are plain Rust in every choice: packing, which moves memory, and the functions that models seldom use.
+//! The tiles that are plain Rust in every choice: those that move memory, and the functions that models seldom use.
 //!
 //! `log`, `sin`, `cos` and `power` are the standard library's, number after number.
 
@@ -40,6 +40,22 @@ pub unsafe extern "C" fn pack<const WIDTH: usize>(
         }
         first_column += WIDTH;
     }
+}
+
+/// Bytes of a cache line.
+#[cfg(target_arch = "x86_64")]
+const LINE: usize = 64;
+
+/// [`Tile::Fetch`](seqwright_compiler::tile::Tile::Fetch): nothing where a processor has no stable way to be asked.
+pub extern "C" fn fetch(from: *const f32, numbers: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in 0..(numbers * size_of::<f32>()).div_ceil(LINE) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every processor of this kind has it, and nothing is read.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_byte_add(line * LINE).cast()) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (from, numbers);
 }
 
 /// Spells one tile that applies a function of the standard library to a run.
