@@ -18,8 +18,9 @@
 //! - A stage waits if it touches what another thread may have written since all last waited, or writes what another may
 //!   have read.
 //!
-//! Where a step has rows for all threads, the sequences of a batch, what would be one thread's work or every thread's is shared
-//! out by rows instead, as each is read by its own row alone: a norm of the gates. The products' columns are cut as before.
+//! Where a step has rows for all threads, the sequences of a batch, loops are shared out by rows instead, each of which is read by
+//! itself alone: of a norm nothing is left to one thread or computed by all, and runs are whole. The products' columns are cut
+//! as before.
 
 use super::{
     Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space,
@@ -38,7 +39,7 @@ const SMALL: usize = 32;
 pub struct Sharing {
     /// As the kernel's stages.
     pub stages: Vec<Shared>,
-    /// The same for steps of a scan with many rows, where that leaves less to do.
+    /// The same for steps of a scan that have rows for all threads.
     pub by_rows: Option<Vec<Shared>>,
 }
 
@@ -135,8 +136,7 @@ pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
         stages.iter().zip(splits).map(of_one).collect()
     };
     let by_rows = matches!(&kernel.body, Body::Scan { steps: Steps::Positions, .. })
-        .then(|| by_rows(stages, &splits, &has_own))
-        .filter(|by_rows| by_rows.iter().zip(&splits).any(|pair| matches!(pair, (Split::Rows, Split::Own | Split::One))));
+        .then(|| by_rows(stages, &splits, &has_own));
     Some(Sharing { stages: waits(&splits), by_rows: by_rows.map(|splits| waits(&splits)) })
 }
 
