@@ -81,7 +81,8 @@ impl Spelling<'_, '_> {
     pub fn shared(&mut self, number: usize, spell: impl FnOnce(&mut Self)) {
         let Some(sharing) = &self.sharing else { return spell(self) };
         let shared = sharing.stages[number];
-        let barriers = (shared.barrier, sharing.by_rows.as_ref().map_or(shared.barrier, |by_rows| by_rows[number].barrier));
+        let barriers =
+            (shared.barrier, sharing.by_rows.as_ref().map_or(shared.barrier, |by_rows| by_rows[number].barrier));
         match (barriers, self.by_rows) {
             ((false, false), _) => {}
             ((true, false), Some(by_rows)) => self.unless(by_rows, Self::wait),

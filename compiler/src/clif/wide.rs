@@ -11,6 +11,7 @@ use crate::strip::{Step, StepId, Strip};
 use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, InstBuilder, Signature, StackSlotData, StackSlotKind, UserExternalName, Value,
 };
+use cranelift_codegen::isa::CallConv;
 
 /// Shorter runs are not worth a call: two vectors. In debug builds all are, so that every small model of the tests has strips.
 const SHORTEST: usize = if cfg!(debug_assertions) { 1 } else { 32 };
@@ -185,8 +186,10 @@ impl Spelling<'_, '_> {
             return None;
         }
         let convention = match self.call_conv {
-            cranelift_codegen::isa::CallConv::WindowsFastcall => Convention::Windows,
-            _ => Convention::SystemV,
+            CallConv::WindowsFastcall => Convention::Windows,
+            CallConv::SystemV => Convention::SystemV,
+            // No processor that has strips is called in another way.
+            _ => return None,
         };
         encode(&making.strip, convention)
     }

@@ -22,7 +22,7 @@ use crate::fuse::{Cluster, ClusterKind, Fused, Rows};
 use crate::graph::Graph;
 use crate::model::{Equation, ValueKind};
 use crate::term::{Axis, Condition, IndexId, Reduction, Term, TimeId, ValueId, bounds};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Rows of a block where a kernel has a product: enough to read the weights seldom, few enough to stay in the cache.
 const PRODUCT_BLOCK: usize = 96;
@@ -34,6 +34,7 @@ pub fn lower(fused: &Fused) -> Program {
         fused,
         graph,
         stored: stored(fused),
+        readers: readers(fused),
         turns: turns::turns(fused),
         program: Program {
             name: graph.model.name.clone(),
@@ -107,10 +108,27 @@ fn stored(fused: &Fused) -> HashSet<ValueId> {
     stored
 }
 
+/// The kernels that read each value, its own too.
+fn readers(fused: &Fused) -> HashMap<ValueId, BTreeSet<usize>> {
+    let mut readers: HashMap<ValueId, BTreeSet<usize>> = HashMap::new();
+    for (place, cluster) in fused.clusters.iter().enumerate() {
+        let inner =
+            cluster.values.iter().filter_map(|id| fused.attention.get(id)).flat_map(|parts| [parts.weight, parts.dot]);
+        for reader in cluster.values.iter().copied().chain(inner) {
+            for read in crate::check::recurrence::reads(&fused.graph.value(reader).kind) {
+                readers.entry(read).or_default().insert(place);
+            }
+        }
+    }
+    readers
+}
+
 struct Lowering<'a> {
     fused: &'a Fused,
     graph: &'a Graph,
     stored: HashSet<ValueId>,
+    /// The kernels that read each value, by their places.
+    readers: HashMap<ValueId, BTreeSet<usize>>,
     turns: HashMap<ValueId, usize>,
     program: Program,
     home_of: HashMap<ValueId, Home>,

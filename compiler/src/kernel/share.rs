@@ -135,8 +135,8 @@ pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
         };
         stages.iter().zip(splits).map(of_one).collect()
     };
-    let by_rows = matches!(&kernel.body, Body::Scan { steps: Steps::Positions, .. })
-        .then(|| by_rows(stages, &splits, &has_own));
+    let by_rows =
+        matches!(&kernel.body, Body::Scan { steps: Steps::Positions, .. }).then(|| by_rows(stages, &splits, &has_own));
     Some(Sharing { stages: waits(&splits), by_rows: by_rows.map(|splits| waits(&splits)) })
 }
 

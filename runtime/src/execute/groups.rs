@@ -132,3 +132,60 @@ impl Executable {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numbers::Numbers;
+    use crate::session::{Request, check, lower};
+    use crate::tiles::{Precision, Tiles};
+    use crate::weights::Given;
+    use seqwright_compiler::model::ValueKind;
+    use seqwright_compiler::term::{Axis, ValueId};
+    use std::collections::BTreeMap;
+
+    /// The program of a text's model, with weights of zeros, on two threads.
+    fn executable(text: &str) -> Executable {
+        let file = tempfile::Builder::new().suffix(".seq").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let request =
+            Request { file: file.path().to_path_buf(), model: None, parameters: BTreeMap::new(), outputs: None };
+        let checked = check(&request, None).unwrap_or_else(|failure| panic!("{}", failure.render(false)));
+        let stages = lower(&checked);
+        let model = &stages.fused.graph.model;
+        let zeros = model.ids().filter(|(_, value)| matches!(value.kind, ValueKind::Weight { .. }));
+        let zeros: Vec<(ValueId, Numbers)> = zeros
+            .map(|(id, value)| (id, vec![0.0; value.axes.iter().filter_map(Axis::size).product()].into()))
+            .collect();
+        let given: BTreeMap<ValueId, Given> =
+            zeros.iter().map(|(id, numbers)| (*id, Given::Numbers(numbers))).collect();
+        Executable::new(stages.program, model, &given, Precision::default(), &Tiles::best(), 2).unwrap()
+    }
+
+    /// In which groups a batch of sequences of these lengths is run.
+    fn groups(executable: &Executable, lengths: Vec<usize>) -> Option<Vec<Range<usize>>> {
+        let batch = Batch::<&[f32]> { sequences: lengths.len(), lengths: vec![lengths], inputs: BTreeMap::new() };
+        executable.groups(&rows_of(executable.program(), &batch).unwrap())
+    }
+
+    const ROWS_ALONE: &str = "model M(x: [T, input]; input = 4) -> y {\n  y = affine(tanh(affine(x; 8)); 4)\n}\n";
+    const SCAN: &str =
+        "model M(x: [T, input]; input = 4) -> h {\n  state h: [4] = 0\n  h = tanh(affine(x, h[t-1]; 4))\n}\n";
+
+    #[test]
+    fn sequences_are_grouped_until_products_have_enough_rows() {
+        let executable = executable(ROWS_ALONE);
+        assert_eq!(groups(&executable, vec![ROWS / 2; 4]), Some(vec![0..2, 2..4]));
+        // Three groups are not as many for one thread as for the other, but many more are.
+        assert_eq!(groups(&executable, vec![ROWS; 3]), None);
+        assert_eq!(groups(&executable, vec![ROWS; 9]).map(|groups| groups.len()), Some(9));
+        // Too little for two groups.
+        assert_eq!(groups(&executable, vec![ROWS / 4; 4]), None);
+        assert_eq!(groups(&executable, vec![4 * ROWS]), None);
+    }
+
+    #[test]
+    fn a_recurrence_goes_through_all_sequences_at_once() {
+        assert_eq!(groups(&executable(SCAN), vec![ROWS; 8]), None);
+    }
+}

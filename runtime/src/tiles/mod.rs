@@ -174,8 +174,9 @@ macro_rules! blocks {
             (Form::EightWithMinimum, Eight) => tile::<$($width,)? 8, true, EIGHT>,
             (Form::Four, Sixteen) => tile::<$($width,)? 4, true, SIXTEEN>,
             (Form::Four, Eight) => tile::<$($width,)? 4, true, EIGHT>,
-            (Form::Eight | Form::F32 | Form::Bf16, Sixteen) => tile::<$($width,)? 8, false, SIXTEEN>,
-            (Form::Eight | Form::F32 | Form::Bf16, Eight) => tile::<$($width,)? 8, false, EIGHT>,
+            (Form::Eight, Sixteen) => tile::<$($width,)? 8, false, SIXTEEN>,
+            (Form::Eight, Eight) => tile::<$($width,)? 8, false, EIGHT>,
+            (Form::F32 | Form::Bf16, _) => unreachable!("floats have tiles of their own"),
         }
     }};
 }

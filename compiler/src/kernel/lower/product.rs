@@ -49,8 +49,8 @@ impl Lowering<'_> {
             }
         };
         let weights = making.argument(&self.program, weights, false);
-        // Results that are all wanted elsewhere go there directly, where rows lie one after the other.
-        let target = if same.iter().all(|id| self.can_be_target(making, *id, same.len())) {
+        // Results that are all wanted elsewhere, in the same kernels, go there directly, where rows lie one after the other.
+        let target = if same.iter().all(|id| self.can_be_target(making, *id, same)) {
             let buffer = self.buffer_for(same, &name, rows * columns);
             Place::Argument(making.argument(&self.program, buffer, true))
         } else {
@@ -79,12 +79,13 @@ impl Lowering<'_> {
         }
     }
 
-    /// Whether a product, one of so many, can go where other kernels read it: its memory has the kernel's rows, and where it
-    /// is beside others nobody asks for it alone or keeps it.
-    fn can_be_target(&mut self, making: &Making, id: ValueId, count: usize) -> bool {
+    /// Whether a product can go where other kernels read it: its memory has the kernel's rows, and where it is beside others
+    /// nobody asks for it alone, keeps it or reads it elsewhere than them.
+    fn can_be_target(&mut self, making: &Making, id: ValueId, same: &[ValueId]) -> bool {
         let space = self.space(id);
-        let alone = self.graph.outputs.iter().any(|(_, output)| *output == id) || self.is_kept(id, &space);
-        !making.is_scan && self.stored.contains(&id) && self.has_own_rows(making, id) && (count == 1 || !alone)
+        let asked_for = self.graph.outputs.iter().any(|(_, output)| *output == id);
+        let alone = asked_for || self.is_kept(id, &space) || self.readers.get(&id) != self.readers.get(&same[0]);
+        !making.is_scan && self.stored.contains(&id) && self.has_own_rows(making, id) && (same.len() == 1 || !alone)
     }
 
     /// A buffer for products side by side, of so many numbers in a row.
