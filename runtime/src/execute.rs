@@ -158,7 +158,11 @@ impl Executable {
                         Fixed::Mapped(numbers.clone())
                     }
                     Given::Numbers(numbers) => Fixed::Numbers(aligned(numbers)),
-                    Given::Blocks(blocks) => Fixed::Numbers(aligned(&blocks.expand())),
+                    Given::Blocks(blocks) => {
+                        let mut numbers = AlignedFloats::zeroed(blocks.len());
+                        blocks.expand_to(&mut numbers);
+                        Fixed::Numbers(numbers)
+                    }
                 }),
                 Role::Packed(parts) => {
                     let given = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;

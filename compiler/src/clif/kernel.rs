@@ -85,7 +85,7 @@ pub(super) struct Spelling<'f, 'p> {
     scratch_places: Vec<Value>,
     /// How the stages are shared out over threads with the same rows.
     pub sharing: Option<Sharing>,
-    /// Whether rows are shared out where they can be; none for a kernel where they can't.
+    /// Whether a step's rows are shared out where they can be; none for a kernel where they can't.
     pub by_rows: Option<Value>,
     /// This thread's entries of each axis that is cut.
     pub cuts: HashMap<Cut, (Value, Value)>,
@@ -145,8 +145,7 @@ impl Spelling<'_, '_> {
         self.scratch = self.word(context, context::SCRATCH);
         self.zeros = self.word(context, context::ZEROS);
         self.arguments = (0..self.kernel.arguments.len()).map(|number| self.word(arguments, number)).collect();
-        let rows = self.emitter.ins().isub(end, begin);
-        self.cut_all(rows);
+        self.cut_all();
         let kernel = self.kernel;
         match &kernel.body {
             Body::Rows { block, stages } => self.rows(begin, end, *block, stages),
@@ -388,6 +387,7 @@ impl Spelling<'_, '_> {
                 let has = spelling.emitter.ins().uextend(pointer, has);
                 vec![spelling.emitter.ins().iadd(count[0], has)]
             })[0];
+            spelling.share_rows(count);
             spelling.wait();
             for (number, stage) in stages.iter().enumerate() {
                 spelling.shared(number, |spelling| match stage {

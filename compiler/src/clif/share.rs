@@ -12,22 +12,26 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 const ROWS_EACH: usize = 4;
 
 impl Spelling<'_, '_> {
-    /// Whether rows are shared out where they can be, and this thread's part of each axis that is cut.
-    pub fn cut_all(&mut self, rows: Value) {
-        let Some(sharing) = &self.sharing else { return };
-        let cuts: Vec<Cut> = sharing.stages.iter().filter_map(|stage| stage.split.cut()).collect();
-        if sharing.by_rows.is_some() {
-            let each = self.emitter.size(ROWS_EACH);
-            let members = self.context_word(context::MEMBERS);
-            let enough = self.emitter.ins().imul(members, each);
-            self.by_rows = Some(self.emitter.compare(IntCC::SignedGreaterThanOrEqual, rows, enough));
-        }
+    /// This thread's part of each axis that is cut.
+    pub fn cut_all(&mut self) {
+        let stages = self.sharing.iter().flat_map(|sharing| &sharing.stages);
+        let cuts: Vec<Cut> = stages.filter_map(|stage| stage.split.cut()).collect();
         for cut in cuts {
             if !self.cuts.contains_key(&cut) {
                 let entries = self.emitter.size(cut.entries);
                 let part = self.part_of(entries, cut.granule());
                 self.cuts.insert(cut, part);
             }
+        }
+    }
+
+    /// Has a step's rows, so many, be shared out if they are enough for that.
+    pub fn share_rows(&mut self, count: Value) {
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.by_rows.is_some()) {
+            let each = self.emitter.size(ROWS_EACH);
+            let members = self.context_word(context::MEMBERS);
+            let enough = self.emitter.ins().imul(members, each);
+            self.by_rows = Some(self.emitter.compare(IntCC::SignedGreaterThanOrEqual, count, enough));
         }
     }
 

@@ -136,10 +136,10 @@ impl Executable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numbers::Numbers;
     use crate::session::{Request, check, lower};
     use crate::tiles::{Precision, Tiles};
     use crate::weights::Given;
+    use crate::weights::Numbers;
     use seqwright_compiler::model::ValueKind;
     use seqwright_compiler::term::{Axis, ValueId};
     use std::collections::BTreeMap;
@@ -168,9 +168,16 @@ mod tests {
         executable.groups(&rows_of(executable.program(), &batch).unwrap())
     }
 
-    const ROWS_ALONE: &str = "model M(x: [T, input]; input = 4) -> y {\n  y = affine(tanh(affine(x; 8)); 4)\n}\n";
-    const SCAN: &str =
-        "model M(x: [T, input]; input = 4) -> h {\n  state h: [4] = 0\n  h = tanh(affine(x, h[t-1]; 4))\n}\n";
+    const ROWS_ALONE: &str = "model M(x: [T, input]; input = 4, hidden = 8) -> y {
+  up = tanh(affine(x; hidden))
+  y  = affine(up; input)
+}
+";
+    const SCAN: &str = "model M(x: [T, input]; input = 4, hidden = 8) -> h {
+  state h: [hidden] = 0
+  h = tanh(affine(x, h[t-1]; hidden))
+}
+";
 
     #[test]
     fn sequences_are_grouped_until_products_have_enough_rows() {

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn blocks_product<const WIDTH: usize, const BITS: usize, c
     let form = match (BITS, MINIMUM) {
         (8, false) => Form::Eight,
         (8, true) => Form::EightWithMinimum,
-        (4, false) => Form::Four,
+        (4, true) => Form::Four,
         _ => unreachable!("no form has such blocks"),
     };
     let blocks = k.div_ceil(BLOCK);

@@ -169,7 +169,7 @@ pub fn load_as(
             {
                 odd.count_blocks(tensor, format, view.bytes());
                 for read in reads {
-                    keep(table, read.binding, read.elements.start, format, view.bytes(), &mut blocks);
+                    keep(table, read.binding, read.elements.start, format, &view, &mut blocks);
                 }
             }
             Some(_) | None => expanded.push((tensor, view, reads)),

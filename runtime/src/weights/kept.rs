@@ -10,7 +10,7 @@ use seqwright_compiler::table::{Region, Table};
 use seqwright_compiler::term::ValueId;
 
 use super::format::{BlockFormat, Format};
-use super::numbers::Numbers;
+use super::numbers::{Bytes, Numbers};
 use super::tensor::TensorView;
 use crate::tiles::{Form, WeightPrecision};
 
@@ -20,7 +20,7 @@ pub struct Blocks {
     /// How a block is packed.
     pub format: BlockFormat,
     /// The blocks, of a weight's elements in row-major order.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 impl Blocks {
@@ -42,9 +42,14 @@ impl Blocks {
     /// All numbers.
     pub fn expand(&self) -> Vec<f32> {
         let mut all = vec![0.0; self.len()];
+        self.expand_to(&mut all);
+        all
+    }
+
+    /// The same, to where there is room for so many.
+    pub fn expand_to(&self, all: &mut [f32]) {
         let blocks = self.bytes.chunks_exact(self.format.bytes());
         blocks.zip(all.chunks_exact_mut(self.format.elements())).for_each(|(from, to)| self.format.expand(from, to));
-        all
     }
 }
 
@@ -81,27 +86,35 @@ pub(super) fn has_whole_blocks(table: &Table, binding: usize, first: usize, form
     binding.sources.len() == 1 && binding.matrix.regions.iter().all(fits)
 }
 
-/// Copies a binding's blocks to its weights.
+/// A binding's blocks for its weights: where they lie in the file, if those of a weight are a stretch of it; else copied.
 pub(super) fn keep(
     table: &Table,
     binding: usize,
     first: usize,
     format: BlockFormat,
-    bytes: &[u8],
+    view: &TensorView,
     kept: &mut BTreeMap<ValueId, Blocks>,
 ) {
     let matrix = &table.bindings[binding].matrix;
     let place = |element: usize| element / format.elements() * format.bytes();
     for region in &matrix.regions {
         let Some(runs) = region.runs(matrix.columns()) else { continue };
-        let mut own = Vec::new();
-        for (from, to, length) in runs {
-            let (from, to, length) = (place(first + from), place(to), place(length));
-            if own.len() < to + length {
-                own.resize(to + length, 0);
+        let runs: Vec<(usize, usize, usize)> = runs.collect();
+        let stretch = match runs.as_slice() {
+            [(from, 0, length)] => view.mapped_bytes(place(first + from)..place(first + from + length)),
+            _ => None,
+        };
+        let bytes = stretch.unwrap_or_else(|| {
+            let mut own = Vec::new();
+            for (from, to, length) in runs {
+                let (from, to, length) = (place(first + from), place(to), place(length));
+                if own.len() < to + length {
+                    own.resize(to + length, 0);
+                }
+                own[to..to + length].copy_from_slice(&view.bytes()[from..from + length]);
             }
-            own[to..to + length].copy_from_slice(&bytes[from..from + length]);
-        }
-        kept.insert(region.weight, Blocks { format, bytes: own });
+            own.into()
+        });
+        kept.insert(region.weight, Blocks { format, bytes });
     }
 }

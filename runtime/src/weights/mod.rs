@@ -57,7 +57,7 @@ pub use self::io::{Io, write_safetensors};
 pub use self::kept::{Blocks, Given};
 pub use self::npy::write_npy;
 pub use self::npz::{NpzFile, write_npz};
-pub use self::numbers::Numbers;
+pub use self::numbers::{Bytes, Numbers, Stretch};
 pub(crate) use self::regular::read_regular;
 pub use self::safetensors::SafetensorsFile;
 pub(crate) use self::shards::read_json;

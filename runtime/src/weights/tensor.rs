@@ -18,7 +18,7 @@ use safetensors::Dtype;
 
 use super::error::{WeightError, quoted};
 use super::format::{BlockFormat, Format, LARGEST_BLOCK};
-use super::numbers::Numbers;
+use super::numbers::{Bytes, Numbers};
 
 /// Where one tensor lies in a file's bytes, or in those that were made of it, known to fit them.
 #[derive(Debug)]
@@ -67,6 +67,12 @@ impl<'file> TensorView<'file> {
         let (map, start) = self.map.filter(|_| self.format == Format::Plain(Dtype::F32))?;
         let place = |element: usize| element.checked_mul(4)?.checked_add(start);
         Numbers::mapped(map, place(elements.start)?..place(elements.end)?)
+    }
+
+    /// Some of its bytes where they lie, if that is a mapped file.
+    pub(super) fn mapped_bytes(&self, bytes: Range<usize>) -> Option<Bytes> {
+        let (map, start) = self.map?;
+        Bytes::mapped(map, start.checked_add(bytes.start)?..start.checked_add(bytes.end)?)
     }
 
     /// Has the system map all of the tensor's pages at once, where they lie in a mapped file: one by one, as they are read, takes
