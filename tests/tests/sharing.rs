@@ -6,6 +6,7 @@ use seqwright_compiler::kernel::{Body, Cut, Sharing, Split, Stage, sharing};
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::repository;
+use std::cmp::Ordering;
 use std::path::PathBuf;
 
 /// An example with these sizes.
@@ -111,4 +112,26 @@ fn a_norm_of_a_product_is_waited_for() {
     let (_, sharing) = scan_of(&sized("cell_peephole_layernorm_lstm", &sizes));
     let waits = sharing.stages.iter().filter(|stage| stage.barrier).count();
     assert!((1..=2).contains(&waits), "{sharing:?}");
+}
+
+/// Of many sequences each thread has some: nothing of a step is done by one of them or by all, but that each gathers what
+/// products read, and the cell waits once for the product.
+#[test]
+fn many_sequences_of_a_step_are_shared_out() {
+    for (name, sizes) in [
+        ("lstm", &[("input", 40.0), ("hidden", 250.0)][..]),
+        ("cell_peephole_layernorm_lstm", &[("input", 40.0), ("hidden", 256.0), ("epsilon", 1e-5)]),
+    ] {
+        let (stages, sharing) = scan_of(&sized(name, sizes));
+        let by_rows = sharing.by_rows.unwrap_or_else(|| panic!("{name} has none"));
+        let product = stages.iter().position(|stage| matches!(stage, Stage::Product(_))).unwrap();
+        for (number, shared) in by_rows.iter().enumerate() {
+            let split = match number.cmp(&product) {
+                Ordering::Less => Split::Own,
+                Ordering::Equal => sharing.stages[product].split,
+                Ordering::Greater => Split::Rows,
+            };
+            assert_eq!((shared.split, shared.barrier), (split, number == product + 1), "{name}, stage {number}");
+        }
+    }
 }
