@@ -8,6 +8,7 @@ mod emitter;
 mod kernel;
 mod loops;
 mod numbers;
+mod scan;
 mod scores;
 mod share;
 pub mod tiles;

@@ -3,13 +3,10 @@
 
 use super::context;
 use super::kernel::Spelling;
-use crate::kernel::{Body, Cut, Place, Split};
+use crate::kernel::{Body, Cut, Place, STEP_ROWS_EACH, Split};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
-
-/// With so many rows for each thread these are shared out where they can be: one more or less is little to wait for.
-const ROWS_EACH: usize = 4;
 
 impl Spelling<'_, '_> {
     /// This thread's part of each axis that is cut.
@@ -28,7 +25,7 @@ impl Spelling<'_, '_> {
     /// Has a step's rows, so many, be shared out if they are enough for that.
     pub fn share_rows(&mut self, count: Value) {
         if self.sharing.as_ref().is_some_and(|sharing| sharing.by_rows.is_some()) {
-            let each = self.emitter.size(ROWS_EACH);
+            let each = self.emitter.size(STEP_ROWS_EACH);
             let members = self.context_word(context::MEMBERS);
             let enough = self.emitter.ins().imul(members, each);
             self.by_rows = Some(self.emitter.compare(IntCC::SignedGreaterThanOrEqual, count, enough));

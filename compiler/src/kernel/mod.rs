@@ -22,7 +22,7 @@ pub use attention::{Attention, Depth};
 pub use chain::Chain;
 pub use lower::lower;
 pub(crate) use share::entries;
-pub use share::{Cut, Shared, Sharing, Split, sharing};
+pub use share::{Cut, STEP_ROWS_EACH, Shared, Sharing, Split, sharing};
 pub use tables::{Table, Tables};
 pub use track::{COPIED, Space, Track, TrackId};
 

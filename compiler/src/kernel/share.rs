@@ -34,6 +34,9 @@ const GRANULE: usize = 64;
 /// What is so many times smaller than the kernel's products is computed by each thread rather than waited for.
 const SMALL: usize = 32;
 
+/// With so many rows of a step for each thread these are shared out: one more or less is little to wait for.
+pub const STEP_ROWS_EACH: usize = 4;
+
 /// How a kernel's stages are shared out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sharing {

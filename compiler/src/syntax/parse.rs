@@ -173,10 +173,14 @@ fn without_axes(text: &str, start: usize) -> Option<usize> {
 /// knows no more than that something is wrong with these brackets.
 fn not_closed_in_line(text: &str, start: usize) -> Option<usize> {
     let inside = text[start..].strip_prefix('[')?;
-    let is_inside = |letter: char| letter.is_alphanumeric() || "_, \t*".contains(letter);
+    let is_inside = |letter: char| letter.is_alphanumeric() || "_, \t*-+.".contains(letter);
     let length = inside.find(|letter: char| !is_inside(letter)).unwrap_or(inside.len());
+    // Brackets within are looked at by themselves.
+    if inside[length..].starts_with([']', '[']) {
+        return None;
+    }
     // Blanks at its end are not what is wrong.
-    let length = if inside[length..].starts_with(']') { return None } else { inside[..length].trim_end().len() };
+    let length = inside[..length].trim_end().len();
     let blanks = inside[length..].len() - inside[length..].trim_start_matches([' ', '\t']).len();
     Some(start + 1 + length + blanks)
 }
