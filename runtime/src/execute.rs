@@ -3,24 +3,28 @@
 
 mod chains;
 mod groups;
+mod scratch;
 mod shares;
+mod turns;
 
-use self::shares::{Effort, SharedArguments};
+use self::shares::Effort;
 use crate::batch::Batch;
 use crate::fingerprint::fingerprint;
 use crate::link::Linked;
 use crate::matrix::{Kept, packed};
 use crate::memory::{self, Memory, Results, Spare};
 use crate::rows::{Rows, Step};
+use crate::stream::copied_track;
 use crate::team::Team;
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
-use seqwright_compiler::kernel::{Body, Buffer, BufferId, Call, Part, Program, Role, Steps};
+use seqwright_compiler::kernel::{Buffer, BufferId, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A program ready to run: machine code and weights.
 pub struct Executable {
@@ -33,6 +37,7 @@ pub struct Executable {
     team: Team,
     /// For each kernel, what tells how it is shared out.
     efforts: Vec<Effort>,
+    stretches: Vec<Stretch>,
     fingerprint: u64,
     observer: OnceLock<Observer>,
     spare: Spare,
@@ -41,6 +46,36 @@ pub struct Executable {
     /// Whether a batch can be run group by group of its sequences.
     by_groups: bool,
     last_rows: Mutex<Option<LastRows>>,
+}
+
+/// Chains of calls that threads go through without a look at what is kept of a sequence.
+struct Stretch {
+    /// Which chains.
+    chains: Range<usize>,
+    /// The buffers that they write of which positions are kept, if they are one chain.
+    copied: Vec<BufferId>,
+}
+
+impl Stretch {
+    /// Those of a program.
+    fn all(program: &Program) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        for (number, chain) in program.chains.iter().enumerate() {
+            let calls = program.calls[chain.calls.clone()].iter();
+            let arguments = calls.flat_map(|call| call.arguments.iter().zip(&program.kernels[call.kernel].arguments));
+            let written = arguments.filter(|(_, argument)| argument.written).map(|(buffer, _)| *buffer);
+            let is_copied = |id: &BufferId| {
+                let buffer = program.buffer(*id);
+                matches!(buffer.role, Role::Computed { .. }) && copied_track(program, buffer).is_some()
+            };
+            let copied: Vec<BufferId> = written.filter(is_copied).collect();
+            match stretches.last_mut() {
+                Some(last) if last.copied.is_empty() && copied.is_empty() => last.chains.end = number + 1,
+                Some(_) | None => stretches.push(Stretch { chains: number..number + 1, copied }),
+            }
+        }
+        stretches
+    }
 }
 
 /// The rows of the last batch: the next one is often as long.
@@ -192,7 +227,7 @@ impl Executable {
             fixed.push(made);
         }
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
-        let efforts = Effort::of(&program);
+        let (efforts, stretches) = (Effort::of(&program), Stretch::all(&program));
         let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
         let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
@@ -206,6 +241,7 @@ impl Executable {
             zeros,
             team,
             efforts,
+            stretches,
             fingerprint,
             observer,
             spare,
@@ -283,7 +319,7 @@ impl Executable {
     }
 
     /// Runs every kernel. `fresh` are the sequences that begin; `around` is called before and after each chain of calls
-    /// with the buffers that it writes.
+    /// that writes a buffer of which positions are kept, with that buffer.
     pub(crate) fn calls(
         &self,
         rows: &Rows,
@@ -291,46 +327,16 @@ impl Executable {
         fresh: &[(usize, usize)],
         around: &mut dyn FnMut(When, BufferId, &mut Memory),
     ) {
-        for chain in &self.program.chains {
-            let calls = &self.program.calls[chain.calls.clone()];
-            let written = |call: &Call| -> Vec<BufferId> {
-                let all = call.arguments.iter().zip(&self.program.kernels[call.kernel].arguments);
-                all.filter(|(_, argument)| argument.written).map(|(buffer, _)| *buffer).collect()
-            };
-            let written: Vec<BufferId> = calls.iter().flat_map(written).collect();
-            written.iter().for_each(|buffer| around(When::Before, *buffer, memory));
-            let arguments = |call: &Call| call.arguments.iter().map(|buffer| self.address(memory, *buffer)).collect();
-            let mut arguments: Vec<Vec<*mut f32>> = calls.iter().map(arguments).collect();
-            match calls {
-                [call] => {
-                    let start = self.observer.get().map(|observer| (observer, Instant::now()));
-                    self.one(call, &arguments.remove(0), rows, fresh);
-                    if let Some((observer, start)) = start {
-                        observer(chain.calls.start, start.elapsed() / self.team.apart());
-                    }
-                }
-                _ => self.chain(chain, arguments, rows),
-            }
-            written.iter().for_each(|buffer| around(When::After, *buffer, memory));
-        }
-    }
-
-    /// Runs a call that is alone in its chain.
-    fn one(&self, call: &Call, arguments: &[*mut f32], rows: &Rows, fresh: &[(usize, usize)]) {
-        let kernel = &self.program.kernels[call.kernel];
-        match (kernel.rows, &kernel.body) {
-            (Some(track), Body::Rows { .. } | Body::Attention(_)) => {
-                self.call(call.kernel, arguments, rows, (0, rows.count(track)));
-            }
-            (Some(track), Body::Scan { steps: Steps::Blocks { slices: Some(slices), .. }, .. }) => {
-                let slices = self.slices(kernel, rows, track, *slices);
-                self.parts(call.kernel, &SharedArguments(arguments), rows, (0, rows.sequences), &slices);
-            }
-            (Some(_), Body::Scan { .. }) => self.call(call.kernel, arguments, rows, (0, rows.sequences)),
-            (None, _) => match call.part {
-                Part::Once => fresh.iter().for_each(|range| self.call(call.kernel, arguments, rows, *range)),
-                Part::New | Part::SoFar => self.call(call.kernel, arguments, rows, (0, rows.sequences)),
-            },
+        let mut addresses = Vec::new();
+        for Stretch { chains, copied } in &self.stretches {
+            let chains = &self.program.chains[chains.clone()];
+            copied.iter().for_each(|buffer| around(When::Before, *buffer, memory));
+            addresses.clear();
+            let calls = chains.iter().flat_map(|chain| &self.program.calls[chain.calls.clone()]);
+            let arguments = calls.flat_map(|call| &call.arguments);
+            addresses.extend(arguments.map(|buffer| self.address(memory, *buffer)));
+            self.walk(chains, &addresses, rows, fresh);
+            copied.iter().for_each(|buffer| around(When::After, *buffer, memory));
         }
     }
 

@@ -7,7 +7,7 @@
 use crate::execute::RunError;
 use crate::rows::Rows;
 use crate::tiles::AlignedFloats;
-use seqwright_compiler::kernel::{BufferId, Keep, Program, Role, Space, Track};
+use seqwright_compiler::kernel::{Buffer, BufferId, Keep, Program, Role, Space, Track};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -148,8 +148,13 @@ impl<'g> Memory<'g> {
     /// # Errors
     /// More than the system can give.
     pub fn new(program: &Program, rows: &Rows, spare: &Spare, results: Results) -> Result<Memory<'g>, RunError> {
-        let mut sizes: Vec<usize> = Vec::new();
-        let mut slot_of = Vec::new();
+        let slot = |buffer: &Buffer| match buffer.role {
+            // What lives within a chain alone lies in memory of the chain's.
+            Role::Computed { chained, .. } => chained,
+            Role::Input(_) | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) | Role::Kept => None,
+        };
+        let slot_of: Vec<Option<usize>> = program.buffers.iter().map(slot).collect();
+        let mut sizes = vec![0; slot_of.iter().flatten().max().map_or(0, |last| last + 1)];
         let mut own: Vec<Own<'g>> = program.buffers.iter().map(|_| Own::None).collect();
         let numbers = |id: BufferId| rows.of(&program.buffer(id).space).saturating_mul(program.buffer(id).row);
         let mut more = 0usize;
@@ -164,21 +169,10 @@ impl<'g> Memory<'g> {
                 places.into_iter().for_each(|(id, address)| own[id.0 as usize] = Own::At(address));
             }
         }
-        for (buffer, own) in program.buffers.iter().zip(&own) {
-            slot_of.push(match buffer.role {
-                Role::Computed { chained: Some(slot), .. } => {
-                    if sizes.len() <= slot {
-                        sizes.resize(slot + 1, 0);
-                    }
-                    if matches!(own, Own::None) {
-                        sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
-                    }
-                    Some(slot)
-                }
-                // What lives within a chain alone lies in memory of the chain's.
-                Role::Computed { chained: None, .. } => None,
-                Role::Input(_) | Role::Weight(_) | Role::Packed(_) | Role::Constant(_) | Role::Kept => None,
-            });
+        for ((buffer, own), slot) in program.buffers.iter().zip(&own).zip(&slot_of) {
+            if let (Own::None, Some(slot)) = (own, *slot) {
+                sizes[slot] = sizes[slot].max(rows.of(&buffer.space).saturating_mul(buffer.row));
+            }
         }
         let mut slots = spare.take();
         slots.truncate(sizes.len());

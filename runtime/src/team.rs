@@ -42,19 +42,34 @@ impl Drop for AtWork {
 
 type Work<'w> = dyn Fn(usize) + Sync + 'w;
 
+/// What threads share. What others watch has cache lines of its own: a write takes them from all who read there.
 struct Shared {
-    /// How many pieces of work there were.
-    pieces: AtomicUsize,
-    /// The one under way.
-    work: UnsafeCell<Option<&'static Work<'static>>>,
-    /// Threads that are done with it.
-    done: AtomicUsize,
+    order: Apart<Order>,
+    /// For each thread but the first, how many pieces of work it is done with.
+    done: Box<[Apart<AtomicUsize>]>,
     panicked: AtomicBool,
     leave: AtomicBool,
-    /// Threads that sleep, and what wakes them.
-    asleep: Mutex<usize>,
+    /// Where threads wait for each other while they work.
+    barrier: Barrier,
+    /// How many threads sleep, which changes only with the lock held, and what wakes them.
+    asleep: Apart<AtomicUsize>,
+    lock: Mutex<()>,
     wake: Condvar,
 }
+
+/// What is to be done.
+#[derive(Default)]
+struct Order {
+    /// How many pieces of work there were.
+    pieces: AtomicUsize,
+    /// The last of them.
+    work: UnsafeCell<Option<&'static Work<'static>>>,
+}
+
+/// Something in a cache line of its own, and in the pair of lines that processors fetch together.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
 
 // SAFETY: `work` is written by the one that holds `Team::busy` while no thread reads it: before `pieces` grows, and after
 // all are done.
@@ -69,15 +84,16 @@ impl Team {
     /// The system gives no more threads.
     pub fn new(members: usize) -> Result<Team, String> {
         let shared = Arc::new(Shared {
-            pieces: AtomicUsize::new(0),
-            work: UnsafeCell::new(None),
-            done: AtomicUsize::new(0),
+            order: Apart::default(),
+            done: (1..members).map(|_| Apart::default()).collect(),
             panicked: AtomicBool::new(false),
             leave: AtomicBool::new(false),
-            asleep: Mutex::new(0),
+            barrier: Barrier::new(members),
+            asleep: Apart::default(),
+            lock: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let mut team = Team { shared: shared.clone(), threads: Vec::new(), busy: Mutex::new(()) };
+        let mut team = Team { shared: shared.clone(), threads: Vec::new(), busy: Mutex::default() };
         for member in 1..members {
             let shared = shared.clone();
             let thread = std::thread::Builder::new().name(format!("seqwright {member}"));
@@ -112,22 +128,34 @@ impl Team {
         // SAFETY: only the lifetime changes, and none of the threads uses it after all are done, which is waited for below
         // even where the work panics.
         let work: &'static Work<'static> = unsafe { std::mem::transmute::<&Work, &'static Work<'static>>(work) };
+        let Order { pieces, work: place } = &shared.order.0;
         // SAFETY: as at `impl Sync`.
-        unsafe { *shared.work.get() = Some(work) };
-        shared.done.store(0, Ordering::Relaxed);
-        shared.pieces.fetch_add(1, Ordering::SeqCst);
-        if *shared.asleep.lock().unwrap_or_else(PoisonError::into_inner) > 0 {
-            shared.wake.notify_all();
-        }
+        unsafe { *place.get() = Some(work) };
+        let number = pieces.load(Ordering::Relaxed).wrapping_add(1);
+        pieces.store(number, Ordering::Release);
+        shared.wake_sleepers();
         let own = catch_unwind(AssertUnwindSafe(|| work(0)));
-        wait_until(|| shared.done.load(Ordering::Acquire) == self.threads.len());
-        // SAFETY: as at `impl Sync`.
-        unsafe { *shared.work.get() = None };
+        if own.is_err() {
+            shared.barrier.give_up();
+        }
+        for done in &shared.done {
+            // One that fell asleep as the piece came, seen by neither, is seen here.
+            wait_until(|| done.0.load(Ordering::Acquire) == number, || shared.wake_sleepers());
+        }
+        let other = shared.panicked.swap(false, Ordering::Relaxed);
+        if own.is_err() || other {
+            shared.barrier.mend();
+        }
         match own {
             Err(panic) => resume_unwind(panic),
-            Ok(()) if shared.panicked.swap(false, Ordering::Relaxed) => panic!("a thread of the team panicked"),
+            Ok(()) if other => panic!("a thread of the team panicked"),
             Ok(()) => {}
         }
+    }
+
+    /// A thread's place at the barrier of the team's own. All have to wait there equally often in a piece of work.
+    pub fn place(&self, member: usize) -> BarrierPlace<'_> {
+        self.shared.barrier.place(member)
     }
 
     /// Does `work` for every number below `count`, each once, on whichever thread comes first.
@@ -151,8 +179,8 @@ impl Team {
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.leave.store(true, Ordering::SeqCst);
-        self.shared.pieces.fetch_add(1, Ordering::SeqCst);
-        drop(self.shared.asleep.lock().unwrap_or_else(PoisonError::into_inner));
+        self.shared.order.0.pieces.fetch_add(1, Ordering::SeqCst);
+        drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
             // A thread catches what its work throws.
@@ -164,26 +192,28 @@ impl Drop for Team {
 impl Shared {
     /// What a thread does until the team is gone.
     fn serve(&self, member: usize) {
-        let mut seen = 0;
+        let mut seen = 0usize;
         loop {
             self.await_piece(seen);
-            seen += 1;
+            seen = seen.wrapping_add(1);
             if self.leave.load(Ordering::SeqCst) {
                 return;
             }
             // SAFETY: it was written before `pieces` grew, and stays until this thread is done.
-            let work = unsafe { *self.work.get() };
+            let work = unsafe { *self.order.0.work.get() };
             if catch_unwind(AssertUnwindSafe(|| work.inspect(|work| work(member)))).is_err() {
                 self.panicked.store(true, Ordering::Relaxed);
+                self.barrier.give_up();
             }
-            self.done.fetch_add(1, Ordering::Release);
+            self.done[member - 1].0.store(seen, Ordering::Release);
         }
     }
 
     /// Waits for the piece of work after so many.
     fn await_piece(&self, seen: usize) {
+        let pieces = &self.order.0.pieces;
         for turn in 0..PATIENCE * SLEEPY {
-            if self.pieces.load(Ordering::Acquire) != seen {
+            if pieces.load(Ordering::Acquire) != seen {
                 return;
             }
             std::hint::spin_loop();
@@ -191,17 +221,25 @@ impl Shared {
                 yield_now();
             }
         }
-        let mut asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
-        *asleep += 1;
-        while self.pieces.load(Ordering::SeqCst) == seen {
-            asleep = self.wake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.asleep.0.fetch_add(1, Ordering::SeqCst);
+        while pieces.load(Ordering::SeqCst) == seen {
+            lock = self.wake.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
-        *asleep -= 1;
+        self.asleep.0.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Wakes those that sleep.
+    fn wake_sleepers(&self) {
+        if self.asleep.0.load(Ordering::Relaxed) > 0 {
+            drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
+            self.wake.notify_all();
+        }
     }
 }
 
-/// Spins until something holds.
-fn wait_until(mut holds: impl FnMut() -> bool) {
+/// Spins until something holds, and does something else once in a while.
+fn wait_until(mut holds: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
     loop {
         for _ in 0..PATIENCE {
             if holds() {
@@ -209,6 +247,7 @@ fn wait_until(mut holds: impl FnMut() -> bool) {
             }
             std::hint::spin_loop();
         }
+        meanwhile();
         yield_now();
     }
 }
@@ -218,17 +257,25 @@ fn wait_until(mut holds: impl FnMut() -> bool) {
 /// Each says in a cache line of its own how often it has come, and reads those of all others: a wait is one line's way from a
 /// processor to another, where a count that all add to makes two or three.
 pub(crate) struct Barrier {
-    come: Box<[Line]>,
+    come: Box<[Apart<AtomicUsize>]>,
+    /// Whether one will not come.
+    given_up: AtomicBool,
 }
-
-/// A count in a cache line of its own, and in the pair of lines that processors fetch together.
-#[derive(Default)]
-#[repr(align(128))]
-struct Line(AtomicUsize);
 
 impl Barrier {
     pub fn new(members: usize) -> Barrier {
-        Barrier { come: (0..members).map(|_| Line::default()).collect() }
+        Barrier { come: (0..members).map(|_| Apart::default()).collect(), given_up: AtomicBool::new(false) }
+    }
+
+    /// Has those that wait wait no longer: one has panicked.
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes it as it was. Nobody waits at it.
+    fn mend(&self) {
+        self.given_up.store(false, Ordering::Relaxed);
+        self.come.iter().for_each(|line| line.0.store(0, Ordering::Relaxed));
     }
 
     /// A member's place at it.
@@ -245,13 +292,18 @@ pub(crate) struct BarrierPlace<'b> {
 
 impl BarrierPlace<'_> {
     /// Returns when all have come.
+    ///
+    /// # Panics
+    ///
+    /// One will not, as it has panicked.
     pub fn wait(&self) {
         let own = &self.barrier.come[self.member].0;
         let round = own.load(Ordering::Relaxed).wrapping_add(1);
         own.store(round, Ordering::Release);
         for other in &self.barrier.come {
             // Another may have come once more already.
-            wait_until(|| other.0.load(Ordering::Acquire).wrapping_sub(round) <= 1);
+            let has_come = || other.0.load(Ordering::Acquire).wrapping_sub(round) <= 1;
+            wait_until(has_come, || assert!(!self.barrier.given_up.load(Ordering::Relaxed), "another thread panicked"));
         }
     }
 }
@@ -322,8 +374,16 @@ mod tests {
             let work = |member: usize| assert_ne!(member, panics, "on purpose");
             assert!(catch_unwind(AssertUnwindSafe(|| team.run(&work))).is_err());
         }
+        // Nor does one wait for a thread that will not come.
+        let work = |member: usize| {
+            team.place(member).wait();
+            assert_ne!(member, 1, "on purpose");
+            team.place(member).wait();
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| team.run(&work))).is_err());
         let count = AtomicUsize::new(0);
-        team.run(&|_| {
+        team.run(&|member| {
+            team.place(member).wait();
             count.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(count.into_inner(), 2);

@@ -24,10 +24,11 @@ def turns(call, seconds, most=200):
     wall, processor = [], []
     end = time.perf_counter() + seconds
     while len(wall) < 3 or (time.perf_counter() < end and len(wall) < most):
-        start, before = time.perf_counter(), time.process_time()
+        before = time.process_time()
+        start = time.perf_counter()
         call()
-        processor.append(time.process_time() - before)
         wall.append(time.perf_counter() - start)
+        processor.append(time.process_time() - before)
     return wall, processor
 
 

@@ -273,7 +273,7 @@ impl Spelling<'_, '_> {
         self.count_in_parts(begin, end, |spelling, first| {
             let left = spelling.emitter.ins().isub(end, first);
             let count = spelling.least(left, even);
-            spelling.wait();
+            spelling.wait_unless_first(first, begin);
             for (number, stage) in stages.iter().enumerate() {
                 spelling.shared(number, |spelling| match stage {
                     Stage::Loop(stage) => {

@@ -32,7 +32,7 @@ impl Spelling<'_, '_> {
                 vec![spelling.emitter.ins().iadd(count[0], has)]
             })[0];
             spelling.share_rows(count);
-            spelling.wait();
+            spelling.wait_unless_first(step, zero);
             for (number, stage) in stages.iter().enumerate() {
                 spelling.shared(number, |spelling| match stage {
                     Stage::Loop(stage) => {

@@ -70,8 +70,16 @@ impl Spelling<'_, '_> {
         }
     }
 
+    /// Waits before a step, or a block of rows: not before the first, as no thread comes to a kernel before all have left the last.
+    pub fn wait_unless_first(&mut self, number: Value, first: Value) {
+        if self.sharing.is_some() {
+            let is_first = self.emitter.compare(IntCC::Equal, number, first);
+            self.unless(is_first, Self::wait);
+        }
+    }
+
     /// Waits for the threads that share the rows, if a kernel's can be shared.
-    pub fn wait(&mut self) {
+    fn wait(&mut self) {
         if self.sharing.is_some() {
             let barrier = self.context_word(context::BARRIER);
             self.tile(Tile::Barrier, &[barrier]);

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! In comes a kernel; out comes for each stage how it is [`Split`], and whether all wait before it. Steps of a scan, and blocks
-//! of rows, always begin with waiting, so that only what happens within one has to be looked at:
+//! of rows, always begin with all there, so that only what happens within one has to be looked at:
 //!
 //! - A loop is cut along its first index, a product along its columns: in segments as long as that index's range, if what
 //!   reads it reads a segment's entries alone. An entry's sum is computed by one thread, in the order it always has: results

@@ -1,132 +1,108 @@
 //! Chains of calls: each block of rows goes through all kernels of a chain before the next block does.
 //!
 //! So what a kernel reads is in a near cache still, and what lives within a chain alone ([`Chain::inner`]) has memory for one
-//! block of rows on each thread. Where threads share the rows of a kernel, which are few then, the kernels run one by one.
+//! block of rows on each thread.
 
-use super::shares::{SharedArguments, enter, with_inner, with_scratch};
+use super::scratch::{with_inner, with_scratch};
+use super::shares::Pieces;
+use super::turns::{Given, enter};
 use super::{Executable, Observer};
 use crate::link::KernelFunction;
 use crate::rows::Rows;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{BufferId, Call, Chain, Kernel};
+use seqwright_compiler::kernel::{Chain, Kernel};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// A call of a chain: its kernel, and what that is given.
+/// A chain that is run block by block.
+pub(super) struct Blocks<'p> {
+    links: Vec<Link<'p>>,
+    /// Rows of a block at most.
+    block: usize,
+    /// Numbers that a row has of what lives within the chain.
+    row: usize,
+    /// The rows of each part.
+    pub pieces: Pieces,
+}
+
+/// A call of a chain: its kernel, and where among what is given lies what that is given.
 struct Link<'p> {
-    number: usize,
     kernel: &'p Kernel,
     function: KernelFunction,
-    arguments: Vec<Given>,
+    given: Range<usize>,
     /// Nanoseconds that it took, of all threads, where somebody wants to know.
     time: AtomicU64,
 }
 
-/// What a kernel is given for one of its arguments.
-#[derive(Clone, Copy)]
-enum Given {
-    /// A buffer's address.
-    Buffer(*mut f32),
-    /// Within the chain: where it begins among the numbers of a row, and how many it has.
-    Inner { place: usize, row: usize },
-}
-
-// SAFETY: the addresses are used for different rows, as `SharedArguments` says.
-unsafe impl Sync for Link<'_> {}
-
-impl Link<'_> {
-    /// What the kernel is given for rows `first..first + count`, of which buffers within the chain lie at `inner`. Kernels know
-    /// rows by their numbers among all: an address is that of row 0, which need not be there.
-    fn arguments(&self, inner: *mut f32, first: usize, count: usize) -> Vec<*mut f32> {
-        let placed = |argument: &Given| match *argument {
-            Given::Buffer(address) => address,
-            Given::Inner { place, row } => inner.wrapping_add(place * count).wrapping_sub(first * row),
-        };
-        self.arguments.iter().map(placed).collect()
-    }
-
-    /// Adds how long it took from a time on, if there is one.
-    fn took(&self, start: Option<Instant>) {
-        if let Some(start) = start {
-            self.time.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        }
-    }
-}
-
 impl Executable {
-    /// Runs a chain of several calls on all rows. `arguments` are those of each.
-    pub(super) fn chain(&self, chain: &Chain, arguments: Vec<Vec<*mut f32>>, rows: &Rows) {
-        let calls = &self.program.calls[chain.calls.clone()];
-        let link = |(call, addresses): (&Call, Vec<*mut f32>)| {
-            let given = |(id, address): (&BufferId, *mut f32)| match chain.inner.get(id) {
-                Some(place) => Given::Inner { place: *place, row: self.program.buffer(*id).row },
-                None => Given::Buffer(address),
-            };
-            Link {
-                number: call.kernel,
-                kernel: &self.program.kernels[call.kernel],
-                function: self.linked.function(call.kernel),
-                arguments: call.arguments.iter().zip(addresses).map(given).collect(),
-                time: AtomicU64::new(0),
-            }
+    /// Some kernels, and what they are given, for so many rows.
+    pub(super) fn blocks_of<'p>(
+        &'p self,
+        chain: &Chain,
+        links: Vec<(usize, Range<usize>)>,
+        rows: &Rows,
+        count: usize,
+    ) -> Blocks<'p> {
+        let block = links.iter().map(|(number, _)| self.block(*number, count)).max().unwrap_or(1);
+        let efforts = links.iter().map(|(number, _)| self.effort(*number, rows, count));
+        let pieces = self.pieces((0, count), block, efforts.fold(0, usize::saturating_add));
+        let link = |(number, given)| Link {
+            kernel: &self.program.kernels[number],
+            function: self.linked.function(number),
+            given,
+            time: AtomicU64::new(0),
         };
-        let links: Vec<Link> = calls.iter().zip(arguments).map(link).collect();
-        let track = links[0].kernel.rows.expect("a chain is over positions");
-        let (start, count) = (Instant::now(), rows.count(track));
-        let timed = self.observer.get();
-        if links.iter().any(|link| self.goes_together(link.number, rows, (0, count))) {
-            with_inner(chain.row * count, |inner| {
-                for link in &links {
-                    let arguments = link.arguments(inner, 0, count);
-                    let start = timed.map(|_| Instant::now());
-                    self.call(link.number, &arguments, rows, (0, count));
-                    link.took(start);
-                }
-            });
-        } else {
-            self.in_blocks(chain, &links, rows, count);
-        }
-        if let Some(observer) = timed {
-            tell(observer, chain, &links, start.elapsed() / self.team.apart());
-        }
+        Blocks { links: links.into_iter().map(link).collect(), block, row: chain.row, pieces }
     }
 
-    /// Takes block after block of the rows through the chain.
-    fn in_blocks(&self, chain: &Chain, links: &[Link], rows: &Rows, count: usize) {
-        let block = links.iter().map(|link| self.block(link.number, count)).max().unwrap_or(1);
-        let efforts = links.iter().map(|link| self.effort(link.number, rows, count));
-        let pieces = self.pieces(count, block, efforts.fold(0, usize::saturating_add));
-        let (words, timed, row) = (self.words(rows), self.observer.get().is_some(), chain.row);
-        self.team.each(pieces.len(), &|number| {
-            let (begin, end) = pieces[number];
-            let blocks = (end - begin).div_ceil(block);
-            let most = (end - begin).div_ceil(blocks.max(1));
-            with_inner(row * most, |inner| {
-                let mut words = words.clone();
-                for number in 0..blocks {
-                    let edge = |number: usize| begin + number * (end - begin) / blocks;
-                    let (first, end) = (edge(number), edge(number + 1));
-                    for link in links {
-                        let start = timed.then(Instant::now);
-                        let arguments = link.arguments(inner, first, end - first);
-                        with_scratch(context::scratch_floats(link.kernel, end - first), |scratch| {
-                            words[context::SCRATCH] = scratch as usize;
-                            words[context::SHARED] = scratch as usize;
-                            enter(link.function, &words, &SharedArguments(&arguments), (first, end));
-                        });
-                        link.took(start);
+    /// Takes the blocks of some rows through a chain.
+    pub(super) fn blocks(&self, chain: &Blocks, given: &[Given], (begin, end): (usize, usize), words: &mut [usize]) {
+        let timed = self.observer.get().is_some();
+        let blocks = (end - begin).div_ceil(chain.block);
+        let most = (end - begin).div_ceil(blocks.max(1));
+        with_inner(chain.row * most, |inner| {
+            for number in 0..blocks {
+                let edge = |number: usize| begin + number * (end - begin) / blocks;
+                let (first, end) = (edge(number), edge(number + 1));
+                for link in &chain.links {
+                    let start = timed.then(Instant::now);
+                    let arguments = link.arguments(given, inner, first, end - first);
+                    with_scratch(context::scratch_floats(link.kernel, end - first), |scratch| {
+                        words[context::SCRATCH] = scratch as usize;
+                        words[context::SHARED] = scratch as usize;
+                        enter(link.function, words, &arguments, (first, end));
+                    });
+                    if let Some(start) = start {
+                        link.time.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
                     }
                 }
-            });
+            }
         });
     }
 }
 
-/// Tells of each call what it took of the chain's time, in which threads were in different calls at once.
-fn tell(observer: &Observer, chain: &Chain, links: &[Link], whole: Duration) {
-    let times: Vec<u64> = links.iter().map(|link| link.time.load(Ordering::Relaxed)).collect();
-    let all = times.iter().sum::<u64>().max(1) as f64;
-    for (place, time) in chain.calls.clone().zip(times) {
-        observer(place, whole.mul_f64(time as f64 / all));
+impl Link<'_> {
+    /// What the kernel is called with for rows `first..first + count`, of which buffers within the chain lie at `inner`. Kernels know
+    /// rows by their numbers among all: an address is that of row 0, which need not be there.
+    fn arguments(&self, given: &[Given], inner: *mut f32, first: usize, count: usize) -> Vec<*mut f32> {
+        let placed = |argument: &Given| match *argument {
+            Given::Buffer(address) => address,
+            Given::Inner { place, row } => inner.wrapping_add(place * count).wrapping_sub(first * row),
+            Given::Shared(_) => unreachable!("the chain is not run together"),
+        };
+        given[self.given.clone()].iter().map(placed).collect()
+    }
+}
+
+impl Blocks<'_> {
+    /// Tells of each call, the first of which has this number, what it took of the chain's time, in which threads were in different
+    /// calls at once.
+    pub fn tell(&self, first: usize, observer: &Observer, whole: Duration) {
+        let times: Vec<u64> = self.links.iter().map(|link| link.time.load(Ordering::Relaxed)).collect();
+        let all = times.iter().sum::<u64>().max(1) as f64;
+        for (place, time) in (first..).zip(times) {
+            observer(place, whole.mul_f64(time as f64 / all));
+        }
     }
 }

@@ -1,14 +1,9 @@
 //! Who runs what of a kernel: each thread rows of its own, some entries of a scan's axis, or some entries of the same rows.
 
 use super::Executable;
-use crate::link::KernelFunction;
 use crate::rows::Rows;
-use crate::team::Barrier;
-use crate::tiles::AlignedFloats;
 use seqwright_compiler::clif::context;
 use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, TrackId, sharing};
-use std::cell::RefCell;
-use std::thread::LocalKey;
 
 /// What tells how a kernel is shared out.
 pub(super) struct Effort {
@@ -43,91 +38,18 @@ const SHARED_OUT: usize = 1 << 15;
 /// Slices have a multiple of so many entries, so that threads do not share cache lines.
 const SLICE: usize = 16;
 
-/// What a thread computes: a range of rows, and a slice.
-type Share = ((usize, usize), (usize, usize));
-
-pub(super) fn enter(
-    function: KernelFunction,
-    words: &[usize],
-    arguments: &SharedArguments,
-    (begin, end): (usize, usize),
-) {
-    // SAFETY: the kernel was compiled for buffers of these rows (`Memory` makes each as large as its space and row say), reads
-    // and writes only its rows in `begin..end` of those it writes (of a scan that is shared out, its entries of them), and its
-    // scratch has the size asked for. Parts do not overlap; where threads have the same rows, the kernel has each write its own
-    // entries, and wait before it reads those of others.
-    unsafe { function(words.as_ptr(), arguments.get().as_ptr(), begin, end) }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
-    static INNER: RefCell<AlignedFloats> = RefCell::new(AlignedFloats::zeroed(0));
-}
-
-/// Gives a kernel memory for its short-lived arrays. It is a thread's own and used again: for one row a kernel would take
-/// as long to have it zeroed as to fill it.
-pub(super) fn with_scratch(floats: usize, call: impl FnOnce(*mut f32)) {
-    with(&SCRATCH, floats, call);
-}
-
-/// Gives a chain of kernels memory for what lives within it, likewise.
-pub(super) fn with_inner(floats: usize, call: impl FnOnce(*mut f32)) {
-    with(&INNER, floats, call);
-}
-
-fn with(memory: &'static LocalKey<RefCell<AlignedFloats>>, floats: usize, call: impl FnOnce(*mut f32)) {
-    memory.with_borrow_mut(|memory| {
-        if memory.len() < floats.max(1) {
-            *memory = AlignedFloats::zeroed(floats.max(1));
-        }
-        // A kernel reads nothing that it has not written: in tests it would not go unseen.
-        if cfg!(debug_assertions) {
-            memory.fill(f32::NAN);
-        }
-        call(memory.as_mut_ptr());
-    });
-}
-
 impl Executable {
     /// How the entries of a scan's axis are shared out: as few slices as keep all threads at work, and one where there is
     /// little to do.
-    pub(super) fn slices(&self, kernel: &Kernel, rows: &Rows, track: TrackId, entries: usize) -> Vec<(usize, usize)> {
+    pub(super) fn slices(&self, kernel: &Kernel, rows: &Rows, track: TrackId, entries: usize) -> Slices {
         let widest = kernel.arguments.iter().filter(|argument| argument.written).map(|argument| argument.row).max();
         let numbers = rows.count(track).saturating_mul(widest.unwrap_or(0));
         let threads = self.team.members();
         if numbers < SHARED_OUT || rows.sequences >= threads {
-            return vec![(0, entries)];
+            return Slices { entries, slice: entries.max(1) };
         }
         let slice = entries.div_ceil(threads.div_ceil(rows.sequences.max(1))).next_multiple_of(SLICE).max(1);
-        (0..entries).step_by(slice).map(|from| (from, (from + slice).min(entries))).collect()
-    }
-
-    /// Runs one kernel on some rows, shared out over the threads.
-    pub(super) fn call(&self, number: usize, arguments: &[*mut f32], rows: &Rows, range: (usize, usize)) {
-        let arguments = SharedArguments(arguments);
-        if !self.goes_together(number, rows, range) {
-            return self.parts(number, &arguments, rows, range, &[(0, 0)]);
-        }
-        let floats = context::scratch_floats(&self.program.kernels[number], range.1 - range.0);
-        let (function, words, members) = (self.linked.function(number), self.words(rows), self.team.members());
-        let barrier = Barrier::new(members);
-        // What the threads share lies between the first one's own arrays.
-        with_scratch(floats, |shared| {
-            let shared = shared as usize;
-            self.team.run(&|member| {
-                let run = |scratch: *mut f32| {
-                    let mut words = words.clone();
-                    words[context::SCRATCH] = scratch as usize;
-                    words[context::SHARED] = shared;
-                    words[context::MEMBER] = member;
-                    words[context::MEMBERS] = members;
-                    let place = barrier.place(member);
-                    words[context::BARRIER] = &raw const place as usize;
-                    enter(function, &words, &arguments, range);
-                };
-                if member == 0 { run(shared as *mut f32) } else { with_scratch(floats, run) }
-            });
-        });
+        Slices { entries, slice }
     }
 
     /// Whether all threads work on the same rows: where those are too few for each to have some, or the weights so many that
@@ -169,63 +91,79 @@ impl Executable {
     }
 
     /// Parts of so many rows: a block each where there are many, so that whoever is done first takes the next; else as many as
-    /// threads, or one where all of it takes few nanoseconds. All are as large as each other, and so are the blocks that one is
-    /// cut into: the last would be waited for otherwise.
-    pub(super) fn pieces(&self, count: usize, block: usize, effort: usize) -> Vec<(usize, usize)> {
-        let members = self.team.members();
-        let pieces = match effort < WORTH_SHARING {
-            true => count.min(1),
-            false if count >= 4 * members * block => count.div_ceil(block),
-            false => count.min(members),
+    /// threads, or one where all of it takes few nanoseconds.
+    pub(super) fn pieces(&self, (first, end): (usize, usize), block: usize, effort: usize) -> Pieces {
+        let (members, rows) = (self.team.members(), end - first);
+        let count = match effort < WORTH_SHARING {
+            true => rows.min(1),
+            false if rows >= 4 * members * block => rows.div_ceil(block),
+            false => rows.min(members),
         };
-        (0..pieces).map(|piece| (piece * count / pieces, (piece + 1) * count / pieces)).collect()
+        Pieces { first, rows, count }
     }
 
-    /// Runs one kernel in parts that have rows of their own, each part for each slice.
-    pub(super) fn parts(
-        &self,
-        number: usize,
-        arguments: &SharedArguments,
-        rows: &Rows,
-        (first, end): (usize, usize),
-        slices: &[(usize, usize)],
-    ) {
-        let (kernel, count) = (&self.program.kernels[number], end - first);
-        let effort = if slices.len() == 1 { self.effort(number, rows, count) } else { usize::MAX };
-        let pieces = self.pieces(count, self.block(number, count), effort);
-        let ranges = pieces.into_iter().map(|(from, to)| (first + from, first + to));
-        let parts: Vec<Share> = ranges.flat_map(|range| slices.iter().map(move |slice| (range, *slice))).collect();
-        let (function, words) = (self.linked.function(number), self.words(rows));
-        self.team.each(parts.len(), &|place| {
-            let ((begin, end), slice) = parts[place];
-            with_scratch(context::scratch_floats(kernel, end - begin), |scratch| {
-                let mut words = words.clone();
-                words[context::SCRATCH] = scratch as usize;
-                words[context::SHARED] = scratch as usize;
-                (words[context::SLICE_FROM], words[context::SLICE_TO]) = slice;
-                enter(function, &words, arguments, (begin, end));
-            });
-        });
-    }
-
-    /// What a kernel that has its rows alone is called with, but for its scratch memory.
-    pub(super) fn words(&self, rows: &Rows) -> Vec<usize> {
-        let mut words = rows.words();
-        words[context::SEQUENCES] = rows.sequences;
-        words[context::ZEROS] = self.zeros.as_ptr() as usize;
-        words[context::MEMBERS] = 1;
-        words
+    /// A kernel's parts, each of some rows and a slice.
+    pub(super) fn parts(&self, number: usize, rows: &Rows, range: (usize, usize), slices: Slices) -> Parts {
+        let count = range.1 - range.0;
+        let effort = if slices.count() == 1 { self.effort(number, rows, count) } else { usize::MAX };
+        Parts { pieces: self.pieces(range, self.block(number, count), effort), slices }
     }
 }
 
-/// Addresses that several threads use for different rows.
-pub(super) struct SharedArguments<'a>(pub &'a [*mut f32]);
+/// Rows in parts that are as large as each other, and so are the blocks that one is cut into: the last would be waited for
+/// otherwise.
+#[derive(Clone, Copy)]
+pub(super) struct Pieces {
+    first: usize,
+    rows: usize,
+    pub count: usize,
+}
 
-// SAFETY: kernels write disjoint rows of the buffers, as `Executable::call` says.
-unsafe impl Sync for SharedArguments<'_> {}
+impl Pieces {
+    /// The rows of a part: the first and one past the last.
+    pub fn get(&self, number: usize) -> (usize, usize) {
+        let edge = |number: usize| self.first + number * self.rows / self.count;
+        (edge(number), edge(number + 1))
+    }
+}
 
-impl SharedArguments<'_> {
-    fn get(&self) -> &[*mut f32] {
-        self.0
+/// An axis in slices.
+#[derive(Clone, Copy)]
+pub(super) struct Slices {
+    entries: usize,
+    slice: usize,
+}
+
+impl Slices {
+    /// No axis is sliced.
+    pub const NONE: Slices = Slices { entries: 0, slice: 1 };
+
+    fn count(&self) -> usize {
+        self.entries.div_ceil(self.slice).max(1)
+    }
+
+    fn get(&self, number: usize) -> (usize, usize) {
+        let from = number * self.slice;
+        (from, (from + self.slice).min(self.entries))
+    }
+}
+
+/// What a kernel does in parts, each of some rows and a slice.
+#[derive(Clone, Copy)]
+pub(super) struct Parts {
+    pieces: Pieces,
+    slices: Slices,
+}
+
+impl Parts {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.pieces.count * self.slices.count()
+    }
+
+    /// The rows and the slice of one.
+    pub fn get(&self, number: usize) -> ((usize, usize), (usize, usize)) {
+        let slices = self.slices.count();
+        (self.pieces.get(number / slices), self.slices.get(number % slices))
     }
 }

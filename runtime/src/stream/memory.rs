@@ -60,9 +60,7 @@ impl InMemory {
         }
         let copied = &mut self.copied;
         executable.calls(turn.rows, &mut memory, &turn.fresh(), &mut |when, id, memory| {
-            if let Role::Computed { .. } = program.buffer(id).role {
-                copy_rows(when, id, &executable, memory, turn, copied);
-            }
+            copy_rows(when, id, &executable, memory, turn, copied);
         });
         let read = executable.outputs(&mut memory, turn.rows);
         let outputs = program.outputs.iter().zip(read).map(|(output, numbers)| NewRows {

@@ -152,7 +152,9 @@ fn again(
         if let Some(Ok(mut times)) = times.map(|times| times.lock()) {
             times.fill(0.0);
         }
-        let (start, before) = (Instant::now(), processor_time());
+        // Asking for the processor's time takes some of it, which is not the run's.
+        let before = processor_time();
+        let start = Instant::now();
         run()?;
         runs.whole.push(start.elapsed().as_secs_f64());
         runs.processor.extend(processor_time().zip(before).map(|(after, before)| after - before));

@@ -12,7 +12,8 @@
 //! - While the rows pass by one panel, each of their blocks prefetches a share of the next one: weights of many layers lie
 //!   further away than the second cache, and reading a panel there would take a third of the time of 64 rows' products.
 //! - 1 or 2 rows alone take several panels at once for the same reason. There each element of `b` is used so few times
-//!   that reading it is what takes the time; with a single row, `b` is prefetched. (With more rows that was measured
+//!   that reading it is what takes the time; with a single row, `b` is prefetched, unless it is small enough to have
+//!   stayed in the second cache, from where it comes a tenth faster without. (With more rows prefetching was measured
 //!   not to gain.)
 
 /// Defines `product` for the instruction set `$features`; `$rows` are the numbers from 1 to `MOST_ROWS`. `Number` is what
@@ -25,14 +26,18 @@ macro_rules! product_tile {
         /// How far ahead of a single row's product its panels are prefetched, in numbers.
         const PREFETCH_DISTANCE: usize = 24 * PANEL_WIDTH;
 
-        /// Adds one product to each sum: of the elements `next` after `a` in each row, and `next` rows after `b`.
+        /// Bytes of `b` that a second cache may still have from the last time: half of one of 2 MiB.
+        const NEAR: usize = 1 << 20;
+
+        /// Adds one product to each sum: of the elements `next` after `a` in each row, and `next` rows after `b`, of which
+        /// later ones are prefetched where `FETCH` says so.
         ///
         /// # Safety
         ///
         /// These must be readable: in each row an element, and in each panel a row.
         #[target_feature(enable = $features)]
         #[inline]
-        unsafe fn step<const ROWS: usize, const PANELS: usize>(
+        unsafe fn step<const ROWS: usize, const PANELS: usize, const FETCH: bool>(
             a: *const f32,
             lda: usize,
             next: usize,
@@ -42,7 +47,7 @@ macro_rules! product_tile {
         ) {
             for panel in 0..PANELS {
                 let place = panel * panel_stride + next * PANEL_WIDTH;
-                if ROWS == 1 {
+                if FETCH {
                     for line in 0..(PANEL_WIDTH * size_of::<Number>()).div_ceil(64) {
                         let ahead = b.wrapping_add(place + PREFETCH_DISTANCE).wrapping_byte_add(line * 64);
                         _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
@@ -77,7 +82,7 @@ macro_rules! product_tile {
         #[target_feature(enable = $features)]
         #[inline]
         #[allow(clippy::too_many_arguments)]
-        unsafe fn block<const ROWS: usize, const PANELS: usize>(
+        unsafe fn block<const ROWS: usize, const PANELS: usize, const FETCH: bool>(
             k: usize,
             a: *const f32,
             lda: usize,
@@ -117,13 +122,13 @@ macro_rules! product_tile {
                 }
                 for next in 0..2 {
                     // SAFETY: `p + next` is less than `k`.
-                    unsafe { step(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                    unsafe { step::<ROWS, PANELS, FETCH>(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
                 }
                 p += 2;
             }
             while p < k {
                 // SAFETY: `p` is less than `k`.
-                unsafe { step(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                unsafe { step::<ROWS, PANELS, FETCH>(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
                 p += 1;
             }
             for row in 0..ROWS {
@@ -153,7 +158,7 @@ macro_rules! product_tile {
         #[target_feature(enable = $features)]
         #[inline]
         #[allow(clippy::too_many_arguments)]
-        unsafe fn few_rows<const ROWS: usize, const PANELS: usize>(
+        unsafe fn few_rows<const ROWS: usize, const PANELS: usize, const FETCH: bool>(
             first: usize,
             n: usize,
             k: usize,
@@ -174,7 +179,7 @@ macro_rules! product_tile {
                 unsafe {
                     let panel = b.add(column * rows_of_panel);
                     let none = Ahead { from: b, end: b, lines: 0 };
-                    block::<ROWS, PANELS>(
+                    block::<ROWS, PANELS, FETCH>(
                         k, a, lda, panel, rows_of_panel * PANEL_WIDTH, columns, c.add(column), ldc, accumulate, none,
                     );
                 }
@@ -214,17 +219,22 @@ macro_rules! product_tile {
                 // SAFETY: the caller's promises.
                 unsafe {
                     match m {
+                        1 if n * k * size_of::<Number>() <= NEAR => {
+                            let column = few_rows::<1, 4, false>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            let column = few_rows::<1, 2, false>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<1, 1, false>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                        }
                         1 => {
-                            let column = few_rows::<1, 4>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
-                            let column = few_rows::<1, 2>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
-                            few_rows::<1, 1>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            let column = few_rows::<1, 4, true>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            let column = few_rows::<1, 2, true>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<1, 1, true>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         2 => {
-                            let column = few_rows::<2, 2>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
-                            few_rows::<2, 1>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            let column = few_rows::<2, 2, false>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<2, 1, false>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         3 => {
-                            few_rows::<3, 1>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
+                            few_rows::<3, 1, false>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                         }
                         _ => {}
                     }
@@ -262,7 +272,7 @@ macro_rules! product_tile {
                             let c = c.add(row * ldc + column);
                             match rows {
                                 $($rows => {
-                                    block::<$rows, 1>(depth, a, lda, panel, 0, columns, c, ldc, accumulate, ahead)
+                                    block::<$rows, 1, false>(depth, a, lda, panel, 0, columns, c, ldc, accumulate, ahead)
                                 })*
                                 _ => unreachable!("more rows than in a block"),
                             }
