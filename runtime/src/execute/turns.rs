@@ -62,6 +62,13 @@ pub(super) enum Given {
     Shared(usize),
 }
 
+/// Who is told what turns take.
+struct Watch<'w> {
+    observer: &'w Observer,
+    /// How many threads go through runs of their own at once: a turn takes its share of what the clock says.
+    apart: u32,
+}
+
 /// A turn that began at a time.
 struct Begun<'t> {
     turn: &'t Turn<'t>,
@@ -119,11 +126,12 @@ impl Executable {
     pub(super) fn walk(&self, chains: &[Chain], addresses: &[*mut f32], rows: &Rows, fresh: &[(usize, usize)]) {
         let turns = self.turns(chains, addresses, rows, fresh);
         let words = self.words(rows);
-        let observer = self.observer.get();
-        let members = self.team.members();
+        let (members, apart) = (self.team.members(), self.team.apart());
+        let watch = self.observer.get().map(|observer| Watch { observer, apart });
+        let watch = watch.as_ref();
         if members == 1 || turns.turns.iter().all(Turn::is_for_one) {
-            let last = self.go(&turns, &turns.addresses(std::ptr::null_mut()), words, None, observer);
-            return self.tell(last, Instant::now(), observer);
+            let last = self.go(&turns, &turns.addresses(std::ptr::null_mut()), words, None, watch);
+            return self.tell(last, Instant::now(), watch);
         }
         let last = Mutex::new(None);
         with_shared(turns.inner + turns.shared, |memory| {
@@ -133,13 +141,13 @@ impl Executable {
             self.team.run(&|member| {
                 let walker = Walker { member, members, place: self.team.place(member), shared: shared as *mut f32 };
                 let own =
-                    self.go(&turns, addresses.get(), words.clone(), Some(&walker), observer.filter(|_| member == 0));
+                    self.go(&turns, addresses.get(), words.clone(), Some(&walker), watch.filter(|_| member == 0));
                 if member == 0 {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = own;
                 }
             });
         });
-        self.tell(last.into_inner().unwrap_or_else(PoisonError::into_inner), Instant::now(), observer);
+        self.tell(last.into_inner().unwrap_or_else(PoisonError::into_inner), Instant::now(), watch);
     }
 
     /// What a thread does: all turns, alone or with others. The time of each is told when the next one begins; that of the last is
@@ -150,7 +158,7 @@ impl Executable {
         addresses: &[*mut f32],
         mut words: Vec<usize>,
         walker: Option<&Walker>,
-        observer: Option<&Observer>,
+        watch: Option<&Watch>,
     ) -> Option<Begun<'t>> {
         let mut begun = None;
         // Whether the last turn was one thread's alone; before the first there is nobody to wait for.
@@ -163,9 +171,9 @@ impl Executable {
                 }
                 was_for_one = Some(is_for_one);
             }
-            if observer.is_some() {
+            if watch.is_some() {
                 let now = Instant::now();
-                self.tell(begun.replace(Begun { turn, at: now }), now, observer);
+                self.tell(begun.replace(Begun { turn, at: now }), now, watch);
             }
             if !is_for_one || walker.is_none_or(|walker| walker.member == 0) {
                 self.turn(turn, turns, addresses, &mut words, walker);
@@ -175,9 +183,9 @@ impl Executable {
     }
 
     /// Tells what a turn took until it ended.
-    fn tell(&self, begun: Option<Begun>, end: Instant, observer: Option<&Observer>) {
-        if let (Some(Begun { turn, at }), Some(observer)) = (begun, observer) {
-            let took = (end - at) / self.team.apart();
+    fn tell(&self, begun: Option<Begun>, end: Instant, watch: Option<&Watch>) {
+        if let (Some(Begun { turn, at }), Some(Watch { observer, apart })) = (begun, watch) {
+            let took = (end - at) / *apart;
             match &turn.work {
                 Work::Together { .. } | Work::Parts { .. } => observer(turn.call, took),
                 Work::Blocks(blocks) => blocks.tell(turn.call, observer, took),
