@@ -5,9 +5,11 @@ mod chains;
 mod groups;
 mod scratch;
 mod shares;
+mod table;
 mod turns;
 
 use self::shares::Effort;
+use self::table::Table;
 use crate::batch::Batch;
 use crate::fingerprint::fingerprint;
 use crate::link::Linked;
@@ -21,6 +23,7 @@ use crate::weights::{Given, Numbers};
 use seqwright_compiler::kernel::{Buffer, BufferId, Program, Role};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -90,6 +93,8 @@ enum Fixed {
     Numbers(AlignedFloats),
     /// The same, in the file that they came from.
     Mapped(Numbers),
+    /// As blocks, some of whose rows are numbers.
+    Table(Table),
     /// As products take them.
     Packed(PackedWeights),
 }
@@ -179,13 +184,17 @@ impl Executable {
         tiles: &Tiles,
         threads: usize,
     ) -> Result<Executable, String> {
+        // Before what is packed gives its memory back.
+        let fingerprint = fingerprint(&program, weights, precision);
         let linked = Linked::compile(&program, tiles)?;
         let weight = |id: &ValueId| {
             weights.get(id).copied().ok_or_else(|| format!("the weight `{}` is not given", model.value(*id).path))
         };
         let team = Team::new(threads.max(1))?;
         let product = linked.product();
-        let made = |buffer: &Buffer| -> Result<Option<Fixed>, String> {
+        let lookups = program.lookups();
+        let made = |number: usize| -> Result<Option<Fixed>, String> {
+            let buffer = &program.buffers[number];
             Ok(match &buffer.role {
                 Role::Input(_) | Role::Computed { .. } | Role::Kept => None,
                 Role::Weight(id) => Some(match weight(id)? {
@@ -194,14 +203,22 @@ impl Executable {
                     }
                     Given::Numbers(numbers) => Fixed::Numbers(aligned(numbers)),
                     Given::Blocks(blocks) => {
-                        let mut numbers = AlignedFloats::zeroed(blocks.len());
-                        blocks.expand_to(&mut numbers);
-                        Fixed::Numbers(numbers)
+                        let lookup = lookups.get(&BufferId(number as u32));
+                        match lookup.and_then(|lookup| Table::new(lookup, blocks)) {
+                            Some(table) => Fixed::Table(table),
+                            None => {
+                                let mut numbers = AlignedFloats::zeroed(blocks.len());
+                                blocks.expand_to(&mut numbers);
+                                Fixed::Numbers(numbers)
+                            }
+                        }
                     }
                 }),
                 Role::Packed(parts) => {
                     let given = parts.iter().map(|part| weight(&part.weight)).collect::<Result<Vec<_>, _>>()?;
-                    Some(Fixed::Packed(packed(parts, &given, precision, tiles, product)))
+                    let packed = packed(parts, &given, precision, tiles, product);
+                    given.iter().for_each(Given::let_go);
+                    Some(Fixed::Packed(packed))
                 }
                 Role::Constant(id) => match &model.value(*id).kind {
                     ValueKind::Constant(numbers) => {
@@ -212,10 +229,13 @@ impl Executable {
                 },
             })
         };
-        // A slot for each buffer, filled by whichever thread comes first.
+        // A slot for each buffer, filled by whichever thread comes first. The largest come first: no thread waits for another that
+        // has one of them left, and the file's part of it is given back while little is packed.
         let slots: Vec<OnceLock<_>> = program.buffers.iter().map(|_| OnceLock::new()).collect();
+        let mut order: Vec<usize> = (0..slots.len()).collect();
+        order.sort_by_key(|number| Reverse(program.buffers[*number].row));
         team.each(slots.len(), &|number| {
-            slots[number].get_or_init(|| made(&program.buffers[number]));
+            slots[order[number]].get_or_init(|| made(order[number]));
         });
         let mut kept = Kept::of(precision.activations);
         let mut fixed = Vec::new();
@@ -228,7 +248,6 @@ impl Executable {
         }
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
         let (efforts, stretches) = (Effort::of(&program), Stretch::all(&program));
-        let fingerprint = fingerprint(&program, weights, precision);
         let zeros = AlignedFloats::zeroed(longest.max(1));
         let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
         let handed_out = memory::handed_out(&program);
@@ -277,6 +296,7 @@ impl Executable {
     /// A sequence that is longer than the model allows, a batch that is not one of this program, or too little memory.
     pub fn run(&self, batch: &Batch<&[f32]>) -> Result<Vec<Vec<f32>>, RunError> {
         let rows = self.rows(batch)?;
+        self.look_up(&batch.inputs);
         if let Some(groups) = self.groups(&rows) {
             return self.run_groups(batch, &rows, &groups);
         }
@@ -303,6 +323,15 @@ impl Executable {
         let rows = Arc::new(rows_of(&self.program, batch)?);
         *last = Some(LastRows { lengths: batch.lengths.clone(), rows: Arc::clone(&rows) });
         Ok(rows)
+    }
+
+    /// Has the rows of tables be there that a run's inputs name: to be called before it.
+    pub(crate) fn look_up(&self, inputs: &BTreeMap<ValueId, &[f32]>) {
+        for fixed in &self.fixed {
+            if let Some(Fixed::Table(table)) = fixed {
+                table.look_up(inputs);
+            }
+        }
     }
 
     /// Memory of earlier runs.
@@ -345,6 +374,7 @@ impl Executable {
             // Kernels never write what does not change.
             Some(Fixed::Numbers(numbers)) => numbers.as_ptr().cast_mut(),
             Some(Fixed::Mapped(numbers)) => numbers.as_ptr().cast_mut(),
+            Some(Fixed::Table(table)) => table.address().cast_mut(),
             Some(Fixed::Packed(weights)) => weights.head().cast_mut().cast(),
             None => memory.address(id),
         }
@@ -375,7 +405,7 @@ impl Executable {
         let all: &[f32] = match &self.fixed[id.0 as usize] {
             Some(Fixed::Numbers(numbers)) => numbers,
             Some(Fixed::Mapped(numbers)) => numbers,
-            Some(Fixed::Packed(_)) => unreachable!("a packed matrix is no value"),
+            Some(Fixed::Packed(_) | Fixed::Table(_)) => unreachable!("neither a packed matrix nor a table is a result"),
             None => memory.numbers(id),
         };
         let new = rows.new_rows(&buffer.space);

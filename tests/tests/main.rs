@@ -19,6 +19,7 @@ mod gpu_weights;
 mod kept_weights;
 mod llama_files;
 mod long_sequences;
+mod lookups;
 mod memory;
 mod minilm;
 mod npz;

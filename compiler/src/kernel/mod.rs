@@ -11,6 +11,7 @@
 mod attention;
 mod chain;
 mod index;
+mod lookup;
 mod lower;
 mod print;
 mod scalar;
@@ -20,6 +21,7 @@ mod track;
 
 pub use attention::{Attention, Depth};
 pub use chain::Chain;
+pub use lookup::Lookup;
 pub use lower::lower;
 pub(crate) use share::entries;
 pub use share::{Cut, STEP_ROWS_EACH, Shared, Sharing, Split, sharing};

@@ -140,8 +140,7 @@ impl Executable {
             let (addresses, words) = (SharedArguments(&addresses), &words);
             self.team.run(&|member| {
                 let walker = Walker { member, members, place: self.team.place(member), shared: shared as *mut f32 };
-                let own =
-                    self.go(&turns, addresses.get(), words.clone(), Some(&walker), watch.filter(|_| member == 0));
+                let own = self.go(&turns, addresses.get(), words.clone(), Some(&walker), watch.filter(|_| member == 0));
                 if member == 0 {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = own;
                 }

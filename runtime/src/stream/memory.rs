@@ -43,6 +43,7 @@ impl InMemory {
         let executable = Rc::clone(&self.executable);
         let program = executable.program();
         let mut memory = executable.memory(turn.rows)?;
+        executable.look_up(turn.inputs);
         let most = turn.places.iter().max().map_or(0, |place| place + 1);
         if self.copied.len() < most {
             self.copied.resize(most, BTreeMap::new());

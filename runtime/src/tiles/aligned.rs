@@ -29,6 +29,19 @@ impl AlignedFloats {
     ///
     /// If they would be larger than the address space.
     pub fn zeroed(length: usize) -> AlignedFloats {
+        let numbers = AlignedFloats::sparse(length);
+        if length > 0 {
+            want_large_pages(numbers.start, length);
+        }
+        numbers
+    }
+
+    /// The same in pages as small as there are, for numbers most of which are never touched.
+    ///
+    /// # Panics
+    ///
+    /// As [`zeroed`](AlignedFloats::zeroed).
+    pub fn sparse(length: usize) -> AlignedFloats {
         if length == 0 {
             return AlignedFloats { start: NonNull::<Line>::dangling().cast(), length, allocated: None };
         }
@@ -38,7 +51,6 @@ impl AlignedFloats {
         let start: NonNull<f32> = allocated.cast();
         // SAFETY: the layout has room for the numbers from the next such multiple on.
         let start = unsafe { start.byte_add(allocated.align_offset(alignment(length))) };
-        want_large_pages(start, length);
         AlignedFloats { start, length, allocated: Some(allocated) }
     }
 

@@ -48,8 +48,14 @@ impl Blocks {
 
     /// The same, to where there is room for so many.
     pub fn expand_to(&self, all: &mut [f32]) {
-        let blocks = self.bytes.chunks_exact(self.format.bytes());
-        blocks.zip(all.chunks_exact_mut(self.format.elements())).for_each(|(from, to)| self.format.expand(from, to));
+        self.expand_from(0, all);
+    }
+
+    /// Some numbers from one on that begins a block, to where there is room for whole blocks.
+    pub fn expand_from(&self, first: usize, some: &mut [f32]) {
+        let bytes = &self.bytes[first / self.format.elements() * self.format.bytes()..];
+        let blocks = bytes.chunks_exact(self.format.bytes());
+        blocks.zip(some.chunks_exact_mut(self.format.elements())).for_each(|(from, to)| self.format.expand(from, to));
     }
 }
 
@@ -60,6 +66,16 @@ pub enum Given<'l> {
     Numbers(&'l Numbers),
     /// The same in blocks.
     Blocks(&'l Blocks),
+}
+
+impl Given<'_> {
+    /// Gives its memory back where it lies in a file, for it will not be read again soon.
+    pub fn let_go(&self) {
+        match self {
+            Given::Numbers(numbers) => numbers.let_go(),
+            Given::Blocks(blocks) => blocks.bytes.let_go(),
+        }
+    }
 }
 
 /// The format of a tensor's blocks, if they stay blocks at all where weights are kept so.

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 use memmap2::Mmap;
+#[cfg(unix)]
+use memmap2::UncheckedAdvice;
 
 /// Numbers that are read as a slice.
 pub type Numbers = Stretch<f32>;
@@ -38,6 +40,15 @@ impl<T: Pod> Stretch<T> {
     /// Whether it lies in a file: another one of it is no copy.
     pub fn is_mapped(&self) -> bool {
         matches!(self.0, Kept::Mapped(..))
+    }
+
+    /// Gives the memory back that elements take which lie in a file: they are read from there again by whoever needs them once more.
+    pub fn let_go(&self) {
+        #[cfg(unix)]
+        if let Kept::Mapped(map, bytes) = &self.0 {
+            // SAFETY: the map is of a file and is only read, so that its bytes are the same when they are mapped again.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        }
     }
 
     /// The elements to be changed: copied first, where they lie in a file.
