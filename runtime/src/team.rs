@@ -142,8 +142,9 @@ impl Team {
             // One that fell asleep as the piece came, seen by neither, is seen here.
             wait_until(|| done.0.load(Ordering::Acquire) == number, || shared.wake_sleepers());
         }
-        let other = shared.panicked.swap(false, Ordering::Relaxed);
+        let other = shared.panicked.load(Ordering::Relaxed);
         if own.is_err() || other {
+            shared.panicked.store(false, Ordering::Relaxed);
             shared.barrier.mend();
         }
         match own {

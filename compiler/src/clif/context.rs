@@ -95,8 +95,8 @@ pub(super) fn scratch_starts(kernel: &Kernel) -> Vec<(usize, usize)> {
 
 /// How many numbers of scratch memory a kernel needs for so many sequences at once.
 pub fn scratch_floats(kernel: &Kernel, sequences: usize) -> usize {
-    let starts = scratch_starts(kernel);
-    let (per_row, gaps) = starts[starts.len() - 1];
+    let per_row: usize = kernel.scratch.iter().map(|scratch| scratch.row).sum();
+    let gaps = kernel.scratch.len() * GAP;
     match &kernel.body {
         Body::Rows { block, .. } => per_row * block + gaps,
         // Besides the arrays, the list of sequences that are not at their end yet: two numbers for a word.

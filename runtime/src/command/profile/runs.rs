@@ -1,4 +1,5 @@
-//! Runs of a model with every call of a kernel timed, where that can be: of whole sequences, or of one position more at a time.
+//! Runs of a model, timed as a whole, and as many again with every call of a kernel timed, where that can be: of whole sequences,
+//! or of one position more at a time. Being watched takes a small model a good part of its time.
 
 use crate::batch::Batch;
 use crate::command::Stop;
@@ -9,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// How long runs are taken where nobody says how many.
-const LONG_ENOUGH: Duration = Duration::from_secs(2);
+/// How long runs of each kind are taken where nobody says how many.
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 /// The fewest of them.
 const FEWEST: usize = 3;
 /// The most of them.
@@ -21,7 +22,7 @@ const MOST: usize = 1000;
 pub struct Runs {
     /// Each run, from the batch to its results.
     pub whole: Vec<f64>,
-    /// In each run, each call of a kernel; no run where calls can't be timed.
+    /// In each of the runs after those, each call of a kernel; no run where calls can't be timed.
     pub calls: Vec<Vec<f64>>,
     /// Each run, in the processor's time of all threads: less than a run took by what others took of the machine. Empty where
     /// the system does not say.
@@ -83,17 +84,22 @@ fn observer(times: &Times) -> crate::execute::Observer {
     })
 }
 
-/// Runs whole sequences, so many times after the first.
+/// Runs whole sequences, so many times after the first, and again to see the calls.
 ///
 /// # Errors
 /// What a run refuses.
 pub fn whole(runner: &Runner, batch: &Batch, calls: usize, repeat: Option<u32>) -> Result<Runs, Stop> {
+    let mut run = || runner.run(batch).map(|results| runner.give_back(results));
+    let mut runs = again(repeat, MOST, &mut run)?;
     let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
-    let observed = runner.observe(observer(&times));
-    again(observed.then_some(&times), repeat, MOST, || runner.run(batch).map(|results| runner.give_back(results)))
+    if runner.observe(observer(&times)) {
+        runs.calls = watched(&times, repeat, MOST, &mut run)?;
+    }
+    Ok(runs)
 }
 
-/// Runs one position more of each sequence, so many times after the first, when those of the batch came.
+/// Runs one position more of each sequence, so many times after the first, when those of the batch came; and again to see the
+/// calls.
 ///
 /// # Errors
 /// What a run refuses; a model whose tables of positions have no room for more.
@@ -104,11 +110,12 @@ pub fn steps(streamer: &mut Streamer, batch: &Batch, calls: usize, repeat: Optio
     let longest = lengths.iter().max().copied().unwrap_or(0);
     let room =
         streamer.limits().iter().filter(|limit| limit.time == time).map(|limit| limit.most - longest.min(limit.most));
-    // One of them comes first.
-    let room = room.min().unwrap_or(usize::MAX).saturating_sub(1);
+    let left = room.min().unwrap_or(usize::MAX);
+    // Of either kind one comes first.
+    let room = (left / 2).saturating_sub(1);
     if room == 0 {
         return Err(Failure::Other(format!(
-            "the model has no room for positions after {longest}: give shorter sequences"
+            "timing takes four positions more, and after {longest} the model has room for {left}: give shorter sequences"
         ))
         .into());
     }
@@ -129,38 +136,57 @@ pub fn steps(streamer: &mut Streamer, batch: &Batch, calls: usize, repeat: Optio
     let mut more = vec![vec![0; batch.sequences]; batch.lengths.len()];
     more[time.0 as usize] = vec![1; batch.sequences];
     streamer.run(&first)?;
-    let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
-    let observed = streamer.observe(observer(&times));
     let step = Chunk { places, lengths: more, inputs, last: false };
-    again(observed.then_some(&times), repeat, MOST.min(room), || streamer.run(&step).map(|_| ()))
+    let most = MOST.min(room);
+    let mut runs = again(repeat, most, || streamer.run(&step).map(|_| ()))?;
+    let times: Times = Arc::new(Mutex::new(vec![0.0; calls]));
+    if streamer.observe(observer(&times)) {
+        runs.calls = watched(&times, repeat, most, || streamer.run(&step).map(|_| ()))?;
+    }
+    Ok(runs)
 }
 
-fn again(
-    times: Option<&Times>,
-    repeat: Option<u32>,
-    most: usize,
-    mut run: impl FnMut() -> Result<(), Failure>,
-) -> Result<Runs, Stop> {
+/// Times runs after a first one, which nobody counts: so many, or for so long.
+fn again(repeat: Option<u32>, most: usize, mut run: impl FnMut() -> Result<(), Failure>) -> Result<Runs, Stop> {
     run()?;
     let mut runs = Runs::default();
     let begin = Instant::now();
-    let enough = |count: usize| match repeat {
-        Some(wanted) => count >= (wanted as usize).min(most),
-        None => count >= most || (count >= FEWEST && begin.elapsed() > LONG_ENOUGH),
-    };
-    while !enough(runs.whole.len()) {
-        if let Some(Ok(mut times)) = times.map(|times| times.lock()) {
-            times.fill(0.0);
-        }
+    while !is_enough(runs.whole.len(), repeat, most, begin) {
         // Asking for the processor's time takes some of it, which is not the run's.
         let before = processor_time();
         let start = Instant::now();
         run()?;
         runs.whole.push(start.elapsed().as_secs_f64());
         runs.processor.extend(processor_time().zip(before).map(|(after, before)| after - before));
-        runs.calls.extend(times.and_then(|times| times.lock().map(|times| times.clone()).ok()));
     }
     Ok(runs)
+}
+
+/// The same, of each call: what an observer adds up.
+fn watched(
+    times: &Times,
+    repeat: Option<u32>,
+    most: usize,
+    mut run: impl FnMut() -> Result<(), Failure>,
+) -> Result<Vec<Vec<f64>>, Stop> {
+    run()?;
+    let mut calls = Vec::new();
+    let begin = Instant::now();
+    while !is_enough(calls.len(), repeat, most, begin) {
+        if let Ok(mut times) = times.lock() {
+            times.fill(0.0);
+        }
+        run()?;
+        calls.extend(times.lock().map(|times| times.clone()).ok());
+    }
+    Ok(calls)
+}
+
+fn is_enough(count: usize, repeat: Option<u32>, most: usize, begin: Instant) -> bool {
+    match repeat {
+        Some(wanted) => count >= (wanted as usize).min(most),
+        None => count >= most || (count >= FEWEST && begin.elapsed() > LONG_ENOUGH),
+    }
 }
 
 #[cfg(test)]
