@@ -356,15 +356,10 @@ impl Executable {
         fresh: &[(usize, usize)],
         around: &mut dyn FnMut(When, BufferId, &mut Memory),
     ) {
-        let mut addresses = Vec::new();
         for Stretch { chains, copied } in &self.stretches {
             let chains = &self.program.chains[chains.clone()];
             copied.iter().for_each(|buffer| around(When::Before, *buffer, memory));
-            addresses.clear();
-            let calls = chains.iter().flat_map(|chain| &self.program.calls[chain.calls.clone()]);
-            let arguments = calls.flat_map(|call| &call.arguments);
-            addresses.extend(arguments.map(|buffer| self.address(memory, *buffer)));
-            self.walk(chains, &addresses, rows, fresh);
+            self.walk(chains, &mut |buffer| self.address(memory, buffer), rows, fresh);
             copied.iter().for_each(|buffer| around(When::After, *buffer, memory));
         }
     }

@@ -19,7 +19,7 @@ use crate::link::KernelFunction;
 use crate::rows::Rows;
 use crate::team::BarrierPlace;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, Call, Chain, Part, Steps};
+use seqwright_compiler::kernel::{Body, BufferId, Call, Chain, Part, Steps};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -75,6 +75,9 @@ struct Begun<'t> {
     at: Instant,
 }
 
+/// Tells where a buffer lies.
+type Address<'a> = dyn FnMut(BufferId) -> *mut f32 + 'a;
+
 /// A thread of a team that walks through the turns.
 struct Walker<'w> {
     member: usize,
@@ -121,10 +124,9 @@ impl<'p> Turns<'p> {
 }
 
 impl Executable {
-    /// Runs some chains of calls. `addresses` are those of the calls' arguments, call after call; `fresh` are the sequences that
-    /// begin.
-    pub(super) fn walk(&self, chains: &[Chain], addresses: &[*mut f32], rows: &Rows, fresh: &[(usize, usize)]) {
-        let turns = self.turns(chains, addresses, rows, fresh);
+    /// Runs some chains of calls. `address` tells where a buffer lies; `fresh` are the sequences that begin.
+    pub(super) fn walk(&self, chains: &[Chain], address: &mut Address, rows: &Rows, fresh: &[(usize, usize)]) {
+        let turns = self.turns(chains, address, rows, fresh);
         let words = self.words(rows);
         let (members, apart) = (self.team.members(), self.team.apart());
         let watch = self.observer.get().map(|observer| Watch { observer, apart });
@@ -227,23 +229,22 @@ impl Executable {
     fn turns<'p>(
         &'p self,
         chains: &'p [Chain],
-        addresses: &[*mut f32],
+        address: &mut Address,
         rows: &Rows,
         fresh: &[(usize, usize)],
     ) -> Turns<'p> {
-        let (turns, given) = (Vec::with_capacity(chains.len()), Vec::with_capacity(addresses.len()));
+        let arguments = |chain: &Chain| -> usize {
+            self.program.calls[chain.calls.clone()].iter().map(|call| call.arguments.len()).sum()
+        };
+        let (turns, given) = (Vec::with_capacity(chains.len()), Vec::with_capacity(chains.iter().map(arguments).sum()));
         let mut turns = Turns { turns, given, shared: 0, inner: 0 };
-        let mut left = addresses;
         for chain in chains {
-            let calls = &self.program.calls[chain.calls.clone()];
-            let (own, rest) = left.split_at(calls.iter().map(|call| call.arguments.len()).sum());
-            left = rest;
-            match calls {
+            match &self.program.calls[chain.calls.clone()] {
                 [call] => {
-                    let given = turns.give(own.iter().copied().map(Given::Buffer));
+                    let given = turns.give(call.arguments.iter().map(|id| Given::Buffer(address(*id))));
                     self.turns_of_call(&mut turns, chain.calls.start, call, &given, rows, fresh);
                 }
-                _ => self.turns_of_chain(&mut turns, chain, own, rows),
+                _ => self.turns_of_chain(&mut turns, chain, address, rows),
             }
         }
         turns
@@ -277,20 +278,18 @@ impl Executable {
     }
 
     /// Those of a chain of several calls: its kernels one by one where threads share the rows of one, which are few then.
-    fn turns_of_chain<'p>(&'p self, turns: &mut Turns<'p>, chain: &'p Chain, addresses: &[*mut f32], rows: &Rows) {
+    fn turns_of_chain<'p>(&'p self, turns: &mut Turns<'p>, chain: &'p Chain, address: &mut Address, rows: &Rows) {
         let calls = &self.program.calls[chain.calls.clone()];
         let track = self.program.kernels[calls[0].kernel].rows.expect("a chain is over positions");
         let count = rows.count(track);
         let together = calls.iter().any(|call| self.goes_together(call.kernel, rows, (0, count)));
-        let mut left = addresses.iter();
         let mut links = Vec::new();
         for (number, call) in chain.calls.clone().zip(calls) {
-            let given =
-                turns.give(call.arguments.iter().zip(left.by_ref()).map(|(id, address)| match chain.inner.get(id) {
-                    None => Given::Buffer(*address),
-                    Some(place) if together => Given::Shared(place * count),
-                    Some(place) => Given::Inner { place: *place, row: self.program.buffer(*id).row },
-                }));
+            let given = turns.give(call.arguments.iter().map(|id| match chain.inner.get(id) {
+                None => Given::Buffer(address(*id)),
+                Some(place) if together => Given::Shared(place * count),
+                Some(place) => Given::Inner { place: *place, row: self.program.buffer(*id).row },
+            }));
             match together {
                 true => self.turn_of_kernel(turns, number, call.kernel, given, rows, (0, count)),
                 false => links.push((call.kernel, given)),
