@@ -73,6 +73,18 @@ fn little_text_does_not_become_much_work() {
             &|n| format!("block b{n}(x) {{\n y = b{0}(x) + b{0}(x)\n}}\n", n - 1),
             "b39",
         ),
+        // One mistake, come across a million times.
+        chain(
+            "function f0(x) = missing(x) + x\n",
+            &|n| format!("function f{n}(x) = f{0}(x) + f{0}(x)\n", n - 1),
+            "f24",
+        ),
+        chain("function f0(x) = x + gone\n", &|n| format!("function f{n}(x) = f{0}(x) + f{0}(x)\n", n - 1), "f24"),
+        chain(
+            "block b0(x) {\n y = Missing(x; size = 3)\n}\n",
+            &|n| format!("block b{n}(x) {{\n y = b{0}(x) + b{0}(x)\n}}\n", n - 1),
+            "b39",
+        ),
         format!("function f(x) = f(x) + f(x)\n{MODEL}").replace("y = x", "y = f(x)"),
         format!("block b(x) {{\n  a = b(x)\n  c = b(x)\n}}\n{MODEL}").replace("y = x", "y = b(x)"),
         nested(1),

@@ -7,6 +7,7 @@ mod scratch;
 mod shares;
 mod table;
 mod turns;
+mod walk;
 
 use self::shares::Effort;
 use self::table::Table;

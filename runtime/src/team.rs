@@ -11,12 +11,15 @@ use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{JoinHandle, yield_now};
+use std::thread::{JoinHandle, sleep, yield_now};
+use std::time::Duration;
 
 /// Turns of waiting before other threads are let to the processor.
 const PATIENCE: usize = 1 << 10;
-/// How often a thread without work gives way before it sleeps.
+/// How often a thread without work gives way before it sleeps: after some milliseconds.
 const SLEEPY: usize = 128;
+/// How long one sleeps at a time that waits for others at work: little beside what it has waited for.
+const NAP: Duration = Duration::from_micros(50);
 
 /// Threads that wait for work.
 pub(crate) struct Team {
@@ -239,8 +242,9 @@ impl Shared {
     }
 }
 
-/// Spins until something holds, and does something else once in a while.
+/// Spins until something holds, and does something else once in a while. What is waited for longer is looked after now and then.
 fn wait_until(mut holds: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
+    let mut rounds = 0;
     loop {
         for _ in 0..PATIENCE {
             if holds() {
@@ -249,7 +253,8 @@ fn wait_until(mut holds: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
             std::hint::spin_loop();
         }
         meanwhile();
-        yield_now();
+        rounds += 1;
+        if rounds > SLEEPY { sleep(NAP) } else { yield_now() }
     }
 }
 

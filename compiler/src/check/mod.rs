@@ -37,6 +37,8 @@ const MOST_VALUES: usize = 50_000;
 /// A check looks at no more statements and expressions than this, each time that it writes them out: definitions and functions
 /// that use another one twice, which uses a third one twice, multiply without making many values.
 const MOST_STEPS: usize = 1_000_000;
+/// As many steps is a mistake that was told before.
+const STEPS_OF_A_MISTAKE: usize = 100;
 /// A value has no more time axes than this: one for each position, or one for each pair of positions.
 const MOST_TIMES: usize = 2;
 /// A value with more numbers at a position than this is refused: no machine holds it, and addresses stay whole numbers.
@@ -116,7 +118,10 @@ impl Checker<'_> {
         }
         // The same mistake in a definition that is used many times is one mistake.
         let same = |other: &Diagnostic| other.code == diagnostic.code && other.primary.span == diagnostic.primary.span;
-        if !self.diagnostics.iter().any(same) {
+        if self.diagnostics.iter().any(same) {
+            // Finding out what it might have been takes longer than most steps.
+            self.steps += STEPS_OF_A_MISTAKE;
+        } else {
             self.diagnostics.push(diagnostic);
         }
         Failed

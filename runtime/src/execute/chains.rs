@@ -5,7 +5,8 @@
 
 use super::scratch::{with_inner, with_scratch};
 use super::shares::Pieces;
-use super::turns::{Given, enter};
+use super::turns::Given;
+use super::walk::enter;
 use super::{Executable, Observer};
 use crate::link::KernelFunction;
 use crate::rows::Rows;
