@@ -6,7 +6,6 @@ use crate::tiles::AlignedFloats;
 use crate::weights::Blocks;
 use seqwright_compiler::kernel::Lookup;
 use seqwright_compiler::term::ValueId;
-use std::cell::UnsafeCell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -14,30 +13,38 @@ use std::sync::{Mutex, PoisonError};
 pub(super) struct Table {
     lookup: Lookup,
     blocks: Blocks,
-    numbers: UnsafeCell<AlignedFloats>,
+    /// Where the first row begins, in memory that is kept with it and reached through this alone.
+    start: *mut f32,
+    _memory: AlignedFloats,
     /// Which rows are there.
     there: Mutex<Vec<bool>>,
 }
 
 // SAFETY: a row is written once, with the lock held, before any kernel runs that reads it; none reads another that is not there.
 unsafe impl Sync for Table {}
+// SAFETY: the memory is the table's own.
+unsafe impl Send for Table {}
 
 impl Table {
     /// A weight's table, if its rows are whole blocks.
     pub fn new(lookup: &Lookup, blocks: &Blocks) -> Option<Table> {
-        let whole = lookup.row.is_multiple_of(blocks.format.elements()) && lookup.rows * lookup.row == blocks.len();
-        whole.then(|| Table {
-            lookup: lookup.clone(),
-            blocks: blocks.clone(),
-            numbers: UnsafeCell::new(AlignedFloats::sparse(blocks.len())),
-            there: Mutex::new(vec![false; lookup.rows]),
+        let rows = lookup.rows > 0 && lookup.rows * lookup.row == blocks.len();
+        let whole = rows && lookup.row.is_multiple_of(blocks.format.elements());
+        whole.then(|| {
+            let mut memory = AlignedFloats::sparse(blocks.len());
+            Table {
+                lookup: lookup.clone(),
+                blocks: blocks.clone(),
+                start: memory.as_mut_ptr(),
+                _memory: memory,
+                there: Mutex::new(vec![false; lookup.rows]),
+            }
         })
     }
 
     /// Where kernels read.
     pub fn address(&self) -> *const f32 {
-        // SAFETY: its memory stays where it is.
-        unsafe { (*self.numbers.get()).as_ptr() }
+        self.start
     }
 
     /// Has the rows that some inputs name be there.
@@ -49,10 +56,7 @@ impl Table {
             if !std::mem::replace(&mut there[row], true) {
                 let from = row * self.lookup.row;
                 // SAFETY: nobody reads the row, as it was not there, and nobody else writes it.
-                let numbers = unsafe {
-                    let first = (*self.numbers.get()).as_ptr().cast_mut().add(from);
-                    std::slice::from_raw_parts_mut(first, self.lookup.row)
-                };
+                let numbers = unsafe { std::slice::from_raw_parts_mut(self.start.add(from), self.lookup.row) };
                 self.blocks.expand_from(from, numbers);
             }
         }
