@@ -135,15 +135,16 @@ impl Team {
         // SAFETY: as at `impl Sync`.
         unsafe { *place.get() = Some(work) };
         let number = pieces.load(Ordering::Relaxed).wrapping_add(1);
-        pieces.store(number, Ordering::Release);
+        // In one order with what a thread does that falls asleep: it sees the piece, or is seen to sleep. Nobody would wake it
+        // later, while all others wait for it inside the work.
+        pieces.store(number, Ordering::SeqCst);
         shared.wake_sleepers();
         let own = catch_unwind(AssertUnwindSafe(|| work(0)));
         if own.is_err() {
             shared.barrier.give_up();
         }
         for done in &shared.done {
-            // One that fell asleep as the piece came, seen by neither, is seen here.
-            wait_until(|| done.0.load(Ordering::Acquire) == number, || shared.wake_sleepers());
+            wait_until(|| done.0.load(Ordering::Acquire) == number, || {});
         }
         let other = shared.panicked.load(Ordering::Relaxed);
         if own.is_err() || other {
@@ -235,7 +236,7 @@ impl Shared {
 
     /// Wakes those that sleep.
     fn wake_sleepers(&self) {
-        if self.asleep.0.load(Ordering::Relaxed) > 0 {
+        if self.asleep.0.load(Ordering::SeqCst) > 0 {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_all();
         }

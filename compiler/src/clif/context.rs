@@ -89,14 +89,18 @@ pub(super) fn scratch_starts(kernel: &Kernel) -> Vec<(usize, usize)> {
         starts.push((per_row, place * GAP));
         per_row += scratch.row;
     }
-    starts.push((per_row, kernel.scratch.len() * GAP));
+    starts.push(scratch_end(kernel));
     starts
+}
+
+/// Where they end.
+fn scratch_end(kernel: &Kernel) -> (usize, usize) {
+    (kernel.scratch.iter().map(|scratch| scratch.row).sum(), kernel.scratch.len() * GAP)
 }
 
 /// How many numbers of scratch memory a kernel needs for so many sequences at once.
 pub fn scratch_floats(kernel: &Kernel, sequences: usize) -> usize {
-    let per_row: usize = kernel.scratch.iter().map(|scratch| scratch.row).sum();
-    let gaps = kernel.scratch.len() * GAP;
+    let (per_row, gaps) = scratch_end(kernel);
     match &kernel.body {
         Body::Rows { block, .. } => per_row * block + gaps,
         // Besides the arrays, the list of sequences that are not at their end yet: two numbers for a word.

@@ -78,12 +78,10 @@ impl Spelling<'_, '_> {
         }
     }
 
-    /// Waits for the threads that share the rows, if a kernel's can be shared.
+    /// Waits for the threads that share the rows.
     fn wait(&mut self) {
-        if self.sharing.is_some() {
-            let barrier = self.context_word(context::BARRIER);
-            self.tile(Tile::Barrier, &[barrier]);
-        }
+        let barrier = self.context_word(context::BARRIER);
+        self.tile(Tile::Barrier, &[barrier]);
     }
 
     /// Spells a stage as it is shared out.
