@@ -135,16 +135,16 @@ impl Team {
         // SAFETY: as at `impl Sync`.
         unsafe { *place.get() = Some(work) };
         let number = pieces.load(Ordering::Relaxed).wrapping_add(1);
-        // In one order with what a thread does that falls asleep: it sees the piece, or is seen to sleep. Nobody would wake it
-        // later, while all others wait for it inside the work.
-        pieces.store(number, Ordering::SeqCst);
+        pieces.store(number, Ordering::Release);
+        // A thread that falls asleep at this very moment may neither see the piece nor be seen: whoever waits for it, here or inside
+        // the work, looks again. One order for all would take each piece of work half a microsecond.
         shared.wake_sleepers();
         let own = catch_unwind(AssertUnwindSafe(|| work(0)));
         if own.is_err() {
             shared.barrier.give_up();
         }
         for done in &shared.done {
-            wait_until(|| done.0.load(Ordering::Acquire) == number, || {});
+            wait_until(|| done.0.load(Ordering::Acquire) == number, || shared.wake_sleepers());
         }
         let other = shared.panicked.load(Ordering::Relaxed);
         if own.is_err() || other {
@@ -160,7 +160,7 @@ impl Team {
 
     /// A thread's place at the barrier of the team's own. All have to wait there equally often in a piece of work.
     pub fn place(&self, member: usize) -> BarrierPlace<'_> {
-        self.shared.barrier.place(member)
+        BarrierPlace { shared: &self.shared, member }
     }
 
     /// Does `work` for every number below `count`, each once, on whichever thread comes first.
@@ -236,7 +236,7 @@ impl Shared {
 
     /// Wakes those that sleep.
     fn wake_sleepers(&self) {
-        if self.asleep.0.load(Ordering::SeqCst) > 0 {
+        if self.asleep.0.load(Ordering::Relaxed) > 0 {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_all();
         }
@@ -263,14 +263,14 @@ fn wait_until(mut holds: impl FnMut() -> bool, mut meanwhile: impl FnMut()) {
 ///
 /// Each says in a cache line of its own how often it has come, and reads those of all others: a wait is one line's way from a
 /// processor to another, where a count that all add to makes two or three.
-pub(crate) struct Barrier {
+struct Barrier {
     come: Box<[Apart<AtomicUsize>]>,
     /// Whether one will not come.
     given_up: AtomicBool,
 }
 
 impl Barrier {
-    pub fn new(members: usize) -> Barrier {
+    fn new(members: usize) -> Barrier {
         Barrier { come: (0..members).map(|_| Apart::default()).collect(), given_up: AtomicBool::new(false) }
     }
 
@@ -284,16 +284,11 @@ impl Barrier {
         self.given_up.store(false, Ordering::Relaxed);
         self.come.iter().for_each(|line| line.0.store(0, Ordering::Relaxed));
     }
-
-    /// A member's place at it.
-    pub fn place(&self, member: usize) -> BarrierPlace<'_> {
-        BarrierPlace { barrier: self, member }
-    }
 }
 
 /// A member's place at a barrier.
-pub(crate) struct BarrierPlace<'b> {
-    barrier: &'b Barrier,
+pub(crate) struct BarrierPlace<'t> {
+    shared: &'t Shared,
     member: usize,
 }
 
@@ -304,13 +299,17 @@ impl BarrierPlace<'_> {
     ///
     /// One will not, as it has panicked.
     pub fn wait(&self) {
-        let own = &self.barrier.come[self.member].0;
+        let Barrier { come, given_up } = &self.shared.barrier;
+        let own = &come[self.member].0;
         let round = own.load(Ordering::Relaxed).wrapping_add(1);
         own.store(round, Ordering::Release);
-        for other in &self.barrier.come {
+        for other in come {
             // Another may have come once more already.
             let has_come = || other.0.load(Ordering::Acquire).wrapping_sub(round) <= 1;
-            wait_until(has_come, || assert!(!self.barrier.given_up.load(Ordering::Relaxed), "another thread panicked"));
+            wait_until(has_come, || {
+                assert!(!given_up.load(Ordering::Relaxed), "another thread panicked");
+                self.shared.wake_sleepers();
+            });
         }
     }
 }
@@ -337,6 +336,8 @@ mod tests {
         for round in 0..1000 {
             team.run(&|member| {
                 sums[member].fetch_add(round, Ordering::Relaxed);
+                // The first to come wait for those that are still asleep.
+                team.place(member).wait();
             });
             // Sleeping threads wake.
             if round % 400 == 0 {
@@ -359,10 +360,9 @@ mod tests {
     #[test]
     fn nobody_passes_a_barrier_before_all_have_come() {
         let team = Team::new(3).unwrap();
-        let barrier = Barrier::new(3);
         let come = AtomicUsize::new(0);
         team.run(&|member| {
-            let place = barrier.place(member);
+            let place = team.place(member);
             for round in 1..=2000 {
                 come.fetch_add(1, Ordering::Relaxed);
                 place.wait();
