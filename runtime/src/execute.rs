@@ -21,7 +21,7 @@ use crate::stream::copied_track;
 use crate::team::Team;
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
-use seqwright_compiler::kernel::{Buffer, BufferId, Program, Role};
+use seqwright_compiler::kernel::{Buffer, BufferId, Program, Role, following};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cmp::Reverse;
@@ -41,6 +41,8 @@ pub struct Executable {
     team: Team,
     /// For each kernel, what tells how it is shared out.
     efforts: Vec<Effort>,
+    /// For each call, since which one its threads need not wait for each other.
+    following: Vec<usize>,
     stretches: Vec<Stretch>,
     fingerprint: u64,
     observer: OnceLock<Observer>,
@@ -248,7 +250,7 @@ impl Executable {
             fixed.push(made);
         }
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
-        let (efforts, stretches) = (Effort::of(&program), Stretch::all(&program));
+        let (efforts, following, stretches) = (Effort::of(&program), following(&program), Stretch::all(&program));
         let zeros = AlignedFloats::zeroed(longest.max(1));
         let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
         let handed_out = memory::handed_out(&program);
@@ -261,6 +263,7 @@ impl Executable {
             zeros,
             team,
             efforts,
+            following,
             stretches,
             fingerprint,
             observer,

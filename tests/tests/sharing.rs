@@ -75,8 +75,8 @@ fn any_number_of_threads_gives_the_same_bits() {
 /// How the stages of a model's scan are shared out, its products and loops apart.
 fn scan_of(checked: &Checked) -> (Vec<Stage>, Sharing) {
     let program = lower(checked).program;
-    let scan = program.kernels.iter().find_map(|kernel| match &kernel.body {
-        Body::Scan { stages, .. } => Some((stages.clone(), sharing(&program, kernel)?)),
+    let scan = program.kernels.iter().enumerate().find_map(|(number, kernel)| match &kernel.body {
+        Body::Scan { stages, .. } => Some((stages.clone(), sharing(&program, number)?)),
         Body::Rows { .. } | Body::Attention(_) => None,
     });
     scan.unwrap_or_else(|| panic!("there is no scan with products: {}", program.print()))

@@ -41,14 +41,14 @@ pub struct Emitted {
 pub const STRIPS: u32 = 2;
 
 /// One kernel of a program.
-pub fn emit(program: &Program, kernel: usize, target: Target) -> Emitted {
+pub fn emit(program: &Program, number: usize, target: Target) -> Emitted {
     let Target { call_conv, pointer, wide } = target;
     let mut signature = Signature::new(call_conv);
     signature.params.resize(4, AbiParam::new(pointer));
-    let name = UserFuncName::user(1, kernel as u32);
+    let name = UserFuncName::user(1, number as u32);
     let mut function = Function::with_name_signature(name, signature);
     let emitter = Emitter { cursor: FuncCursor::new(&mut function), pointer };
-    let kernel = &program.kernels[kernel];
+    let kernel = &program.kernels[number];
     let mut spelling = Spelling {
         emitter,
         program,
@@ -59,7 +59,7 @@ pub fn emit(program: &Program, kernel: usize, target: Target) -> Emitted {
         scratch: Value::from_u32(0),
         zeros: Value::from_u32(0),
         scratch_places: Vec::new(),
-        sharing: sharing(program, kernel),
+        sharing: sharing(program, number),
         by_rows: None,
         cuts: HashMap::new(),
         cut: None,

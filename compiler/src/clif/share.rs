@@ -70,9 +70,10 @@ impl Spelling<'_, '_> {
         }
     }
 
-    /// Waits before a step, or a block of rows: not before the first, as no thread comes to a kernel before all have left the last.
+    /// Waits before a step, or a block of rows, where that is needed: not before the first, as no thread comes to a kernel before
+    /// it may.
     pub fn wait_unless_first(&mut self, number: Value, first: Value) {
-        if self.sharing.is_some() {
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.between) {
             let is_first = self.emitter.compare(IntCC::Equal, number, first);
             self.unless(is_first, Self::wait);
         }

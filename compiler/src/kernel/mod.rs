@@ -10,6 +10,7 @@
 
 mod attention;
 mod chain;
+mod following;
 mod index;
 mod lookup;
 mod lower;
@@ -21,6 +22,7 @@ mod track;
 
 pub use attention::{Attention, Depth};
 pub use chain::Chain;
+pub use following::following;
 pub use lookup::Lookup;
 pub use lower::lower;
 pub(crate) use share::entries;

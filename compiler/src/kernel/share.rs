@@ -21,6 +21,8 @@
 //! Where a step has rows for all threads, the sequences of a batch, loops are shared out by rows instead, each of which is read by
 //! itself alone: of a norm nothing is left to one thread or computed by all, and runs are whole. The products' columns are cut
 //! as before.
+//!
+//! Between two kernels nobody waits either, if what both touch is each thread's own: see [`following`](super::following).
 
 use super::{
     Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space,
@@ -44,6 +46,8 @@ pub struct Sharing {
     pub stages: Vec<Shared>,
     /// The same for steps of a scan that have rows for all threads.
     pub by_rows: Option<Vec<Shared>>,
+    /// Whether all wait for each other between steps of a scan, or blocks of rows.
+    pub between: bool,
 }
 
 /// How a stage is shared out.
@@ -99,65 +103,125 @@ impl Cut {
     }
 }
 
-/// How a kernel's stages are shared out; none for a kernel without products, whose rows, entries or heads are.
-pub fn sharing(program: &Program, kernel: &Kernel) -> Option<Sharing> {
-    let stages = match &kernel.body {
-        Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages,
-        Body::Attention(_) => return None,
-    };
-    let work: usize = stages.iter().filter_map(Stage::product).map(Product::multiplications).sum();
-    if work == 0 {
-        return None;
-    }
-    // From the last to the first: how a stage is cut depends on who reads it.
-    let mut splits: Vec<Split> = vec![Split::One; stages.len()];
-    for number in (0..stages.len()).rev() {
-        splits[number] = match &stages[number] {
-            Stage::Loop(stage) => split_of_loop(stage, &stages[number + 1..], &splits[number + 1..], work),
-            Stage::Product(product) => {
-                Split::Entries(cut_of_product(product, &stages[number + 1..], &splits[number + 1..]))
-            }
+/// How the stages of the kernel of that number are shared out; none for one of which threads have rows, heads, or entries of a
+/// scan in blocks instead. One without products is shared out if all it does can be cut.
+pub fn sharing(program: &Program, number: usize) -> Option<Sharing> {
+    let shares = Shares::of(program, number)?;
+    let is_scan = matches!(shares.kernel.body, Body::Scan { .. });
+    let by_rows = is_scan.then(|| shares.waits(&shares.by_rows()));
+    let all: Vec<Touch> = shares.touches();
+    let meet = |one: &Touch| all.iter().any(|other| one.meets(other, program, shares.kernel));
+    Some(Sharing { stages: shares.waits(&shares.splits), by_rows, between: is_scan || all.iter().any(meet) })
+}
+
+/// A kernel's stages, and how they are split.
+pub(super) struct Shares<'p> {
+    program: &'p Program,
+    kernel: &'p Kernel,
+    stages: &'p [Stage],
+    splits: Vec<Split>,
+}
+
+impl<'p> Shares<'p> {
+    /// Those of the kernel of that number.
+    pub fn of(program: &'p Program, number: usize) -> Option<Shares<'p>> {
+        let kernel = &program.kernels[number];
+        let stages = match &kernel.body {
+            Body::Rows { stages, .. } | Body::Scan { steps: Steps::Positions, stages, .. } => stages,
+            Body::Scan { steps: Steps::Blocks { .. }, .. } | Body::Attention(_) => return None,
         };
+        let work: usize = stages.iter().filter_map(Stage::product).map(Product::multiplications).sum();
+        // From the last to the first: how a stage is cut depends on who reads it.
+        let mut splits: Vec<Split> = vec![Split::One; stages.len()];
+        for place in (0..stages.len()).rev() {
+            splits[place] = match &stages[place] {
+                Stage::Loop(stage) => split_of_loop(stage, &stages[place + 1..], &splits[place + 1..], work),
+                Stage::Product(product) => {
+                    let mut cuts: Vec<Cut> =
+                        readers(product.target, &stages[place + 1..], &splits[place + 1..]).flatten().collect();
+                    if let Place::Argument(argument) = product.target {
+                        cuts.extend(later_cuts(program, number, argument));
+                    }
+                    Split::Entries(cut_of_product(product, cuts))
+                }
+            };
+        }
+        let shares = Shares { program, kernel, stages, splits };
+        (work > 0 || shares.splits.iter().all(|split| split.cut().is_some())).then_some(shares)
     }
-    // An array that every thread fills is each one's own.
-    let has_own = |place: Place| {
-        let mut writers = stages.iter().zip(&splits).filter(|(stage, _)| stage.target() == place);
+
+    /// Whether an array is each thread's own: every thread fills it.
+    fn has_own(&self, place: Place) -> bool {
+        let mut writers = self.stages.iter().zip(&self.splits).filter(|(stage, _)| stage.target() == place);
         matches!(place, Place::Scratch(_)) && writers.all(|(_, split)| *split == Split::Own)
-    };
-    let waits = |splits: &[Split]| {
+    }
+
+    /// What a stage touches of memory that threads share, split in one way.
+    fn touches_of(&self, stage: &Stage, split: Split) -> Vec<Touch> {
+        let mut touches = touches(stage, split);
+        touches.retain(|touch| !self.has_own(touch.place));
+        touches
+    }
+
+    /// What all stages touch.
+    pub fn touches(&self) -> Vec<Touch> {
+        self.stages.iter().zip(&self.splits).flat_map(|(stage, split)| self.touches_of(stage, *split)).collect()
+    }
+
+    /// Where all wait for each other, the stages split in one way.
+    fn waits(&self, splits: &[Split]) -> Vec<Shared> {
         let mut since: Vec<Touch> = Vec::new();
         let of_one = |(stage, split): (&Stage, &Split)| {
-            let mut own = touches(stage, *split);
-            own.retain(|touch| !has_own(touch.place));
-            let barrier = own.iter().any(|touch| since.iter().any(|before| before.meets(touch, program, kernel)));
+            let own = self.touches_of(stage, *split);
+            let meets = |touch: &Touch| since.iter().any(|before| before.meets(touch, self.program, self.kernel));
+            let barrier = own.iter().any(meets);
             if barrier {
                 since.clear();
             }
             since.extend(own);
             Shared { split: *split, barrier }
         };
-        stages.iter().zip(splits).map(of_one).collect()
-    };
-    let by_rows =
-        matches!(&kernel.body, Body::Scan { steps: Steps::Positions, .. }).then(|| by_rows(stages, &splits, &has_own));
-    Some(Sharing { stages: waits(&splits), by_rows: by_rows.map(|splits| waits(&splits)) })
+        self.stages.iter().zip(splits).map(of_one).collect()
+    }
+
+    /// The stages shared out by rows, but for products, and for what each thread computes in memory of its own for those.
+    fn by_rows(&self) -> Vec<Split> {
+        let mut by_rows = self.splits.clone();
+        // Of what is each thread's own, that of which it needs all rows.
+        let mut whole: Vec<Place> = Vec::new();
+        for (stage, split) in self.stages.iter().zip(&mut by_rows).rev() {
+            match stage {
+                Stage::Product(product) => whole.push(product.operand),
+                Stage::Loop(stage) if whole.contains(&stage.target.place) && self.has_own(stage.target.place) => {
+                    reads(stage, &mut |access| whole.push(access.place));
+                }
+                Stage::Loop(_) => *split = Split::Rows,
+            }
+        }
+        by_rows
+    }
 }
 
-/// The stages shared out by rows, but for products, and for what each thread computes in memory of its own for those.
-fn by_rows(stages: &[Stage], splits: &[Split], has_own: &dyn Fn(Place) -> bool) -> Vec<Split> {
-    let mut by_rows = splits.to_vec();
-    // Of what is each thread's own, that of which it needs all rows.
-    let mut whole: Vec<Place> = Vec::new();
-    for (stage, split) in stages.iter().zip(&mut by_rows).rev() {
-        match stage {
-            Stage::Product(product) => whole.push(product.operand),
-            Stage::Loop(stage) if whole.contains(&stage.target.place) && has_own(stage.target.place) => {
-                reads(stage, &mut |access| whole.push(access.place));
+/// How loops of other kernels could be cut that read an argument of this one's calls; one that can't is left out.
+fn later_cuts(program: &Program, kernel: usize, argument: usize) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for buffer in program.calls.iter().filter(|call| call.kernel == kernel).map(|call| call.arguments[argument]) {
+        for call in program.calls.iter().filter(|call| call.kernel != kernel && call.arguments.contains(&buffer)) {
+            let (Body::Rows { stages, .. } | Body::Scan { stages, .. }) = &program.kernels[call.kernel].body else {
+                continue;
+            };
+            for stage in stages.iter().filter_map(Stage::looped) {
+                let Some(cut) = cut_of_loop(stage) else { continue };
+                reads(stage, &mut |access| {
+                    let is_it = matches!(access.place, Place::Argument(number) if call.arguments[number] == buffer);
+                    if is_it && is_confined(&access.offset, stage, cut) && !cuts.contains(&cut) {
+                        cuts.push(cut);
+                    }
+                });
             }
-            Stage::Loop(_) => *split = Split::Rows,
         }
     }
-    by_rows
+    cuts
 }
 
 impl Kernel {
@@ -192,6 +256,13 @@ impl Stage {
         match self {
             Stage::Product(product) => Some(product),
             Stage::Loop(_) => None,
+        }
+    }
+
+    fn looped(&self) -> Option<&Loop> {
+        match self {
+            Stage::Loop(stage) => Some(stage),
+            Stage::Product(_) => None,
         }
     }
 
@@ -265,8 +336,7 @@ fn turns(stage: &Loop) -> usize {
 }
 
 /// A product's columns are cut as those who read it are, if they are alike.
-fn cut_of_product(product: &Product, later: &[Stage], splits: &[Split]) -> Cut {
-    let mut cuts: Vec<Cut> = readers(product.target, later, splits).flatten().collect();
+fn cut_of_product(product: &Product, mut cuts: Vec<Cut>) -> Cut {
     cuts.dedup();
     let whole = Cut { entries: product.columns, stride: 1 };
     match cuts.as_slice() {
@@ -316,11 +386,11 @@ pub(super) fn reads<'s>(stage: &'s Loop, visit: &mut dyn FnMut(&'s Access)) {
 }
 
 /// A read or write of memory that threads share.
-struct Touch {
-    place: Place,
-    written: bool,
+pub(super) struct Touch {
+    pub place: Place,
+    pub written: bool,
     /// How each thread's part is told, where it touches that alone.
-    own: Option<Split>,
+    pub own: Option<Split>,
     /// How many positions later than the row's own, where that is known.
     later: Option<i64>,
 }

@@ -3,7 +3,7 @@
 use super::Executable;
 use crate::rows::Rows;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, TrackId, sharing};
+use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, STEP_ROWS_EACH, TrackId, sharing};
 
 /// What tells how a kernel is shared out.
 pub(super) struct Effort {
@@ -18,12 +18,12 @@ pub(super) struct Effort {
 impl Effort {
     /// That of each kernel of a program.
     pub fn of(program: &Program) -> Vec<Effort> {
-        let of_one = |kernel: &Kernel| Effort {
+        let of_one = |(number, kernel): (usize, &Kernel)| Effort {
             row: kernel.effort(),
-            together: sharing(program, kernel).is_some(),
+            together: sharing(program, number).is_some(),
             heads: kernel.heads().unwrap_or(1),
         };
-        program.kernels.iter().map(of_one).collect()
+        program.kernels.iter().enumerate().map(of_one).collect()
     }
 }
 
@@ -67,6 +67,11 @@ impl Executable {
                 effort.heads >= members && (effort.heads.is_multiple_of(members) || rows.sequences < 2)
             }
         }
+    }
+
+    /// Whether a kernel's threads may come to it one by one, where its call [follows](seqwright_compiler::kernel::following).
+    pub(super) fn can_follow(&self, number: usize, rows: &Rows) -> bool {
+        self.efforts[number].together && rows.sequences < self.team.members() * STEP_ROWS_EACH
     }
 
     /// About how many nanoseconds a kernel takes for so many rows.

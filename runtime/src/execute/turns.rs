@@ -31,6 +31,8 @@ pub(super) struct Turn<'p> {
     /// The call's number in the program, of a chain the first one's.
     pub call: usize,
     pub work: Work<'p>,
+    /// Whether a thread comes to it without having waited for the others after the turn before.
+    pub follows: bool,
     /// The next part that no thread has taken.
     next: AtomicUsize,
 }
@@ -81,7 +83,14 @@ impl Turn<'_> {
 impl<'p> Turns<'p> {
     /// Adds a turn.
     fn add(&mut self, call: usize, work: Work<'p>) {
-        self.turns.push(Turn { call, work, next: AtomicUsize::new(0) });
+        self.turns.push(Turn { call, work, follows: false, next: AtomicUsize::new(0) });
+    }
+
+    /// The first call since all last waited for each other, where threads have shared rows ever since.
+    fn since(&self) -> Option<usize> {
+        let since = self.turns.iter().rposition(|turn| !turn.follows)?;
+        let together = self.turns[since..].iter().all(|turn| matches!(turn.work, Work::Together { .. }));
+        together.then(|| self.turns[since].call)
     }
 
     /// Adds what a kernel is given; tells where it lies.
@@ -179,10 +188,12 @@ impl Executable {
         rows: &Rows,
         range: (usize, usize),
     ) {
-        if self.goes_together(kernel, rows, range) {
+        let follows = self.can_follow(kernel, rows) && turns.since().is_some_and(|since| self.following[number] <= since);
+        if follows || self.goes_together(kernel, rows, range) {
             let floats = context::scratch_floats(&self.program.kernels[kernel], range.1 - range.0);
             turns.shared = turns.shared.max(floats);
             turns.add(number, Work::Together { kernel, arguments, range });
+            turns.turns.last_mut().expect("one was added").follows = follows;
         } else {
             let parts = self.parts(kernel, rows, range, Slices::NONE);
             turns.add(number, Work::Parts { kernel, arguments, parts });

@@ -81,7 +81,7 @@ impl Executable {
         for turn in &turns.turns {
             let is_for_one = turn.is_for_one();
             if let Some(walker) = walker {
-                if was_for_one.is_some_and(|was_for_one| !(was_for_one && is_for_one)) {
+                if !turn.follows && was_for_one.is_some_and(|was_for_one| !(was_for_one && is_for_one)) {
                     walker.place.wait();
                 }
                 was_for_one = Some(is_for_one);
