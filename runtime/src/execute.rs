@@ -3,14 +3,17 @@
 
 mod chains;
 mod groups;
+mod plan;
 mod scratch;
 mod shares;
 mod table;
 mod turns;
 mod walk;
 
+use self::plan::Plans;
 use self::shares::Effort;
 use self::table::Table;
+use crate::apart::Apart;
 use crate::batch::Batch;
 use crate::fingerprint::fingerprint;
 use crate::link::Linked;
@@ -21,7 +24,7 @@ use crate::stream::copied_track;
 use crate::team::Team;
 use crate::tiles::{AlignedFloats, PackedWeights, Precision, Tiles};
 use crate::weights::{Given, Numbers};
-use seqwright_compiler::kernel::{Buffer, BufferId, Program, Role, following};
+use seqwright_compiler::kernel::{Body, Buffer, BufferId, Program, Role, following};
 use seqwright_compiler::model::{Model, ValueKind};
 use seqwright_compiler::term::ValueId;
 use std::cmp::Reverse;
@@ -43,15 +46,18 @@ pub struct Executable {
     efforts: Vec<Effort>,
     /// For each call, since which one its threads need not wait for each other.
     following: Vec<usize>,
+    has_attention: bool,
     stretches: Vec<Stretch>,
     fingerprint: u64,
     observer: OnceLock<Observer>,
-    spare: Spare,
+    // What a run writes is apart from what its threads read.
+    spare: Apart<Spare>,
+    plans: Apart<Plans>,
     /// The results that are written where they are handed out.
     handed_out: Vec<BufferId>,
     /// Whether a batch can be run group by group of its sequences.
     by_groups: bool,
-    last_rows: Mutex<Option<LastRows>>,
+    last_rows: Apart<Mutex<Option<LastRows>>>,
 }
 
 /// Chains of calls that threads go through without a look at what is kept of a sequence.
@@ -252,7 +258,9 @@ impl Executable {
         let longest = program.buffers.iter().map(|buffer| buffer.row).max().unwrap_or(1);
         let (efforts, following, stretches) = (Effort::of(&program), following(&program), Stretch::all(&program));
         let zeros = AlignedFloats::zeroed(longest.max(1));
-        let (observer, spare, last_rows) = (OnceLock::new(), Spare::default(), Mutex::default());
+        let (observer, spare, plans, last_rows) =
+            (OnceLock::new(), Apart::default(), Apart::default(), Apart::default());
+        let has_attention = program.kernels.iter().any(|kernel| matches!(kernel.body, Body::Attention(_)));
         let handed_out = memory::handed_out(&program);
         let by_groups = groups::can_be_grouped(&program, &handed_out);
         Ok(Executable {
@@ -264,10 +272,12 @@ impl Executable {
             team,
             efforts,
             following,
+            has_attention,
             stretches,
             fingerprint,
             observer,
             spare,
+            plans,
             handed_out,
             by_groups,
             last_rows,

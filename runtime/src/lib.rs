@@ -5,6 +5,7 @@
 //! sequences of different lengths become rows; `weights` reads checkpoints; `tiles` are the functions that kernels call;
 //! `snapshot` keeps what the compiler makes of a model as texts beside it.
 
+mod apart;
 pub mod batch;
 mod cache;
 pub mod command;

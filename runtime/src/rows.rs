@@ -118,9 +118,9 @@ impl Rows {
     }
 
     /// The words that machine code is called with; those before the tables' addresses are still to be set.
-    pub fn words(&self) -> Vec<usize> {
+    pub fn words(&self) -> impl Iterator<Item = usize> {
         let addresses = self.tables.iter().map(|table| table.as_ptr() as usize);
-        [0; FIRST_TABLE].into_iter().chain(addresses).collect()
+        [0; FIRST_TABLE].into_iter().chain(addresses)
     }
 
     /// The tables as a shader has them: for each where it begins, then all of them.
@@ -147,6 +147,11 @@ impl Rows {
         self.lengths[time.0 as usize]
     }
 
+    /// The same along all.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
     /// The rows of each sequence along a track.
     pub fn extents(&self, track: TrackId) -> &[Extent] {
         &self.tracks[track.0 as usize]
@@ -155,6 +160,11 @@ impl Rows {
     /// How many rows a track has, unless they stay in their place: those that kernels over it run over.
     pub fn count(&self, track: TrackId) -> usize {
         self.counts[track.0 as usize]
+    }
+
+    /// The same of all tracks.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
     }
 
     /// How many rows a buffer has, unless they stay in their place.

@@ -7,6 +7,7 @@
 //! Threads that have nothing to do spin for a while, then sleep; they never do so while work is under way. Where there are
 //! fewer processors than threads, those that wait give way after some turns.
 
+use crate::apart::Apart;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +27,7 @@ pub(crate) struct Team {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     /// One piece of work at a time.
-    busy: Mutex<()>,
+    busy: Apart<Mutex<()>>,
 }
 
 thread_local! {
@@ -69,11 +70,6 @@ struct Order {
     work: UnsafeCell<Option<&'static Work<'static>>>,
 }
 
-/// Something in a cache line of its own, and in the pair of lines that processors fetch together.
-#[derive(Default)]
-#[repr(align(128))]
-struct Apart<T>(T);
-
 // SAFETY: `work` is written by the one that holds `Team::busy` while no thread reads it: before `pieces` grows, and after
 // all are done.
 unsafe impl Sync for Shared {}
@@ -96,7 +92,7 @@ impl Team {
             lock: Mutex::new(()),
             wake: Condvar::new(),
         });
-        let mut team = Team { shared: shared.clone(), threads: Vec::new(), busy: Mutex::default() };
+        let mut team = Team { shared: shared.clone(), threads: Vec::new(), busy: Apart::default() };
         for member in 1..members {
             let shared = shared.clone();
             let thread = std::thread::Builder::new().name(format!("seqwright {member}"));
@@ -131,7 +127,7 @@ impl Team {
         // SAFETY: only the lifetime changes, and none of the threads uses it after all are done, which is waited for below
         // even where the work panics.
         let work: &'static Work<'static> = unsafe { std::mem::transmute::<&Work, &'static Work<'static>>(work) };
-        let Order { pieces, work: place } = &shared.order.0;
+        let Order { pieces, work: place } = &*shared.order;
         // SAFETY: as at `impl Sync`.
         unsafe { *place.get() = Some(work) };
         let number = pieces.load(Ordering::Relaxed).wrapping_add(1);
@@ -144,7 +140,7 @@ impl Team {
             shared.barrier.give_up();
         }
         for done in &shared.done {
-            wait_until(|| done.0.load(Ordering::Acquire) == number, || shared.wake_sleepers());
+            wait_until(|| done.load(Ordering::Acquire) == number, || shared.wake_sleepers());
         }
         let other = shared.panicked.load(Ordering::Relaxed);
         if own.is_err() || other {
@@ -184,7 +180,7 @@ impl Team {
 impl Drop for Team {
     fn drop(&mut self) {
         self.shared.leave.store(true, Ordering::SeqCst);
-        self.shared.order.0.pieces.fetch_add(1, Ordering::SeqCst);
+        self.shared.order.pieces.fetch_add(1, Ordering::SeqCst);
         drop(self.shared.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.shared.wake.notify_all();
         for thread in self.threads.drain(..) {
@@ -205,18 +201,18 @@ impl Shared {
                 return;
             }
             // SAFETY: it was written before `pieces` grew, and stays until this thread is done.
-            let work = unsafe { *self.order.0.work.get() };
+            let work = unsafe { *self.order.work.get() };
             if catch_unwind(AssertUnwindSafe(|| work.inspect(|work| work(member)))).is_err() {
                 self.panicked.store(true, Ordering::Relaxed);
                 self.barrier.give_up();
             }
-            self.done[member - 1].0.store(seen, Ordering::Release);
+            self.done[member - 1].store(seen, Ordering::Release);
         }
     }
 
     /// Waits for the piece of work after so many.
     fn await_piece(&self, seen: usize) {
-        let pieces = &self.order.0.pieces;
+        let pieces = &self.order.pieces;
         for turn in 0..PATIENCE * SLEEPY {
             if pieces.load(Ordering::Acquire) != seen {
                 return;
@@ -227,16 +223,16 @@ impl Shared {
             }
         }
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.asleep.0.fetch_add(1, Ordering::SeqCst);
+        self.asleep.fetch_add(1, Ordering::SeqCst);
         while pieces.load(Ordering::SeqCst) == seen {
             lock = self.wake.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
-        self.asleep.0.fetch_sub(1, Ordering::SeqCst);
+        self.asleep.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Wakes those that sleep.
     fn wake_sleepers(&self) {
-        if self.asleep.0.load(Ordering::Relaxed) > 0 {
+        if self.asleep.load(Ordering::Relaxed) > 0 {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
             self.wake.notify_all();
         }
@@ -282,7 +278,7 @@ impl Barrier {
     /// Makes it as it was. Nobody waits at it.
     fn mend(&self) {
         self.given_up.store(false, Ordering::Relaxed);
-        self.come.iter().for_each(|line| line.0.store(0, Ordering::Relaxed));
+        self.come.iter().for_each(|line| line.store(0, Ordering::Relaxed));
     }
 }
 
@@ -300,12 +296,12 @@ impl BarrierPlace<'_> {
     /// One will not, as it has panicked.
     pub fn wait(&self) {
         let Barrier { come, given_up } = &self.shared.barrier;
-        let own = &come[self.member].0;
+        let own = &*come[self.member];
         let round = own.load(Ordering::Relaxed).wrapping_add(1);
         own.store(round, Ordering::Release);
         for other in come {
             // Another may have come once more already.
-            let has_come = || other.0.load(Ordering::Acquire).wrapping_sub(round) <= 1;
+            let has_come = || other.load(Ordering::Acquire).wrapping_sub(round) <= 1;
             wait_until(has_come, || {
                 assert!(!given_up.load(Ordering::Relaxed), "another thread panicked");
                 self.shared.wake_sleepers();

@@ -2,7 +2,7 @@
 
 use seqwright::session::{Backend, Checked, Request, Runner, check, lower};
 use seqwright::tiles::Instructions;
-use seqwright_compiler::kernel::{Body, Cut, Sharing, Split, Stage, sharing};
+use seqwright_compiler::kernel::{Body, Cut, Role, Sharing, Split, Stage, following, sharing};
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::repository;
@@ -134,4 +134,35 @@ fn many_sequences_of_a_step_are_shared_out() {
             assert_eq!((shared.split, shared.barrier), (split, number == product + 1), "{name}, stage {number}");
         }
     }
+}
+
+/// Of a single step, each thread computes its own entries of the gates, the states and what is handed out of these.
+#[test]
+fn kernels_of_a_step_follow_each_other_unwaited_for() {
+    for (name, hidden, wanted) in [
+        ("lstm", 256.0, vec![0, 0, 0, 0]),
+        ("gru", 256.0, vec![0, 0, 0]),
+        // Columns are cut where panels begin, which is not where the gates of an entry lie.
+        ("lstm", 250.0, vec![0, 1, 1, 1]),
+    ] {
+        let program = lower(&sized(name, &[("input", 40.0), ("hidden", hidden)])).program;
+        assert_eq!(following(&program), wanted, "{name} {hidden}: {}", program.print());
+    }
+    // The second layer reads all entries of the first.
+    let program = lower(&sized("lstm_two_layers", &[("input", 40.0), ("hidden", 256.0)])).program;
+    let layers = following(&program);
+    assert!(layers.windows(2).any(|two| two[0] != two[1]), "{layers:?} {}", program.print());
+}
+
+/// Two buffers of one place are one: who writes the second may overwrite what others still read of the first.
+#[test]
+fn what_lies_in_the_same_memory_is_waited_for() {
+    let mut program = lower(&sized("lstm", &[("input", 40.0), ("hidden", 256.0)])).program;
+    let gates = program.calls[0].arguments[2];
+    let last = program.calls[3].arguments[0];
+    assert_eq!(following(&program)[3], 0);
+    program.buffers[last.0 as usize].role = program.buffers[gates.0 as usize].role.clone();
+    assert!(matches!(program.buffer(last).role, Role::Computed { .. }));
+    // The scan reads the gates.
+    assert_eq!(following(&program)[3], 2);
 }

@@ -5,6 +5,8 @@
 //!                             Parts      one kernel, in which each has rows of its own: whoever is done first takes the next part
 //!                             Blocks     several kernels, likewise
 //! ```
+//!
+//! They depend on how many rows there are, not on where those lie: a run that is as large as one before goes through the same.
 
 use super::Executable;
 use super::chains::Blocks;
@@ -16,8 +18,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The turns of some chains of calls.
-pub(super) struct Turns<'p> {
-    pub turns: Vec<Turn<'p>>,
+pub(super) struct Turns {
+    pub turns: Vec<Turn>,
     /// What kernels are given, call after call.
     pub given: Vec<Given>,
     /// Numbers of short-lived arrays that threads share in a turn, at most.
@@ -27,10 +29,10 @@ pub(super) struct Turns<'p> {
 }
 
 /// What the threads do, all at the same time or each a part.
-pub(super) struct Turn<'p> {
+pub(super) struct Turn {
     /// The call's number in the program, of a chain the first one's.
     pub call: usize,
-    pub work: Work<'p>,
+    pub work: Work,
     /// Whether a thread comes to it without having waited for the others after the turn before.
     pub follows: bool,
     /// The next part that no thread has taken.
@@ -38,27 +40,24 @@ pub(super) struct Turn<'p> {
 }
 
 /// What is done in a turn; `arguments` are places among what is given.
-pub(super) enum Work<'p> {
+pub(super) enum Work {
     Together { kernel: usize, arguments: Range<usize>, range: (usize, usize) },
     Parts { kernel: usize, arguments: Range<usize>, parts: Parts },
-    Blocks(Blocks<'p>),
+    Blocks(Blocks),
 }
 
 /// What a kernel is given for one of its arguments.
 #[derive(Clone, Copy)]
 pub(super) enum Given {
-    /// A buffer's address.
-    Buffer(*mut f32),
+    /// A buffer.
+    Buffer(BufferId),
     /// What lives within a chain that is run block by block: where it begins among the numbers of a row, and how many it has.
     Inner { place: usize, row: usize },
     /// The same of a chain whose kernels are run together: where it begins.
     Shared(usize),
 }
 
-/// Tells where a buffer lies.
-pub(super) type Address<'a> = dyn FnMut(BufferId) -> *mut f32 + 'a;
-
-impl Turn<'_> {
+impl Turn {
     /// Whether there is something to do for one thread at most.
     pub fn is_for_one(&self) -> bool {
         match &self.work {
@@ -80,9 +79,18 @@ impl Turn<'_> {
     }
 }
 
-impl<'p> Turns<'p> {
+impl Turns {
+    /// Has a run begin: no part is taken.
+    pub fn begin(&mut self) {
+        for turn in &mut self.turns {
+            if *turn.next.get_mut() != 0 {
+                *turn.next.get_mut() = 0;
+            }
+        }
+    }
+
     /// Adds a turn.
-    fn add(&mut self, call: usize, work: Work<'p>) {
+    fn add(&mut self, call: usize, work: Work) {
         self.turns.push(Turn { call, work, follows: false, next: AtomicUsize::new(0) });
     }
 
@@ -102,14 +110,8 @@ impl<'p> Turns<'p> {
 }
 
 impl Executable {
-    /// The turns of some chains. `address` tells where a buffer lies; `fresh` are the sequences that begin.
-    pub(super) fn turns<'p>(
-        &'p self,
-        chains: &'p [Chain],
-        address: &mut Address,
-        rows: &Rows,
-        fresh: &[(usize, usize)],
-    ) -> Turns<'p> {
+    /// The turns of some chains. `fresh` are the sequences that begin.
+    pub(super) fn turns(&self, chains: &[Chain], rows: &Rows, fresh: &[(usize, usize)]) -> Turns {
         let arguments = |chain: &Chain| -> usize {
             self.program.calls[chain.calls.clone()].iter().map(|call| call.arguments.len()).sum()
         };
@@ -118,10 +120,10 @@ impl Executable {
         for chain in chains {
             match &self.program.calls[chain.calls.clone()] {
                 [call] => {
-                    let given = turns.give(call.arguments.iter().map(|id| Given::Buffer(address(*id))));
+                    let given = turns.give(call.arguments.iter().map(|id| Given::Buffer(*id)));
                     self.turns_of_call(&mut turns, chain.calls.start, call, &given, rows, fresh);
                 }
-                _ => self.turns_of_chain(&mut turns, chain, address, rows),
+                _ => self.turns_of_chain(&mut turns, chain, rows),
             }
         }
         turns
@@ -155,7 +157,7 @@ impl Executable {
     }
 
     /// Those of a chain of several calls: its kernels one by one where threads share the rows of one, which are few then.
-    fn turns_of_chain<'p>(&'p self, turns: &mut Turns<'p>, chain: &'p Chain, address: &mut Address, rows: &Rows) {
+    fn turns_of_chain(&self, turns: &mut Turns, chain: &Chain, rows: &Rows) {
         let calls = &self.program.calls[chain.calls.clone()];
         let track = self.program.kernels[calls[0].kernel].rows.expect("a chain is over positions");
         let count = rows.count(track);
@@ -163,7 +165,7 @@ impl Executable {
         let mut links = Vec::new();
         for (number, call) in chain.calls.clone().zip(calls) {
             let given = turns.give(call.arguments.iter().map(|id| match chain.inner.get(id) {
-                None => Given::Buffer(address(*id)),
+                None => Given::Buffer(*id),
                 Some(place) if together => Given::Shared(place * count),
                 Some(place) => Given::Inner { place: *place, row: self.program.buffer(*id).row },
             }));
@@ -188,7 +190,8 @@ impl Executable {
         rows: &Rows,
         range: (usize, usize),
     ) {
-        let follows = self.can_follow(kernel, rows) && turns.since().is_some_and(|since| self.following[number] <= since);
+        let follows =
+            self.can_follow(kernel, rows) && turns.since().is_some_and(|since| self.following[number] <= since);
         if follows || self.goes_together(kernel, rows, range) {
             let floats = context::scratch_floats(&self.program.kernels[kernel], range.1 - range.0);
             turns.shared = turns.shared.max(floats);
@@ -200,19 +203,3 @@ impl Executable {
         }
     }
 }
-
-impl Turns<'_> {
-    /// What kernels are called with, where memory that threads share begins here. What lives within a chain's blocks has no
-    /// address yet.
-    pub fn addresses(&self, shared: *mut f32) -> Vec<*mut f32> {
-        let address = |given: &Given| match *given {
-            Given::Buffer(address) => address,
-            Given::Shared(place) => shared.wrapping_add(place),
-            Given::Inner { .. } => std::ptr::null_mut(),
-        };
-        self.given.iter().map(address).collect()
-    }
-}
-
-// SAFETY: kernels write disjoint rows of what they are given, as `enter` says.
-unsafe impl Sync for Turns<'_> {}

@@ -4,8 +4,9 @@
 //! three times as long, and a token of a small model is hundreds of calls. What only one thread does, the others need not even
 //! wait for before the next turn that they have a part in.
 
+use super::plan::{Address, Placed};
 use super::scratch::{with_scratch, with_shared};
-use super::turns::{Address, Turn, Turns, Work};
+use super::turns::{Turn, Turns, Work};
 use super::{Executable, Observer};
 use crate::link::KernelFunction;
 use crate::rows::Rows;
@@ -33,36 +34,38 @@ struct Watch<'w> {
 
 /// A turn that began at a time.
 struct Begun<'t> {
-    turn: &'t Turn<'t>,
+    turn: &'t Turn,
     at: Instant,
 }
 
 impl Executable {
     /// Runs some chains of calls. `address` tells where a buffer lies; `fresh` are the sequences that begin.
     pub(super) fn walk(&self, chains: &[Chain], address: &mut Address, rows: &Rows, fresh: &[(usize, usize)]) {
-        let turns = self.turns(chains, address, rows, fresh);
-        let words = self.words(rows);
+        let mut plan = self.plan(chains, rows, fresh);
         let (members, apart) = (self.team.members(), self.team.apart());
         let watch = self.observer.get().map(|observer| Watch { observer, apart });
         let watch = watch.as_ref();
-        if members == 1 || turns.turns.iter().all(Turn::is_for_one) {
-            let last = self.go(&turns, &turns.addresses(std::ptr::null_mut()), words, None, watch);
-            return self.tell(last, Instant::now(), watch);
-        }
-        let last = Mutex::new(None);
-        with_shared(turns.inner + turns.shared, |memory| {
-            let addresses = turns.addresses(memory);
-            let shared = memory.wrapping_add(turns.inner) as usize;
-            let (addresses, words) = (SharedArguments(&addresses), &words);
-            self.team.run(&|member| {
-                let walker = Walker { member, members, place: self.team.place(member), shared: shared as *mut f32 };
-                let own = self.go(&turns, addresses.get(), words.clone(), Some(&walker), watch.filter(|_| member == 0));
-                if member == 0 {
-                    *last.lock().unwrap_or_else(PoisonError::into_inner) = own;
-                }
+        if members == 1 || plan.turns.turns.iter().all(Turn::is_for_one) {
+            let (turns, placed) = plan.place(address, std::ptr::null_mut());
+            let last = self.go(turns, &placed, None, watch);
+            self.tell(last, Instant::now(), watch);
+        } else {
+            let last = Mutex::new(None);
+            with_shared(plan.turns.inner + plan.turns.shared, |memory| {
+                let shared = memory.wrapping_add(plan.turns.inner) as usize;
+                let (turns, placed) = plan.place(address, memory);
+                self.team.run(&|member| {
+                    let walker = Walker { member, members, place: self.team.place(member), shared: shared as *mut f32 };
+                    let own = self.go(turns, &placed, Some(&walker), watch.filter(|_| member == 0));
+                    if member == 0 {
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) = own;
+                    }
+                });
+                let last = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.tell(last, Instant::now(), watch);
             });
-        });
-        self.tell(last.into_inner().unwrap_or_else(PoisonError::into_inner), Instant::now(), watch);
+        }
+        self.plans.keep(plan);
     }
 
     /// What a thread does: all turns, alone or with others. The time of each is told when the next one begins; that of the last is
@@ -70,12 +73,11 @@ impl Executable {
     fn go<'t>(
         &self,
         turns: &'t Turns,
-        addresses: &[*mut f32],
-        mut words: Vec<usize>,
+        placed: &Placed,
         walker: Option<&Walker>,
         watch: Option<&Watch>,
     ) -> Option<Begun<'t>> {
-        let mut begun = None;
+        let (mut begun, mut words) = (None, placed.words.to_vec());
         // Whether the last turn was one thread's alone; before the first there is nobody to wait for.
         let mut was_for_one = None;
         for turn in &turns.turns {
@@ -91,7 +93,7 @@ impl Executable {
                 self.tell(begun.replace(Begun { turn, at: now }), now, watch);
             }
             if !is_for_one || walker.is_none_or(|walker| walker.member == 0) {
-                self.turn(turn, turns, addresses, &mut words, walker);
+                self.turn(turn, placed, &mut words, walker);
             }
         }
         begun
@@ -109,7 +111,7 @@ impl Executable {
     }
 
     /// A thread's part of a turn.
-    fn turn(&self, turn: &Turn, turns: &Turns, addresses: &[*mut f32], words: &mut [usize], walker: Option<&Walker>) {
+    fn turn(&self, turn: &Turn, placed: &Placed, words: &mut [usize], walker: Option<&Walker>) {
         match &turn.work {
             Work::Together { kernel, arguments, range } => {
                 let walker = walker.expect("threads work on the same rows where there are several");
@@ -120,9 +122,9 @@ impl Executable {
                     words[context::MEMBER] = walker.member;
                     words[context::MEMBERS] = walker.members;
                     words[context::BARRIER] = &raw const walker.place as usize;
-                    enter(self.linked.function(*kernel), words, &addresses[arguments.clone()], *range);
+                    enter(self.linked.function(*kernel), words, &placed.addresses[arguments.clone()], *range);
                 });
-                self.set_alone(words);
+                set_alone(words);
             }
             Work::Parts { kernel, arguments, parts } => turn.each(parts.count(), |number| {
                 let (range, slice) = parts.get(number);
@@ -130,29 +132,21 @@ impl Executable {
                     words[context::SCRATCH] = scratch as usize;
                     words[context::SHARED] = scratch as usize;
                     (words[context::SLICE_FROM], words[context::SLICE_TO]) = slice;
-                    enter(self.linked.function(*kernel), words, &addresses[arguments.clone()], range);
+                    enter(self.linked.function(*kernel), words, &placed.addresses[arguments.clone()], range);
                 });
             }),
             Work::Blocks(blocks) => turn.each(blocks.pieces.count, |number| {
-                self.blocks(blocks, &turns.given, blocks.pieces.get(number), words);
+                self.blocks(blocks, placed, blocks.pieces.get(number), words);
             }),
         }
     }
+}
 
-    /// What a kernel that has its rows alone is called with, but for its scratch memory.
-    fn words(&self, rows: &Rows) -> Vec<usize> {
-        let mut words = rows.words();
-        words[context::SEQUENCES] = rows.sequences;
-        words[context::ZEROS] = self.zeros.as_ptr() as usize;
-        self.set_alone(&mut words);
-        words
-    }
-
-    fn set_alone(&self, words: &mut [usize]) {
-        words[context::MEMBER] = 0;
-        words[context::MEMBERS] = 1;
-        words[context::BARRIER] = 0;
-    }
+/// Has a kernel have its rows alone.
+fn set_alone(words: &mut [usize]) {
+    words[context::MEMBER] = 0;
+    words[context::MEMBERS] = 1;
+    words[context::BARRIER] = 0;
 }
 
 /// Calls a kernel.
@@ -162,16 +156,4 @@ pub(super) fn enter(function: KernelFunction, words: &[usize], arguments: &[*mut
     // scratch has the size asked for. Parts do not overlap; where threads have the same rows, the kernel has each write its own
     // entries, and wait before it reads those of others.
     unsafe { function(words.as_ptr(), arguments.as_ptr(), begin, end) }
-}
-
-/// Addresses that several threads use for different rows.
-struct SharedArguments<'a>(&'a [*mut f32]);
-
-// SAFETY: kernels write disjoint rows of the buffers, as `enter` says.
-unsafe impl Sync for SharedArguments<'_> {}
-
-impl SharedArguments<'_> {
-    fn get(&self) -> &[*mut f32] {
-        self.0
-    }
 }
