@@ -143,13 +143,13 @@ fn kernels_of_a_step_follow_each_other_unwaited_for() {
         ("lstm", 256.0, vec![0, 0, 0, 0]),
         ("gru", 256.0, vec![0, 0, 0]),
         // Columns are cut where panels begin, which is not where the gates of an entry lie.
-        ("lstm", 250.0, vec![0, 1, 1, 1]),
+        ("lstm", 250.0, vec![0, 1, 0, 0]),
     ] {
         let program = lower(&sized(name, &[("input", 40.0), ("hidden", hidden)])).program;
         assert_eq!(following(&program), wanted, "{name} {hidden}: {}", program.print());
     }
     // The second layer reads all entries of the first.
-    let program = lower(&sized("lstm_two_layers", &[("input", 40.0), ("hidden", 256.0)])).program;
+    let program = lower(&sized("lstm_stacked", &[("input", 40.0), ("hidden", 256.0)])).program;
     let layers = following(&program);
     assert!(layers.windows(2).any(|two| two[0] != two[1]), "{layers:?} {}", program.print());
 }
