@@ -17,12 +17,14 @@ pub enum Tile {
     /// The sum runs over `p` in order with one fused multiply-add each, whatever `m`, so that a row's result does not
     /// depend on the rows it was computed with.
     Product,
-    /// `weights(m, from, to, k, a, lda, weights, c, ldc)`: the product with a packed matrix of weights, of its columns
+    /// `weights(m, from, to, k, p_from, p_to, a, lda, weights, c, ldc)`: the product with a packed matrix of weights, of its columns
     /// `from..to` alone, which are also those of `c` that are written: `c[i, j] = sum over p (a[i, p] * weights[p, j])`.
-    /// `from` begins a panel. `weights` is what the runtime gives for a matrix: it says how its numbers are kept, so that
+    /// `from` begins a panel. `p` runs over `p_from..p_to` of the depth `k`: a product may be called in such parts, one after the
+    /// other from 0 to `k`, and is there after the last. `weights` is what the runtime gives for a matrix: it says how its numbers are kept, so that
     /// machine code does not depend on it. A row's result does not depend on the rows it was computed with.
     Weights,
-    /// `barrier(barrier)`: waits until all threads that share a kernel's rows have come here. 0 for one that has them alone.
+    /// `barrier(barrier, comes, threads)`: waits until of all threads that share a kernel's rows the first so many have come here.
+    /// This thread comes, unless `comes` is 0: then it came before, and waits for more. `barrier` is 0 for one that has them alone.
     Barrier,
     /// `fetch(from, numbers)`: asks for memory that is read soon. It may lie anywhere: nothing is read.
     Fetch,
@@ -97,11 +99,10 @@ impl Tile {
     pub fn arguments(self) -> usize {
         match self {
             Tile::Product => 10,
-            Tile::Weights => 9,
-            Tile::Barrier => 1,
+            Tile::Weights => 11,
             Tile::Pack => 6,
             Tile::Soften => 8,
-            Tile::Power => 3,
+            Tile::Barrier | Tile::Power => 3,
             Tile::Fetch | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
         }
     }

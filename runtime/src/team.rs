@@ -295,12 +295,26 @@ impl BarrierPlace<'_> {
     ///
     /// One will not, as it has panicked.
     pub fn wait(&self) {
+        self.come();
+        self.wait_for(usize::MAX);
+    }
+
+    /// Comes, and waits for nobody.
+    fn come(&self) {
+        let own = &*self.shared.barrier.come[self.member];
+        own.store(own.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+
+    /// Returns when the first so many have come as often as this one.
+    ///
+    /// # Panics
+    ///
+    /// As above.
+    fn wait_for(&self, threads: usize) {
         let Barrier { come, given_up } = &self.shared.barrier;
-        let own = &*come[self.member];
-        let round = own.load(Ordering::Relaxed).wrapping_add(1);
-        own.store(round, Ordering::Release);
-        for other in come {
-            // Another may have come once more already.
+        let round = come[self.member].load(Ordering::Relaxed);
+        for other in come.iter().take(threads) {
+            // Another may have come once more already; not twice, as all come before one does.
             let has_come = || other.load(Ordering::Acquire).wrapping_sub(round) <= 1;
             wait_until(has_come, || {
                 assert!(!given_up.load(Ordering::Relaxed), "another thread panicked");
@@ -313,11 +327,14 @@ impl BarrierPlace<'_> {
 /// [`Tile::Barrier`](seqwright_compiler::tile::Tile::Barrier).
 ///
 /// # Safety
-/// `place` is null, or points to a member's place at a barrier of which every member waits as often.
-pub(crate) unsafe extern "C" fn barrier(place: *const BarrierPlace) {
+/// `place` is null, or points to a member's place at a barrier to which every member comes as often.
+pub(crate) unsafe extern "C" fn barrier(place: *const BarrierPlace, comes: usize, threads: usize) {
     // SAFETY: the caller's promise.
     if let Some(place) = unsafe { place.as_ref() } {
-        place.wait();
+        if comes != 0 {
+            place.come();
+        }
+        place.wait_for(threads);
     }
 }
 
@@ -368,6 +385,23 @@ mod tests {
             }
         });
         assert_eq!(come.into_inner(), 6000);
+    }
+
+    #[test]
+    fn threads_wait_for_the_first_and_then_for_the_others() {
+        let team = Team::new(3).unwrap();
+        let come = [const { AtomicUsize::new(0) }; 3];
+        team.run(&|member| {
+            let place = team.place(member);
+            for round in 1..=2000 {
+                come[member].fetch_add(1, Ordering::Relaxed);
+                place.come();
+                place.wait_for(1);
+                assert!(come[0].load(Ordering::Relaxed) >= round);
+                place.wait_for(3);
+                assert!(come.iter().all(|count| (round..=round + 1).contains(&count.load(Ordering::Relaxed))));
+            }
+        });
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use seqwright::session::{Backend, Checked, Request, Runner, check, lower};
 use seqwright::tiles::Instructions;
-use seqwright_compiler::kernel::{Body, Cut, Role, Sharing, Split, Stage, following, sharing};
+use seqwright_compiler::kernel::{Body, Cut, Early, Role, Sharing, Split, Stage, following, sharing};
 use seqwright_tests::goldens::{example, shown};
 use seqwright_tests::random::{Random, random_inputs};
 use seqwright_tests::sources::repository;
@@ -165,4 +165,25 @@ fn what_lies_in_the_same_memory_is_waited_for() {
     assert!(matches!(program.buffer(last).role, Role::Computed { .. }));
     // The scan reads the gates.
     assert_eq!(following(&program)[3], 2);
+}
+
+/// A step begins with what the first thread has of the state, if what follows is each thread's own, and waits are a part of it that
+/// counts.
+#[test]
+fn a_step_begins_before_all_have_left_the_last_one() {
+    let cut = Cut { entries: 256, stride: 1 };
+    for (name, hidden, wanted) in [
+        ("lstm", 256.0, Some(Early { cut, columns: 512 })),
+        ("gru", 256.0, Some(Early { cut, columns: 512 })),
+        ("rnn_tanh", 256.0, Some(Early { cut, columns: 256 })),
+        ("lstm_bidirectional", 256.0, Some(Early { cut, columns: 512 })),
+        ("lstm", 250.0, None),
+        ("lstm", 1024.0, None),
+    ] {
+        let (_, sharing) = scan_of(&sized(name, &[("input", 40.0), ("hidden", hidden)]));
+        assert_eq!(sharing.early, wanted, "{name} {hidden}");
+    }
+    // A norm reads all of a product: another thread may still do so.
+    let sizes = [("input", 40.0), ("hidden", 256.0), ("epsilon", 1e-5)];
+    assert_eq!(scan_of(&sized("cell_peephole_layernorm_lstm", &sizes)).1.early, None);
 }

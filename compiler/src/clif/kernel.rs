@@ -63,6 +63,7 @@ pub fn emit(program: &Program, number: usize, target: Target) -> Emitted {
         by_rows: None,
         cuts: HashMap::new(),
         cut: None,
+        entries: None,
         tiles: HashMap::new(),
         wide,
         strips: Vec::new(),
@@ -91,6 +92,8 @@ pub(super) struct Spelling<'f, 'p> {
     pub cuts: HashMap<Cut, (Value, Value)>,
     /// The axis of the stage that is being spelt, if it is cut.
     pub cut: Option<Cut>,
+    /// The entries of the stage that is being spelt, where others are spelt elsewhere.
+    pub entries: Option<(Value, Value)>,
     tiles: HashMap<Tile, cranelift_codegen::ir::FuncRef>,
     /// Whether bodies along runs are strips.
     pub wide: bool,
@@ -385,7 +388,21 @@ impl Spelling<'_, '_> {
         self.emitter.ins().iadd(start, bytes)
     }
 
+    /// Multiplies rows, so many, of which `first` is the first where they are numbered.
     pub fn product(&mut self, product: &Product, rows: Value, first: Option<Value>) {
+        let (from, to) = (self.emitter.size(0), self.emitter.size(product.depth));
+        self.product_in_part(product, rows, first, (0, product.columns), (from, to));
+    }
+
+    /// The same with some segments' columns, and some of the depth.
+    pub fn product_in_part(
+        &mut self,
+        product: &Product,
+        rows: Value,
+        first: Option<Value>,
+        columns: (usize, usize),
+        (p_from, p_to): (Value, Value),
+    ) {
         let start = |spelling: &mut Self, place: Place| match place {
             Place::Scratch(number) => spelling.scratch_places[number],
             Place::Argument(number) => {
@@ -410,11 +427,11 @@ impl Spelling<'_, '_> {
         let (from, to) = self.cuts[&cut];
         let stride = self.emitter.size(cut.stride);
         let (from, to) = (self.emitter.ins().imul(from, stride), self.emitter.ins().imul(to, stride));
-        let zero = self.emitter.size(0);
+        let (first, end) = (self.emitter.size(columns.0), self.emitter.size(columns.1));
         // The same columns of one segment after the other.
-        self.count(zero, n, cut.numbers(), |spelling, segment| {
+        self.count(first, end, cut.numbers(), |spelling, segment| {
             let (from, to) = (spelling.emitter.ins().iadd(segment, from), spelling.emitter.ins().iadd(segment, to));
-            spelling.tile(Tile::Weights, &[m, from, to, k, operand, k, weights, target, n]);
+            spelling.tile(Tile::Weights, &[m, from, to, k, p_from, p_to, operand, k, weights, target, n]);
         });
     }
 }

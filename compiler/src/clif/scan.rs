@@ -1,9 +1,21 @@
 //! Scans: the loop over the steps of a recurrence, with all sequences in each, or over blocks of positions of each sequence.
 
 use super::kernel::{Extent, Here, Spelling};
-use crate::kernel::Stage;
+use crate::kernel::{Early, Loop, Sharing, Stage, TrackId};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
+
+/// A step of a scan.
+struct Step {
+    track: TrackId,
+    backward: bool,
+    /// Its number.
+    step: Value,
+    /// Where the sequences that have it are listed.
+    list: Value,
+    /// How many they are.
+    count: Value,
+}
 
 impl Spelling<'_, '_> {
     /// Step after step, each with a row for every sequence that has that position.
@@ -32,39 +44,79 @@ impl Spelling<'_, '_> {
                 vec![spelling.emitter.ins().iadd(count[0], has)]
             })[0];
             spelling.share_rows(count);
+            let steps = Step { track, backward, step, list, count };
             spelling.wait_unless_first(step, zero);
-            for (number, stage) in stages.iter().enumerate() {
-                spelling.shared(number, |spelling| match stage {
-                    Stage::Loop(stage) => {
-                        let far = spelling.far_reads(stage);
-                        let (first, end) = spelling.rows_of_stage(number, count);
-                        spelling.count(first, end, 1, |spelling, slot| {
-                            let at_slot = |spelling: &mut Self, slot: Value| {
-                                let three = spelling.emitter.size(3);
-                                let bytes = spelling.emitter.ins().ishl(slot, three);
-                                let place = spelling.emitter.ins().iadd(list, bytes);
-                                let pointer = spelling.emitter.pointer;
-                                let sequence = spelling.emitter.load(pointer, place, 0);
-                                let own = spelling.extent(track, sequence);
-                                spelling.here_of_step(slot, sequence, own, step, backward)
-                            };
-                            if !far.is_empty() {
-                                let next = spelling.emitter.add_size(slot, 1);
-                                let after = spelling.emitter.add_size(slot, 2);
-                                let after = spelling.least(after, end);
-                                spelling.count(next, after, 1, |spelling, next| {
-                                    let here = at_slot(spelling, next);
-                                    spelling.fetch(stage, &far, &here);
-                                });
-                            }
-                            let here = at_slot(spelling, slot);
-                            spelling.loop_stage(stage, &here);
-                        });
-                    }
-                    Stage::Product(product) => spelling.product(product, count, None),
-                });
+            let rest = spelling.early_stages(stages, &steps);
+            for (number, stage) in stages.iter().enumerate().skip(rest) {
+                spelling.shared(number, |spelling| spelling.stage_of_step(stage, number, &steps));
             }
         });
+    }
+
+    /// Begins a step before all have left the last one, where that can be; tells how many stages are done.
+    fn early_stages(&mut self, stages: &[Stage], step: &Step) -> usize {
+        let (Some(Sharing { early: Some(early), .. }), [Stage::Loop(gather), Stage::Product(product), ..]) =
+            (&self.sharing, stages)
+        else {
+            return 0;
+        };
+        let Early { cut, columns } = *early;
+        let (zero, all) = (self.emitter.size(0), self.emitter.size(cut.entries));
+        let is_first = self.emitter.compare(IntCC::Equal, step.step, zero);
+        let some = self.early_entries(cut, is_first);
+        let part = |spelling: &mut Self, from: Value, to: Value| {
+            spelling.entries = Some((from, to));
+            spelling.shared(0, |spelling| spelling.loop_of_step(gather, 0, step));
+            spelling.entries = None;
+            spelling.shared(1, |spelling| {
+                spelling.product_in_part(product, step.count, None, (0, columns), (from, to));
+            });
+        };
+        part(self, zero, some);
+        self.wait_for_the_others(step.step, zero);
+        let are_all = self.emitter.compare(IntCC::Equal, some, all);
+        self.unless(are_all, |spelling| part(spelling, some, all));
+        self.shared(1, |spelling| {
+            spelling.product_in_part(product, step.count, None, (columns, product.columns), (zero, all));
+        });
+        2
+    }
+
+    fn stage_of_step(&mut self, stage: &Stage, number: usize, step: &Step) {
+        match stage {
+            Stage::Loop(stage) => self.loop_of_step(stage, number, step),
+            Stage::Product(product) => self.product(product, step.count, None),
+        }
+    }
+
+    /// A loop of a step, row after row.
+    fn loop_of_step(&mut self, stage: &Loop, number: usize, step: &Step) {
+        let far = self.far_reads(stage);
+        let (first, end) = self.rows_of_stage(number, step.count);
+        self.count(first, end, 1, |spelling, slot| {
+            if !far.is_empty() {
+                let next = spelling.emitter.add_size(slot, 1);
+                let after = spelling.emitter.add_size(slot, 2);
+                let after = spelling.least(after, end);
+                spelling.count(next, after, 1, |spelling, next| {
+                    let here = spelling.here_in_step(step, next);
+                    spelling.fetch(stage, &far, &here);
+                });
+            }
+            let here = spelling.here_in_step(step, slot);
+            spelling.loop_stage(stage, &here);
+        });
+    }
+
+    /// The row of one of a step's sequences.
+    fn here_in_step(&mut self, step: &Step, slot: Value) -> Here {
+        let three = self.emitter.size(3);
+        let bytes = self.emitter.ins().ishl(slot, three);
+        let place = self.emitter.ins().iadd(step.list, bytes);
+        let pointer = self.emitter.pointer;
+        let sequence = self.emitter.load(pointer, place, 0);
+        let own = self.extent(step.track, sequence);
+        self.here_of_step(slot, sequence, own, step.step, step.backward)
     }
 
     /// One sequence after the other, block after block, and in a block one stage after the other.

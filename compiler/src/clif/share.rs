@@ -12,7 +12,8 @@ impl Spelling<'_, '_> {
     /// This thread's part of each axis that is cut.
     pub fn cut_all(&mut self) {
         let stages = self.sharing.iter().flat_map(|sharing| &sharing.stages);
-        let cuts: Vec<Cut> = stages.filter_map(|stage| stage.split.cut()).collect();
+        let early = self.sharing.iter().filter_map(|sharing| Some(sharing.early?.cut));
+        let cuts: Vec<Cut> = stages.filter_map(|stage| stage.split.cut()).chain(early).collect();
         for cut in cuts {
             if !self.cuts.contains_key(&cut) {
                 let entries = self.emitter.size(cut.entries);
@@ -34,22 +35,41 @@ impl Spelling<'_, '_> {
 
     /// This thread's part of so many entries, of whole granules (a power of two) but the last.
     pub fn part_of(&mut self, entries: Value, granule: usize) -> (Value, Value) {
-        let (member, members) = (self.context_word(context::MEMBER), self.context_word(context::MEMBERS));
+        let member = self.context_word(context::MEMBER);
         let next = self.emitter.add_size(member, 1);
-        let [from, to] = [member, next].map(|member| {
-            let share = self.emitter.ins().imul(entries, member);
-            let begin = self.emitter.ins().udiv(share, members);
-            let begin = self.emitter.add_size(begin, granule - 1);
-            let pointer = self.emitter.pointer;
-            let whole = self.emitter.ins().iconst(pointer, !(granule as i64 - 1));
-            let begin = self.emitter.ins().band(begin, whole);
-            self.least(begin, entries)
-        });
-        (from, to)
+        (self.part_begins(entries, granule, member), self.part_begins(entries, granule, next))
     }
 
-    /// This thread's entries of the axis along which the loop being spelt is cut: all of them where rows are shared out.
+    /// Where a thread's part begins.
+    fn part_begins(&mut self, entries: Value, granule: usize, member: Value) -> Value {
+        let members = self.context_word(context::MEMBERS);
+        let share = self.emitter.ins().imul(entries, member);
+        let begin = self.emitter.ins().udiv(share, members);
+        let begin = self.emitter.add_size(begin, granule - 1);
+        let pointer = self.emitter.pointer;
+        let whole = self.emitter.ins().iconst(pointer, !(granule as i64 - 1));
+        let begin = self.emitter.ins().band(begin, whole);
+        self.least(begin, entries)
+    }
+
+    /// How many entries of a step's first product are there when the first thread has left the last step: all where everybody is
+    /// waited for, as rows are shared out, and in the first step.
+    pub fn early_entries(&mut self, cut: Cut, is_first: Value) -> Value {
+        let (entries, one) = (self.emitter.size(cut.entries), self.emitter.size(1));
+        let early = self.part_begins(entries, cut.granule(), one);
+        let are_all = match self.by_rows {
+            None => is_first,
+            Some(by_rows) => self.emitter.ins().bor(by_rows, is_first),
+        };
+        self.emitter.ins().select(are_all, entries, early)
+    }
+
+    /// The entries of the loop being spelt along its first axis, where those are not all: of the axis along which it is cut this
+    /// thread's, but all where rows are shared out.
     pub fn part(&mut self) -> Option<(Value, Value)> {
+        if let Some(entries) = self.entries {
+            return Some(entries);
+        }
         let cut = self.cut?;
         let (from, to) = self.cuts[&cut];
         let Some(by_rows) = self.by_rows else { return Some((from, to)) };
@@ -71,18 +91,48 @@ impl Spelling<'_, '_> {
     }
 
     /// Waits before a step, or a block of rows, where that is needed: not before the first, as no thread comes to a kernel before
-    /// it may.
+    /// it may. For the first thread alone where that is enough to begin.
     pub fn wait_unless_first(&mut self, number: Value, first: Value) {
-        if self.sharing.as_ref().is_some_and(|sharing| sharing.between) {
-            let is_first = self.emitter.compare(IntCC::Equal, number, first);
-            self.unless(is_first, Self::wait);
-        }
+        let Some(sharing) = self.sharing.as_ref().filter(|sharing| sharing.between) else { return };
+        let early = sharing.early.is_some();
+        self.unless_first(number, first, |spelling| {
+            let members = spelling.context_word(context::MEMBERS);
+            let threads = match (early, spelling.by_rows) {
+                (false, _) => members,
+                (true, None) => spelling.emitter.size(1),
+                (true, Some(by_rows)) => {
+                    let one = spelling.emitter.size(1);
+                    spelling.emitter.ins().select(by_rows, members, one)
+                }
+            };
+            spelling.wait_for(true, threads);
+        });
+    }
+
+    /// Waits for those that were not waited for before the step.
+    pub fn wait_for_the_others(&mut self, number: Value, first: Value) {
+        self.unless_first(number, first, |spelling| {
+            let members = spelling.context_word(context::MEMBERS);
+            spelling.wait_for(false, members);
+        });
+    }
+
+    fn unless_first(&mut self, number: Value, first: Value, spell: impl FnOnce(&mut Self)) {
+        let is_first = self.emitter.compare(IntCC::Equal, number, first);
+        self.unless(is_first, spell);
     }
 
     /// Waits for the threads that share the rows.
     fn wait(&mut self) {
+        let members = self.context_word(context::MEMBERS);
+        self.wait_for(true, members);
+    }
+
+    /// Waits for the first so many of them; comes, or came before.
+    fn wait_for(&mut self, comes: bool, threads: Value) {
         let barrier = self.context_word(context::BARRIER);
-        self.tile(Tile::Barrier, &[barrier]);
+        let comes = self.emitter.size(usize::from(comes));
+        self.tile(Tile::Barrier, &[barrier, comes, threads]);
     }
 
     /// Spells a stage as it is shared out.
@@ -121,7 +171,7 @@ impl Spelling<'_, '_> {
     }
 
     /// Spells what is done unless a condition holds.
-    fn unless(&mut self, holds: Value, spell: impl FnOnce(&mut Self)) {
+    pub fn unless(&mut self, holds: Value, spell: impl FnOnce(&mut Self)) {
         let (inside, after) = (self.emitter.block(&[]), self.emitter.block(&[]));
         self.emitter.ins().brif(holds, after, &[], inside, &[]);
         self.emitter.enter(inside);

@@ -26,7 +26,7 @@ pub use following::following;
 pub use lookup::Lookup;
 pub use lower::lower;
 pub(crate) use share::entries;
-pub use share::{Cut, STEP_ROWS_EACH, Shared, Sharing, Split, sharing};
+pub use share::{Cut, Early, STEP_ROWS_EACH, Shared, Sharing, Split, sharing};
 pub use tables::{Table, Tables};
 pub use track::{COPIED, Space, Track, TrackId};
 

@@ -22,6 +22,10 @@
 //! itself alone: of a norm nothing is left to one thread or computed by all, and runs are whole. The products' columns are cut
 //! as before.
 //!
+//! At a step's beginning all that a thread needs of the others are their entries of the state. Those of the first thread are enough to
+//! begin the product with, in the order in which its sums run anyway: so that one waits for nobody there, the others for it
+//! alone, and for the rest nobody waits long ([`Sharing::early`]).
+//!
 //! Between two kernels nobody waits either, if what both touch is each thread's own: see [`following`](super::following).
 
 use super::{
@@ -36,6 +40,10 @@ const GRANULE: usize = 64;
 /// What is so many times smaller than the kernel's products is computed by each thread rather than waited for.
 const SMALL: usize = 32;
 
+/// A product of so many weights for each row at most is begun early: of more a wait is a small part, and what comes from beyond
+/// the second cache takes longer in parts than in one.
+const EARLY: usize = 1 << 19;
+
 /// With so many rows of a step for each thread these are shared out: one more or less is little to wait for.
 pub const STEP_ROWS_EACH: usize = 4;
 
@@ -48,6 +56,19 @@ pub struct Sharing {
     pub by_rows: Option<Vec<Shared>>,
     /// Whether all wait for each other between steps of a scan, or blocks of rows.
     pub between: bool,
+    /// How a step can begin as soon as the first thread has left the last one, if it can.
+    pub early: Option<Early>,
+}
+
+/// What of a scan's step can be done before all have left the last one: its first stage gathers what the second multiplies with
+/// weights, and the first thread's entries of it can be gathered, and multiplied, before the others' are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Early {
+    /// The axis of the product's depth.
+    pub cut: Cut,
+    /// So many of the product's columns, which are whole segments, are multiplied in two parts for that: the others are when all
+    /// is there, in one, which takes less long.
+    pub columns: usize,
 }
 
 /// How a stage is shared out.
@@ -111,7 +132,8 @@ pub fn sharing(program: &Program, number: usize) -> Option<Sharing> {
     let by_rows = is_scan.then(|| shares.waits(&shares.by_rows()));
     let all: Vec<Touch> = shares.touches();
     let meet = |one: &Touch| all.iter().any(|other| one.meets(other, program, shares.kernel));
-    Some(Sharing { stages: shares.waits(&shares.splits), by_rows, between: is_scan || all.iter().any(meet) })
+    let early = if is_scan { shares.early() } else { None };
+    Some(Sharing { stages: shares.waits(&shares.splits), by_rows, between: is_scan || all.iter().any(meet), early })
 }
 
 /// A kernel's stages, and how they are split.
@@ -182,6 +204,38 @@ impl<'p> Shares<'p> {
             Shared { split: *split, barrier }
         };
         self.stages.iter().zip(splits).map(of_one).collect()
+    }
+
+    /// How a step can begin early.
+    fn early(&self) -> Option<Early> {
+        let [Stage::Loop(gather), Stage::Product(product), ..] = self.stages else { return None };
+        let cut = Cut { entries: product.depth, stride: 1 };
+        let gathers_entries = gather.reduction.is_none()
+            && gather.ranges.len() == 1
+            && (product.operand, product.rows) == (gather.target.place, 1)
+            && self.has_own(product.operand)
+            && gather.target.offset.fixed == 0
+            && cut_of_loop(gather) == Some(cut);
+        let touches = self.touches();
+        let writers = |place: Place| touches.iter().filter(move |touch| touch.place == place && touch.written);
+        // What each thread writes of the states is what the others read of them; a step before, whatever comes in this one.
+        let is_early = |access: &Access| {
+            access.outside.is_none_or(|argument| writers(Place::Argument(argument)).count() == 0)
+                && writers(access.place).all(|touch| {
+                    touch.own == Some(Split::Entries(cut))
+                        && later(access).is_some_and(|later| later != 0)
+                        && is_confined(&access.offset, gather, cut)
+                })
+        };
+        let mut all_early = true;
+        reads(gather, &mut |access| all_early &= is_early(access));
+        // Another thread may be in the last step still.
+        let has_own_sums =
+            touches.iter().filter(|touch| touch.place == product.target).all(|touch| touch.own == Some(self.splits[1]));
+        let segment = self.splits[1].cut()?.numbers();
+        let columns = (product.columns / segment).div_ceil(2) * segment;
+        let is_worth = product.multiplications() <= EARLY;
+        (is_worth && gathers_entries && all_early && has_own_sums).then_some(Early { cut, columns })
     }
 
     /// The stages shared out by rows, but for products, and for what each thread computes in memory of its own for those.

@@ -57,7 +57,8 @@ impl Weights {
     }
 }
 
-/// The tile that kernels call: the matrix knows how.
+/// The tile that kernels call: the matrix knows how. `p` runs over `p_from..p_to` of the depth; where rows are rounded first, all
+/// of it is multiplied in the last part.
 ///
 /// # Safety
 ///
@@ -68,6 +69,8 @@ pub unsafe extern "C" fn multiply(
     from: usize,
     to: usize,
     k: usize,
+    p_from: usize,
+    p_to: usize,
     a: *const f32,
     lda: usize,
     weights: *const Weights,
@@ -75,9 +78,20 @@ pub unsafe extern "C" fn multiply(
     ldc: usize,
 ) {
     // A thread's part may be empty.
-    if from < to {
-        // SAFETY: the caller's promises.
-        unsafe { ((*weights).multiply)(m, from, to, k, a, lda, weights, c, ldc) }
+    if from >= to {
+        return;
+    }
+    // SAFETY: the caller's promises; of a part of the depth, `a` and each panel begin so much later.
+    unsafe {
+        match (*weights).product {
+            Some(product) if p_to - p_from < k => {
+                let panel = (*weights).panel(from / (*weights).width).cast::<f32>().add(p_from * (*weights).width);
+                let accumulate = usize::from(p_from > 0);
+                product(m, to - from, p_to - p_from, a.add(p_from), lda, panel, k, c.add(from), ldc, accumulate);
+            }
+            _ if p_to < k => {}
+            _ => ((*weights).multiply)(m, from, to, k, a, lda, weights, c, ldc),
+        }
     }
 }
 

@@ -219,7 +219,7 @@ macro_rules! product_tile {
                 // SAFETY: the caller's promises.
                 unsafe {
                     match m {
-                        1 if n * k * size_of::<Number>() <= NEAR => {
+                        1 if n * rows_of_panel * size_of::<Number>() <= NEAR => {
                             let column = few_rows::<1, 4, false>(0, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                             let column = few_rows::<1, 2, false>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
                             few_rows::<1, 1, false>(column, n, k, a, lda, b, rows_of_panel, c, ldc, accumulate);
