@@ -149,7 +149,7 @@ fn kernels_of_a_step_follow_each_other_unwaited_for() {
         assert_eq!(following(&program), wanted, "{name} {hidden}: {}", program.print());
     }
     // The second layer reads all entries of the first.
-    let program = lower(&sized("lstm_stacked", &[("input", 40.0), ("hidden", 256.0)])).program;
+    let program = lower(&sized("lstm_stacked", &[("input", 40.0), ("hidden", 256.0), ("layers", 2.0)])).program;
     let layers = following(&program);
     assert!(layers.windows(2).any(|two| two[0] != two[1]), "{layers:?} {}", program.print());
 }

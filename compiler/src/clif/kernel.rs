@@ -61,6 +61,7 @@ pub fn emit(program: &Program, number: usize, target: Target) -> Emitted {
         scratch_places: Vec::new(),
         sharing: sharing(program, number),
         by_rows: None,
+        all_wait: None,
         cuts: HashMap::new(),
         cut: None,
         entries: None,
@@ -88,6 +89,8 @@ pub(super) struct Spelling<'f, 'p> {
     pub sharing: Option<Sharing>,
     /// Whether a step's rows are shared out where they can be; none for a kernel where they can't.
     pub by_rows: Option<Value>,
+    /// Where steps can begin early: whether all wait for all nevertheless.
+    pub all_wait: Option<Value>,
     /// This thread's entries of each axis that is cut.
     pub cuts: HashMap<Cut, (Value, Value)>,
     /// The axis of the stage that is being spelt, if it is cut.

@@ -23,6 +23,7 @@ impl Spelling<'_, '_> {
         let track = self.kernel.rows.expect("a scan runs over positions");
         let sequences = self.emitter.ins().isub(end, begin);
         self.place_scratch(sequences);
+        self.begin_early(sequences);
         let list = *self.scratch_places.last().expect("the end of the arrays is a place too");
         let zero = self.emitter.size(0);
         let longest = self.count_with(begin, end, 1, &[zero], |spelling, sequence, longest| {

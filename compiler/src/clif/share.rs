@@ -26,10 +26,22 @@ impl Spelling<'_, '_> {
     /// Has a step's rows, so many, be shared out if they are enough for that.
     pub fn share_rows(&mut self, count: Value) {
         if self.sharing.as_ref().is_some_and(|sharing| sharing.by_rows.is_some()) {
-            let each = self.emitter.size(STEP_ROWS_EACH);
-            let members = self.context_word(context::MEMBERS);
-            let enough = self.emitter.ins().imul(members, each);
-            self.by_rows = Some(self.emitter.compare(IntCC::SignedGreaterThanOrEqual, count, enough));
+            self.by_rows = Some(self.are_enough(count));
+        }
+    }
+
+    /// Whether so many rows of a step are shared out.
+    fn are_enough(&mut self, count: Value) -> Value {
+        let each = self.emitter.size(STEP_ROWS_EACH);
+        let members = self.context_word(context::MEMBERS);
+        let enough = self.emitter.ins().imul(members, each);
+        self.emitter.compare(IntCC::SignedGreaterThanOrEqual, count, enough)
+    }
+
+    /// Has steps begin early where they can, if no step's rows are shared out: there are at most so many.
+    pub fn begin_early(&mut self, most: Value) {
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.early.is_some()) {
+            self.all_wait = Some(self.are_enough(most));
         }
     }
 
@@ -52,14 +64,14 @@ impl Spelling<'_, '_> {
         self.least(begin, entries)
     }
 
-    /// How many entries of a step's first product are there when the first thread has left the last step: all where everybody is
-    /// waited for, as rows are shared out, and in the first step.
+    /// How many entries of a step's first product are there when those were waited for that it begins with: all where these are
+    /// all, and in the first step.
     pub fn early_entries(&mut self, cut: Cut, is_first: Value) -> Value {
         let (entries, one) = (self.emitter.size(cut.entries), self.emitter.size(1));
         let early = self.part_begins(entries, cut.granule(), one);
-        let are_all = match self.by_rows {
+        let are_all = match self.all_wait {
             None => is_first,
-            Some(by_rows) => self.emitter.ins().bor(by_rows, is_first),
+            Some(all_wait) => self.emitter.ins().bor(all_wait, is_first),
         };
         self.emitter.ins().select(are_all, entries, early)
     }
@@ -91,18 +103,19 @@ impl Spelling<'_, '_> {
     }
 
     /// Waits before a step, or a block of rows, where that is needed: not before the first, as no thread comes to a kernel before
-    /// it may. For the first thread alone where that is enough to begin.
+    /// it may. For the first thread alone where a step begins early.
     pub fn wait_unless_first(&mut self, number: Value, first: Value) {
-        let Some(sharing) = self.sharing.as_ref().filter(|sharing| sharing.between) else { return };
-        let early = sharing.early.is_some();
+        let Some(sharing) = &self.sharing else { return };
+        if !sharing.between {
+            return;
+        }
         self.unless_first(number, first, |spelling| {
             let members = spelling.context_word(context::MEMBERS);
-            let threads = match (early, spelling.by_rows) {
-                (false, _) => members,
-                (true, None) => spelling.emitter.size(1),
-                (true, Some(by_rows)) => {
+            let threads = match spelling.all_wait {
+                None => members,
+                Some(all_wait) => {
                     let one = spelling.emitter.size(1);
-                    spelling.emitter.ins().select(by_rows, members, one)
+                    spelling.emitter.ins().select(all_wait, members, one)
                 }
             };
             spelling.wait_for(true, threads);

@@ -56,7 +56,8 @@ pub struct Sharing {
     pub by_rows: Option<Vec<Shared>>,
     /// Whether all wait for each other between steps of a scan, or blocks of rows.
     pub between: bool,
-    /// How a step can begin as soon as the first thread has left the last one, if it can.
+    /// How a step can begin as soon as the first thread has left the last one, if it can: where no step's rows are shared out, as
+    /// then the first thread has all entries of some rows, and none of others.
     pub early: Option<Early>,
 }
 

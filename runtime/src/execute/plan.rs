@@ -54,6 +54,7 @@ unsafe impl Sync for Placed<'_> {}
 
 /// The plans of runs that have ended. Each stays where it is: threads have read it there.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "a plan that moved would be fetched by all threads anew")]
 pub(super) struct Plans(Mutex<Vec<Box<Plan>>>);
 
 /// So many are kept.

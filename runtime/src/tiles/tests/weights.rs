@@ -50,11 +50,30 @@ impl Callable {
         lda: usize,
         b: &PackedWeights,
     ) -> Vec<f32> {
+        self.multiply_in_parts(m, first, [n, k], &[k], a, lda, b)
+    }
+
+    /// The same in parts of the depth that end at these places.
+    #[allow(clippy::too_many_arguments)]
+    fn multiply_in_parts(
+        &self,
+        m: usize,
+        first: usize,
+        [n, k]: [usize; 2],
+        ends: &[usize],
+        a: &[f32],
+        lda: usize,
+        b: &PackedWeights,
+    ) -> Vec<f32> {
         assert!(m == 0 || k == 0 || a.len() >= (m - 1) * lda + k);
         let mut c = vec![UNTOUCHED; m * n];
         let from = (first * self.tiles.panel_width).min(n);
-        // SAFETY: the matrix was packed for these tiles and sizes, and the slices are as large as is said.
-        unsafe { multiply(m, from, n, k, a.as_ptr(), lda, b.head(), c.as_mut_ptr(), n) }
+        let mut p_from = 0;
+        for p_to in ends {
+            // SAFETY: the matrix was packed for these tiles and sizes, and the slices are as large as is said.
+            unsafe { multiply(m, from, n, k, p_from, *p_to, a.as_ptr(), lda, b.head(), c.as_mut_ptr(), n) }
+            p_from = *p_to;
+        }
         c
     }
 }
@@ -213,4 +232,23 @@ fn blocks_are_the_nearest() {
         }
         assert!(Block::nearest(form, &[0.0; 32]).codes.iter().all(|code| *code == 0));
     }
+}
+
+#[test]
+fn a_product_in_parts_of_the_depth_is_the_same() {
+    with_every_choice(|callable| {
+        let mut random = Random(5);
+        let sizes = [[1, 300, 64], [1, 40, 257], [2, 70, 96], [5, 33, 300], [13, 130, 40]];
+        for [m, n, k] in sizes {
+            let (a, b) = (random.numbers(m * k), random.numbers(n * k));
+            for form in FORMS {
+                let weights = callable.packed(form, n, k, &b);
+                let whole = callable.multiply(m, 0, [n, k], &a, k, &weights);
+                for ends in [&[k / 2, k][..], &[1, k - 1, k]] {
+                    let parts = callable.multiply_in_parts(m, 0, [n, k], ends, &a, k, &weights);
+                    assert_eq!(parts, whole, "{} {} {m} by {n} by {k}, {ends:?}", callable.name(), name(form));
+                }
+            }
+        }
+    });
 }
