@@ -107,7 +107,7 @@ fn kept(bencher: Bencher, case: Case<(Form, ActivationPrecision, [usize; 3])>) {
     let (a, mut c) = (numbers(m * k), numbers(m * n));
     bencher.counter(ItemsCount::new(m * n * k)).bench_local(|| {
         // SAFETY: the matrices have these sizes.
-        unsafe { multiply(m, 0, n, k, 0, k, a.as_ptr(), k, weights.head(), c.as_mut_ptr(), n) }
+        unsafe { multiply(m, 0, n, 0, k, 0, k, a.as_ptr(), k, weights.head(), c.as_mut_ptr(), n) }
     });
 }
 

@@ -7,8 +7,15 @@ use seqwright_compiler::term::ValueId;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-/// Numbers of each weight that its fingerprint looks at.
+/// Numbers of each weight that its fingerprint looks at: neighbours, as each place that is looked at brings a stretch of a file into
+/// memory.
 const LOOKED_AT: usize = 64;
+
+/// Those in the middle: a table may begin with a token that means nothing.
+fn middle<T>(all: &[T]) -> &[T] {
+    let count = all.len().min(LOOKED_AT);
+    &all[(all.len() - count) / 2..][..count]
+}
 
 /// A hash of a program's text, of numbers of each weight, and of how products multiply with them.
 pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>, precision: Precision) -> u64 {
@@ -19,14 +26,8 @@ pub(crate) fn fingerprint(program: &Program, weights: &BTreeMap<ValueId, Given>,
     }
     for given in weights.values() {
         match given {
-            Given::Numbers(numbers) => {
-                let step = (numbers.len() / LOOKED_AT).max(1);
-                numbers.iter().step_by(step).for_each(|number| number.to_bits().hash(&mut hasher));
-            }
-            Given::Blocks(blocks) => {
-                let step = (blocks.bytes.len() / LOOKED_AT).max(1);
-                blocks.bytes.iter().step_by(step).for_each(|byte| byte.hash(&mut hasher));
-            }
+            Given::Numbers(numbers) => middle(numbers).iter().for_each(|number| number.to_bits().hash(&mut hasher)),
+            Given::Blocks(blocks) => middle(&blocks.bytes).hash(&mut hasher),
         }
     }
     hasher.finish()

@@ -62,6 +62,7 @@ pub fn emit(program: &Program, number: usize, target: Target) -> Emitted {
         sharing: sharing(program, number),
         by_rows: None,
         all_wait: None,
+        backward: None,
         cuts: HashMap::new(),
         cut: None,
         entries: None,
@@ -89,6 +90,8 @@ pub(super) struct Spelling<'f, 'p> {
     pub sharing: Option<Sharing>,
     /// Whether a step's rows are shared out where they can be; none for a kernel where they can't.
     pub by_rows: Option<Value>,
+    /// Whether products go through their columns from the last to the first, where they sometimes do.
+    pub backward: Option<Value>,
     /// Where steps can begin early: whether all wait for all nevertheless.
     pub all_wait: Option<Value>,
     /// This thread's entries of each axis that is cut.
@@ -430,11 +433,21 @@ impl Spelling<'_, '_> {
         let (from, to) = self.cuts[&cut];
         let stride = self.emitter.size(cut.stride);
         let (from, to) = (self.emitter.ins().imul(from, stride), self.emitter.ins().imul(to, stride));
+        let zero = self.emitter.size(0);
         let (first, end) = (self.emitter.size(columns.0), self.emitter.size(columns.1));
+        let backward = self.backward.unwrap_or(zero);
+        let last = self.emitter.size(columns.0 + columns.1 - cut.numbers().min(columns.1));
         // The same columns of one segment after the other.
         self.count(first, end, cut.numbers(), |spelling, segment| {
+            let segment = match spelling.backward {
+                None => segment,
+                Some(backward) => {
+                    let other = spelling.emitter.ins().isub(last, segment);
+                    spelling.emitter.ins().select(backward, other, segment)
+                }
+            };
             let (from, to) = (spelling.emitter.ins().iadd(segment, from), spelling.emitter.ins().iadd(segment, to));
-            spelling.tile(Tile::Weights, &[m, from, to, k, p_from, p_to, operand, k, weights, target, n]);
+            spelling.tile(Tile::Weights, &[m, from, to, backward, k, p_from, p_to, operand, k, weights, target, n]);
         });
     }
 }

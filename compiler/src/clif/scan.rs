@@ -5,6 +5,9 @@ use crate::kernel::{Early, Loop, Sharing, Stage, TrackId};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
+/// So many weights stay in a second cache of 2 MiB from one step to the next, with what else there is.
+const NEAR: usize = 1 << 18;
+
 /// A step of a scan.
 struct Step {
     track: TrackId,
@@ -47,11 +50,25 @@ impl Spelling<'_, '_> {
             spelling.share_rows(count);
             let steps = Step { track, backward, step, list, count };
             spelling.wait_unless_first(step, zero);
+            spelling.turn_back(stages, step);
             let rest = spelling.early_stages(stages, &steps);
             for (number, stage) in stages.iter().enumerate().skip(rest) {
                 spelling.shared(number, |spelling| spelling.stage_of_step(stage, number, &steps));
             }
         });
+    }
+
+    /// Has products with many weights go through their columns to and fro: what was read last in a step is in the second cache still,
+    /// and is read first in the next. Always from the first to the last, it would have left the cache when its turn comes.
+    fn turn_back(&mut self, stages: &[Stage], step: Value) {
+        let weights = |stage: &Stage| match stage {
+            Stage::Product(product) => product.depth.saturating_mul(product.columns),
+            Stage::Loop(_) => 0,
+        };
+        if stages.iter().any(|stage| weights(stage) > NEAR) {
+            let one = self.emitter.size(1);
+            self.backward = Some(self.emitter.ins().band(step, one));
+        }
     }
 
     /// Begins a step before all have left the last one, where that can be; tells how many stages are done.

@@ -57,6 +57,10 @@ impl Weights {
     }
 }
 
+/// Where later columns come first, so many panels are multiplied with in their order all the same: as many as a single row takes
+/// at once.
+const PANELS_BACKWARD: usize = 4;
+
 /// The tile that kernels call: the matrix knows how. `p` runs over `p_from..p_to` of the depth; where rows are rounded first, all
 /// of it is multiplied in the last part.
 ///
@@ -68,6 +72,7 @@ pub unsafe extern "C" fn multiply(
     m: usize,
     from: usize,
     to: usize,
+    backward: usize,
     k: usize,
     p_from: usize,
     p_to: usize,
@@ -83,6 +88,14 @@ pub unsafe extern "C" fn multiply(
     }
     // SAFETY: the caller's promises; of a part of the depth, `a` and each panel begin so much later.
     unsafe {
+        if backward != 0 {
+            let run = PANELS_BACKWARD * (*weights).width;
+            for number in (0..(to - from).div_ceil(run)).rev() {
+                let from = from + number * run;
+                multiply(m, from, to.min(from + run), 0, k, p_from, p_to, a, lda, weights, c, ldc);
+            }
+            return;
+        }
         match (*weights).product {
             Some(product) if p_to - p_from < k => {
                 let panel = (*weights).panel(from / (*weights).width).cast::<f32>().add(p_from * (*weights).width);

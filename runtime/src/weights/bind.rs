@@ -171,6 +171,9 @@ pub fn load_as(
                 for read in reads {
                     keep(table, read.binding, read.elements.start, format, &view, &mut blocks);
                 }
+                // They are read once more where they are packed, one weight after the other; all at once they would take as much
+                // memory again as what is packed.
+                view.let_go();
             }
             Some(_) | None => expanded.push((tensor, view, reads)),
         }

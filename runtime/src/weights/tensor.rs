@@ -84,6 +84,13 @@ impl<'file> TensorView<'file> {
         }
     }
 
+    /// Gives the memory of the tensor's pages back, where they lie in a mapped file.
+    pub(super) fn let_go(&self) {
+        if let Some(bytes) = self.mapped_bytes(0..self.bytes.len()) {
+            bytes.let_go();
+        }
+    }
+
     /// The tensor's name in its file.
     pub fn name(&self) -> &'file str {
         self.name

@@ -50,17 +50,17 @@ impl Callable {
         lda: usize,
         b: &PackedWeights,
     ) -> Vec<f32> {
-        self.multiply_in_parts(m, first, [n, k], &[k], a, lda, b)
+        self.multiply_in_parts(m, first, [n, k], (false, &[k]), a, lda, b)
     }
 
-    /// The same in parts of the depth that end at these places.
+    /// The same, later columns first or not, in parts of the depth that end at these places.
     #[allow(clippy::too_many_arguments)]
     fn multiply_in_parts(
         &self,
         m: usize,
         first: usize,
         [n, k]: [usize; 2],
-        ends: &[usize],
+        (backward, ends): (bool, &[usize]),
         a: &[f32],
         lda: usize,
         b: &PackedWeights,
@@ -71,7 +71,10 @@ impl Callable {
         let mut p_from = 0;
         for p_to in ends {
             // SAFETY: the matrix was packed for these tiles and sizes, and the slices are as large as is said.
-            unsafe { multiply(m, from, n, k, p_from, *p_to, a.as_ptr(), lda, b.head(), c.as_mut_ptr(), n) }
+            unsafe {
+                let (a, c) = (a.as_ptr(), c.as_mut_ptr());
+                multiply(m, from, n, backward.into(), k, p_from, *p_to, a, lda, b.head(), c, n);
+            }
             p_from = *p_to;
         }
         c
@@ -235,7 +238,7 @@ fn blocks_are_the_nearest() {
 }
 
 #[test]
-fn a_product_in_parts_of_the_depth_is_the_same() {
+fn a_product_in_parts_or_backward_is_the_same() {
     with_every_choice(|callable| {
         let mut random = Random(5);
         let sizes = [[1, 300, 64], [1, 40, 257], [2, 70, 96], [5, 33, 300], [13, 130, 40]];
@@ -244,9 +247,10 @@ fn a_product_in_parts_of_the_depth_is_the_same() {
             for form in FORMS {
                 let weights = callable.packed(form, n, k, &b);
                 let whole = callable.multiply(m, 0, [n, k], &a, k, &weights);
-                for ends in [&[k / 2, k][..], &[1, k - 1, k]] {
-                    let parts = callable.multiply_in_parts(m, 0, [n, k], ends, &a, k, &weights);
-                    assert_eq!(parts, whole, "{} {} {m} by {n} by {k}, {ends:?}", callable.name(), name(form));
+                for (backward, ends) in [(false, &[k / 2, k][..]), (false, &[1, k - 1, k]), (true, &[k])] {
+                    let parts = callable.multiply_in_parts(m, 0, [n, k], (backward, ends), &a, k, &weights);
+                    let case = format!("{} {} {m} by {n} by {k}", callable.name(), name(form));
+                    assert_eq!(parts, whole, "{case}, {ends:?}, backward: {backward}");
                 }
             }
         }
