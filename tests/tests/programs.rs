@@ -167,11 +167,27 @@ fn examples_of_other_sizes(backends: &[Tested]) {
         ),
     ];
     for (name, sizes) in SIZES {
-        let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
-        let file = seqwright_tests::goldens::example(name);
-        let checked = shown(check(&Request { file, parameters, ..Request::default() }, None));
-        let found = disagreement(&checked, &[1, 7, 33, 2, 70], &mut Random(name.len() as u64), true, backends);
-        assert!(found.is_none(), "{name} with {sizes:?}, {}", found.unwrap_or_default());
+        agrees(name, sizes, &[1, 7, 33, 2, 70], backends);
+    }
+}
+
+/// An example with these sizes means the same to all, for sequences of these lengths.
+fn agrees(name: &str, sizes: &[(&str, f64)], lengths: &[usize], backends: &[Tested]) {
+    let parameters = sizes.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+    let file = seqwright_tests::goldens::example(name);
+    let checked = shown(check(&Request { file, parameters, ..Request::default() }, None));
+    let found = disagreement(&checked, lengths, &mut Random(name.len() as u64), true, backends);
+    assert!(found.is_none(), "{name} with {sizes:?}, {}", found.unwrap_or_default());
+}
+
+/// So many weights that products turn back from step to step; so few steps that a sum's rounding is not lost in what a large cell
+/// with random weights makes of it.
+#[test]
+fn cells_with_many_weights_compute_what_the_interpreter_says() {
+    for (name, hidden) in [("lstm", 320.0), ("gru", 450.0)] {
+        for lengths in [&[5][..], &[3, 1, 6]] {
+            agrees(name, &[("input", 2.0), ("hidden", hidden)], lengths, &processors());
+        }
     }
 }
 
