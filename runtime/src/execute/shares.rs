@@ -3,7 +3,7 @@
 use super::Executable;
 use crate::rows::Rows;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, STEP_ROWS_EACH, TrackId, sharing};
+use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, STEP_ROWS_EACH, Sharing, TrackId, sharing};
 
 /// What tells how a kernel is shared out.
 pub(super) struct Effort {
@@ -11,6 +11,8 @@ pub(super) struct Effort {
     row: usize,
     /// Whether threads can work on the same rows.
     together: bool,
+    /// Whether they wait for each other meanwhile.
+    waits: bool,
     /// The heads of an attention, else one.
     heads: usize,
 }
@@ -18,10 +20,15 @@ pub(super) struct Effort {
 impl Effort {
     /// That of each kernel of a program.
     pub fn of(program: &Program) -> Vec<Effort> {
-        let of_one = |(number, kernel): (usize, &Kernel)| Effort {
-            row: kernel.effort(),
-            together: sharing(program, number).is_some(),
-            heads: kernel.heads().unwrap_or(1),
+        let of_one = |(number, kernel): (usize, &Kernel)| {
+            let sharing = sharing(program, number);
+            let waits = |sharing: &Sharing| sharing.between || sharing.stages.iter().any(|stage| stage.barrier);
+            Effort {
+                row: kernel.effort(),
+                together: sharing.is_some(),
+                waits: sharing.as_ref().is_none_or(waits),
+                heads: kernel.heads().unwrap_or(1),
+            }
         };
         program.kernels.iter().enumerate().map(of_one).collect()
     }
@@ -69,9 +76,14 @@ impl Executable {
         }
     }
 
-    /// Whether a kernel's threads may come to it one by one, where its call [follows](seqwright_compiler::kernel::following).
-    pub(super) fn can_follow(&self, number: usize, rows: &Rows) -> bool {
-        self.efforts[number].together && rows.sequences < self.team.members() * STEP_ROWS_EACH
+    /// Whether a kernel's threads wait for each other once they are in it.
+    pub(super) fn waits(&self, number: usize) -> bool {
+        self.efforts[number].waits
+    }
+
+    /// Whether threads never have rows of their own of a scan's steps: these are too few.
+    pub(super) fn shares_no_rows(&self, rows: &Rows) -> bool {
+        rows.sequences < self.team.members() * STEP_ROWS_EACH
     }
 
     /// About how many nanoseconds a kernel takes for so many rows.

@@ -94,11 +94,12 @@ impl Turns {
         self.turns.push(Turn { call, work, follows: false, next: AtomicUsize::new(0) });
     }
 
-    /// The first call since all last waited for each other, where threads have shared rows ever since.
-    fn since(&self) -> Option<usize> {
+    /// The first call since all last waited for each other, where threads have shared rows ever since, and this call comes after all
+    /// others.
+    fn since(&self, call: usize) -> Option<usize> {
         let since = self.turns.iter().rposition(|turn| !turn.follows)?;
-        let together = self.turns[since..].iter().all(|turn| matches!(turn.work, Work::Together { .. }));
-        together.then(|| self.turns[since].call)
+        let came_before = |turn: &Turn| matches!(turn.work, Work::Together { .. }) && turn.call < call;
+        self.turns[since..].iter().all(came_before).then(|| self.turns[since].call)
     }
 
     /// Adds what a kernel is given; tells where it lies.
@@ -190,9 +191,12 @@ impl Executable {
         rows: &Rows,
         range: (usize, usize),
     ) {
-        let follows =
-            self.can_follow(kernel, rows) && turns.since().is_some_and(|since| self.following[number] <= since);
-        if follows || self.goes_together(kernel, rows, range) {
+        let goes_together = self.goes_together(kernel, rows, range);
+        // However little there is to do, each thread does its part on its way, if it has to wait for nobody.
+        let follows = (goes_together || !self.waits(kernel))
+            && self.shares_no_rows(rows)
+            && turns.since(number).is_some_and(|since| self.following[number] <= since);
+        if follows || goes_together {
             let floats = context::scratch_floats(&self.program.kernels[kernel], range.1 - range.0);
             turns.shared = turns.shared.max(floats);
             turns.add(number, Work::Together { kernel, arguments, range });
