@@ -68,14 +68,19 @@ pub(super) struct Expression {
     pub strength: Strength,
 }
 
+/// No sequence has so many positions, and no buffer so many rows: whatever lies further away lies outside just as well, and fits the
+/// whole numbers of 32 bits that a shader has.
+const FARTHEST: i64 = 1 << 30;
+
 impl Expression {
     /// A name, a call, or an element.
     pub fn atom(text: impl Into<String>) -> Expression {
         Expression { text: text.into(), strength: Strength::Atom }
     }
 
-    /// A whole number.
+    /// A whole number, which is as far away as can be at most.
     pub fn whole(number: i64) -> Expression {
+        let number = number.clamp(-FARTHEST, FARTHEST);
         let strength = if number < 0 { Strength::Prefix } else { Strength::Atom };
         Expression { text: number.to_string(), strength }
     }
@@ -93,7 +98,7 @@ impl Expression {
     /// `self + other`, without what adds nothing.
     pub fn plus(&self, other: &Expression) -> Expression {
         match (self.as_whole(), other.as_whole()) {
-            (Some(one), Some(two)) => Expression::whole(one + two),
+            (Some(one), Some(two)) => Expression::whole(one.saturating_add(two)),
             (Some(0), _) => other.clone(),
             (_, Some(0)) => self.clone(),
             (_, Some(number)) if number < 0 => self.infix("-", &Expression::whole(-number), Strength::Sum),
@@ -106,8 +111,8 @@ impl Expression {
     /// `self - other`, without what takes nothing away.
     pub fn minus(&self, other: &Expression) -> Expression {
         match (self.as_whole(), other.as_whole()) {
-            (Some(one), Some(two)) => Expression::whole(one - two),
-            (_, Some(number)) => self.plus(&Expression::whole(-number)),
+            (Some(one), Some(two)) => Expression::whole(one.saturating_sub(two)),
+            (_, Some(number)) => self.plus(&Expression::whole(number.saturating_neg())),
             _ => self.infix("-", other, Strength::Sum),
         }
     }
@@ -115,14 +120,15 @@ impl Expression {
     /// `number * self`.
     pub fn times(&self, number: i64) -> Expression {
         match (self.as_whole(), number) {
-            (Some(own), _) => Expression::whole(own * number),
+            (Some(own), _) => Expression::whole(own.saturating_mul(number)),
             (None, 0) => Expression::whole(0),
             (None, 1) => self.clone(),
             (None, -1) => {
                 Expression { text: format!("-{}", self.at_least(Strength::Prefix)), strength: Strength::Prefix }
             }
+            // An odd factor, so that no product of a position but 0 comes around to where something lies.
             (None, _) => Expression {
-                text: format!("{number} * {}", self.at_least(Strength::Prefix)),
+                text: format!("{} * {}", number.clamp(1 - FARTHEST, FARTHEST - 1), self.at_least(Strength::Prefix)),
                 strength: Strength::Product,
             },
         }
