@@ -40,27 +40,16 @@ fn meets(program: &Program, (one, first): (&Call, &Touch), (two, second): (&Call
     if !(first.written || second.written) {
         return false;
     }
-    match (memory(one, first), memory(two, second)) {
+    match (first.place, second.place) {
         // All kernels' short-lived arrays lie in the same place.
-        (Memory::Arrays, Memory::Arrays) => true,
-        (Memory::Buffer(buffer), Memory::Buffer(other)) if buffer == other => {
-            first.own.is_none() || first.own != second.own
+        (Place::Scratch(_), Place::Scratch(_)) => true,
+        (Place::Argument(first_number), Place::Argument(second_number)) => {
+            match (one.arguments[first_number], two.arguments[second_number]) {
+                (buffer, other) if buffer == other => first.own.is_none() || first.own != second.own,
+                (buffer, other) => share_memory(program, buffer, other),
+            }
         }
-        (Memory::Buffer(buffer), Memory::Buffer(other)) => share_memory(program, buffer, other),
-        (Memory::Buffer(_), Memory::Arrays) | (Memory::Arrays, Memory::Buffer(_)) => false,
-    }
-}
-
-/// What a call touches.
-enum Memory {
-    Buffer(BufferId),
-    Arrays,
-}
-
-fn memory(call: &Call, touch: &Touch) -> Memory {
-    match touch.place {
-        Place::Argument(number) => Memory::Buffer(call.arguments[number]),
-        Place::Scratch(_) => Memory::Arrays,
+        (Place::Argument(_), Place::Scratch(_)) | (Place::Scratch(_), Place::Argument(_)) => false,
     }
 }
 

@@ -126,7 +126,7 @@ impl Cut {
 }
 
 /// How the stages of the kernel of that number are shared out; none for one of which threads have rows, heads, or entries of a
-/// scan in blocks instead. One without products is shared out if all it does can be cut.
+/// scan in blocks instead. Without products, rows are shared out if all that is done with them can be cut, and a scan is not.
 pub fn sharing(program: &Program, number: usize) -> Option<Sharing> {
     let shares = Shares::of(program, number)?;
     let is_scan = matches!(shares.kernel.body, Body::Scan { .. });
@@ -169,8 +169,8 @@ impl<'p> Shares<'p> {
                 }
             };
         }
-        let shares = Shares { program, kernel, stages, splits };
-        (work > 0 || shares.splits.iter().all(|split| split.cut().is_some())).then_some(shares)
+        let all_cut = matches!(kernel.body, Body::Rows { .. }) && splits.iter().all(|split| split.cut().is_some());
+        (work > 0 || all_cut).then_some(Shares { program, kernel, stages, splits })
     }
 
     /// Whether an array is each thread's own: every thread fills it.

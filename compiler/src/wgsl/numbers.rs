@@ -272,7 +272,8 @@ impl Spelling<'_> {
             if let Some(time) = bound.length {
                 sum = sum.plus(&Expression::atom(self.need(Need::Length(time))));
             }
-            all.push(sum.plus(&Expression::whole(bound.fixed)));
+            // Half of all numbers at most, so that no sum with a position comes around.
+            all.push(sum.plus(&Expression::whole(bound.fixed.clamp(-(1 << 30), 1 << 30))));
         }
         let all = all.into_iter().reduce(|one, two| Expression::atom(format!("{name}({}, {})", one.text, two.text)));
         all.unwrap_or(Expression::whole(0))

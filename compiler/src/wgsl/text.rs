@@ -68,9 +68,8 @@ pub(super) struct Expression {
     pub strength: Strength,
 }
 
-/// No sequence has so many positions, and no buffer so many rows: whatever lies further away lies outside just as well, and fits the
-/// whole numbers of 32 bits that a shader has.
-const FARTHEST: i64 = 1 << 30;
+/// A shader's whole numbers have 32 bits: a position that is further away lies outside just as well.
+const FARTHEST: i64 = i32::MAX as i64;
 
 impl Expression {
     /// A name, a call, or an element.
@@ -128,7 +127,7 @@ impl Expression {
             }
             // An odd factor, so that no product of a position but 0 comes around to where something lies.
             (None, _) => Expression {
-                text: format!("{} * {}", number.clamp(1 - FARTHEST, FARTHEST - 1), self.at_least(Strength::Prefix)),
+                text: format!("{} * {}", number.clamp(-FARTHEST, FARTHEST), self.at_least(Strength::Prefix)),
                 strength: Strength::Product,
             },
         }

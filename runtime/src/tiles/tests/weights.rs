@@ -50,19 +50,17 @@ impl Callable {
         lda: usize,
         b: &PackedWeights,
     ) -> Vec<f32> {
-        self.multiply_in_parts(m, first, [n, k], (false, &[k]), a, lda, b)
+        self.multiply_in_parts(m, first, [n, k], (false, &[k]), (a, lda), b)
     }
 
     /// The same, later columns first or not, in parts of the depth that end at these places.
-    #[allow(clippy::too_many_arguments)]
     fn multiply_in_parts(
         &self,
         m: usize,
         first: usize,
         [n, k]: [usize; 2],
         (backward, ends): (bool, &[usize]),
-        a: &[f32],
-        lda: usize,
+        (a, lda): (&[f32], usize),
         b: &PackedWeights,
     ) -> Vec<f32> {
         assert!(m == 0 || k == 0 || a.len() >= (m - 1) * lda + k);
@@ -248,7 +246,7 @@ fn a_product_in_parts_or_backward_is_the_same() {
                 let weights = callable.packed(form, n, k, &b);
                 let whole = callable.multiply(m, 0, [n, k], &a, k, &weights);
                 for (backward, ends) in [(false, &[k / 2, k][..]), (false, &[1, k - 1, k]), (true, &[k])] {
-                    let parts = callable.multiply_in_parts(m, 0, [n, k], (backward, ends), &a, k, &weights);
+                    let parts = callable.multiply_in_parts(m, 0, [n, k], (backward, ends), (&a, k), &weights);
                     let case = format!("{} {} {m} by {n} by {k}", callable.name(), name(form));
                     assert_eq!(parts, whole, "{case}, {ends:?}, backward: {backward}");
                 }
