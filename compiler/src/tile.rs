@@ -19,8 +19,8 @@ pub enum Tile {
     Product,
     /// `weights(m, from, to, backward, k, p_from, p_to, a, lda, weights, c, ldc)`: the product with a packed matrix of
     /// weights, of its columns `from..to` alone, which are also those of `c` that are written:
-    /// `c[i, j] = sum over p (a[i, p] * weights[p, j])`. `from` begins a panel. Later columns are computed first where `backward` is not 0, which changes
-    /// nothing of what they are. `p` runs over `p_from..p_to` of the depth `k`: a product may be called in such parts, one
+    /// `c[i, j] = sum over p (a[i, p] * weights[p, j])`. `from` begins a panel.
+    /// Later columns are computed first where `backward` is not 0, which changes nothing of what they are. `p` runs over `p_from..p_to` of the depth `k`: a product may be called in such parts, one
     /// after the other from 0 to `k`, and is there after the last. `weights` is what the runtime gives for a matrix: it says
     /// how its numbers are kept, so that machine code does not depend on it. A row's result does not depend on the rows it
     /// was computed with.
