@@ -34,9 +34,9 @@ pub enum Tile {
     /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
     /// row of that many columns after another; the last panel is filled up with zeros.
     Pack,
-    /// `soften(rows, scores, row, highest, total, mix, width, scale)`: of each row a block of
+    /// `soften(rows, keys, scores, row, highest, total, mix, width, scale)`: of each row a block of
     /// [`KEY_BLOCK`](crate::kernel::KEY_BLOCK) scores, `row` apart, becomes exponentials of their differences from the largest so
-    /// far, `highest`, which it updates; differences are multiplied by `scale` first, a number above zero, given as the bits of
+    /// far, `highest`, which it updates. Of each only the first `keys` need to: the others are of keys that no row sees. Differences are multiplied by `scale` first, a number above zero, given as the bits of
     /// its `f32`; what was kept of the blocks before is scaled to them: `total`, to which their sum is added, and `width` numbers of
     /// `mix`. Keys that are not seen have the lowest number, whose exponential is zero.
     Soften,
@@ -103,7 +103,7 @@ impl Tile {
             Tile::Product => 10,
             Tile::Weights => 12,
             Tile::Pack => 6,
-            Tile::Soften => 8,
+            Tile::Soften => 9,
             Tile::Barrier | Tile::Power => 3,
             Tile::Fetch | Tile::Exp | Tile::Tanh | Tile::Sigmoid | Tile::Erf | Tile::Log | Tile::Sin | Tile::Cos => 2,
         }

@@ -18,7 +18,7 @@ fn main() {
 }
 
 type FunctionTile = unsafe extern "C" fn(*mut f32, usize);
-type SoftenTile = unsafe extern "C" fn(usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize, usize);
+type SoftenTile = unsafe extern "C" fn(usize, usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize, usize);
 type PackTile = unsafe extern "C" fn(usize, usize, *const f32, usize, usize, *mut f32);
 
 /// Rows, columns and depth: a step of a cell of width 256, and of 1024; a prompt of MiniLM, of GPT-2; a batch.

@@ -283,7 +283,7 @@ impl Making<'_, '_, '_> {
         making
             .spelling
             .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, depth, scores, score_row, fresh]);
-        making.weigh(heads, key, scores, states);
+        making.weigh(heads, (key, scored), scores, states);
         let [_, _, mix] = states;
         making.spelling.tile(Tile::Product, &[count, width, scored, scores, score_row, values, seen, mix, width, one]);
         making.spelling.emitter.ins().jump(after, &[]);

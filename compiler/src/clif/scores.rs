@@ -21,8 +21,14 @@ const AT_ONCE: usize = 4;
 const _: () = assert!(KEY_BLOCK.is_multiple_of(4 * AT_ONCE));
 
 impl Making<'_, '_, '_> {
-    /// Scores to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
-    pub fn weigh(&mut self, heads: &[Value], key: Value, scores: Value, [highest, total, mix]: [Value; 3]) {
+    /// Scores of so many keys, which any of the queries sees, to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
+    pub fn weigh(
+        &mut self,
+        heads: &[Value],
+        (key, scored): (Value, Value),
+        scores: Value,
+        [highest, total, mix]: [Value; 3],
+    ) {
         let attention = self.attention;
         let (places, first, count) = (attention_scratch(attention), self.first, self.count);
         let here = self.here.clone();
@@ -52,7 +58,7 @@ impl Making<'_, '_, '_> {
         }
         let (score_row, width) = (self.spelling.emitter.size(SCORE_ROW), self.spelling.emitter.size(attention.width));
         let scale = self.spelling.emitter.size(attention.scale.to_bits() as usize);
-        self.spelling.tile(Tile::Soften, &[count, scores, score_row, highest, total, mix, width, scale]);
+        self.spelling.tile(Tile::Soften, &[count, scored, scores, score_row, highest, total, mix, width, scale]);
     }
 
     /// Whether all queries see all keys of the block that begins at `key`: a bound is linear in the position, so that its

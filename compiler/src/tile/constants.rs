@@ -11,8 +11,10 @@
 //!
 //! `expm1(x)`, for the ones below, `|x|` at most about 20: `2^n * core(r) + (2^n - 1)`. It keeps small values' digits.
 //!
-//! `weight(x)`, for what is at most 0: `exp(x)`, and 0 where `x` is below `WEIGHT_LOWEST`, so that no step meets a denormal
-//! number: `(1 + core(r)) * 2^n`.
+//! `weight(d)`, an attention's `exp(scale * d)` for what is at most 0: with `c = scale / ln 2`, `t = d * c + ROUND_BIASED`,
+//! `n = t - ROUND_BIASED`, `r = d * c - n` without rounding between, so that `|r| <= 1/2`; `EXP2(r) * 2^n`, of which `t`'s low
+//! bits, shifted, are the second factor. It is 0 where `scale * d` is below `WEIGHT_LOWEST`, so that no step meets a denormal
+//! number, and where a key is not seen. `c`, rounded, moves the exponent by at most `2^-24` of itself.
 //!
 //! `tanh(x)`: `e = expm1(min(2 |x|, TANH_HIGHEST))`, then `e / (e + 2)` with the sign of `x`.
 //!
@@ -27,6 +29,9 @@
 /// `1.5 * 2^23`: added to a small number, it rounds that number to the nearest integer, kept in the sum's low bits.
 pub const ROUND: f32 = 12_582_912.0;
 
+/// The same and the bias of an exponent: what the low bits keep is one as it stands in a number.
+pub const ROUND_BIASED: f32 = ROUND + 127.0;
+
 /// `1 / ln 2`.
 pub const LOG2_E: f32 = std::f32::consts::LOG2_E;
 
@@ -40,12 +45,19 @@ pub const LN2_LOW: f32 = -1.904_654_2e-9;
 /// is at most 1.41e-8.
 pub const EXP_TAIL: [f32; 5] = [0.499_999_97, 0.166_665_39, 0.041_667_75, 0.008_367_088, 0.001_383_786_2];
 
+/// `2^r` for `|r| <= 1/2`, lowest power first, with an error of at most 3.0e-9 of it.
+pub const EXP2: [f32; 7] =
+    [1.0, 0.693_147_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_71];
+
 /// Below it `exp` is less than half the least positive number, so 0.
 pub const EXP_LOWEST: f32 = -104.5;
 
 /// `exp(-87)` is 1.6e-38, just above the least normal number. Most processors take a hundred times as long for a denormal one,
 /// and an attention's keys that are not seen would all be one on their way to zero.
 pub const WEIGHT_LOWEST: f32 = -87.0;
+
+/// Below it a difference is one of a key that is not seen, however small the scale: those have the lowest number.
+pub const DIFFERENCE_LOWEST: f32 = f32::MIN / 2.0;
 
 /// Above 88.73 `exp` exceeds the greatest number, so infinity.
 pub const EXP_HIGHEST: f32 = 89.0;

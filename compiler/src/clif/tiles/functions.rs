@@ -67,19 +67,18 @@ pub(super) fn exp(emitter: &mut Emitter, x: Value) -> Value {
     emitter.ins().fmul(power, second)
 }
 
-/// The exponential of what is at most 0, and 0 where that would be denormal.
-pub(super) fn weight(emitter: &mut Emitter, x: Value) -> Value {
-    let bounded = larger(emitter, WEIGHT_LOWEST, x);
-    let (core, t) = reduced(emitter, bounded);
+/// The exponential of a difference of scores that is at most 0, given what makes it an exponent of 2, and below which
+/// difference it is 0.
+pub(super) fn weight(emitter: &mut Emitter, difference: Value, (factor, lowest): (Value, Value)) -> Value {
+    let round = emitter.splat(ROUND_BIASED);
+    let t = emitter.ins().fma(difference, factor, round);
+    let minus_n = emitter.ins().fsub(round, t);
+    let r = emitter.ins().fma(difference, factor, minus_n);
+    let power = polynomial(emitter, &EXP2, r);
     let bits = cast(emitter, I32X4, t);
-    let round = emitter.constant(I32X4, ROUND.to_bits() - 127);
-    let exponent = emitter.ins().isub(bits, round);
-    let power = to_exponent(emitter, exponent);
-    let one = emitter.splat(1.0);
-    let sum = emitter.ins().fadd(core, one);
-    let weight = emitter.ins().fmul(sum, power);
-    let lowest = emitter.splat(WEIGHT_LOWEST);
-    let below = emitter.ins().fcmp(FloatCC::LessThan, x, lowest);
+    let by = to_exponent(emitter, bits);
+    let weight = emitter.ins().fmul(power, by);
+    let below = emitter.ins().fcmp(FloatCC::LessThan, difference, lowest);
     let below = cast(emitter, F32X4, below);
     emitter.ins().band_not(weight, below)
 }

@@ -6,24 +6,39 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::functions::weight;
 use crate::clif::emitter::Emitter;
-use crate::kernel::KEY_BLOCK;
+use crate::tile::constants::{DIFFERENCE_LOWEST, LOG2_E, WEIGHT_LOWEST};
 
 /// Bytes of a vector.
 const VECTOR: usize = 16;
 
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[rows, scores, row, highest, total, mix, width, scale] = arguments else { panic!("it has eight arguments") };
+    let &[rows, keys, scores, row, highest, total, mix, width, scale] = arguments else {
+        panic!("it has nine arguments")
+    };
     let scale = emitter.ins().ireduce(I32, scale);
     let scale = emitter.ins().bitcast(F32, MemFlagsData::new(), scale);
-    let scale = emitter.ins().splat(F32X4, scale);
+    let log2_e = emitter.ins().f32const(LOG2_E);
+    let factor = emitter.ins().fmul(scale, log2_e);
+    let factor = emitter.ins().splat(F32X4, factor);
+    let lowest = emitter.ins().f32const(WEIGHT_LOWEST);
+    let lowest = emitter.ins().fdiv(lowest, scale);
+    let not_seen = emitter.ins().f32const(DIFFERENCE_LOWEST);
+    let lowest = emitter.ins().fmax(lowest, not_seen);
+    let lowest = emitter.ins().splat(F32X4, lowest);
+    // Whole vectors: what is after the keys is of the block, and the lowest number.
+    let end = emitter.bytes(keys);
+    let end = emitter.add_size(end, VECTOR - 1);
+    let pointer = emitter.pointer;
+    let whole = emitter.ins().iconst(pointer, !(VECTOR as i64 - 1));
+    let end = emitter.ins().band(end, whole);
     let (row, width) = (emitter.bytes(row), emitter.bytes(width));
     emitter.repeat(
         &[rows, scores, highest, total, mix],
         |emitter, carried| emitter.compare_size(IntCC::NotEqual, carried[0], 0),
         |emitter, carried| {
             let [left, scores, highest, total, mix] = carried[..] else { unreachable!("five are carried") };
-            of_row(emitter, scores, [highest, total, mix], width, scale);
+            of_row(emitter, (scores, end), [highest, total, mix], width, (factor, lowest));
             let one = emitter.size(1);
             vec![
                 emitter.ins().isub(left, one),
@@ -36,10 +51,16 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     );
 }
 
-fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3], width: Value, scale: Value) {
+/// One row: its scores up to so many bytes, what is kept of it, and how a difference becomes a weight.
+fn of_row(
+    emitter: &mut Emitter,
+    (scores, end): (Value, Value),
+    [highest, total, mix]: [Value; 3],
+    width: Value,
+    exponent: (Value, Value),
+) {
     // The largest score of the block, and so far.
     let lowest = emitter.splat(f32::MIN);
-    let end = emitter.size(4 * KEY_BLOCK);
     let zero = emitter.size(0);
     let unfinished = |emitter: &mut Emitter, at: Value, end: Value| emitter.compare(IntCC::UnsignedLessThan, at, end);
     let largest = emitter.repeat(
@@ -69,8 +90,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
             let place = emitter.ins().iadd(scores, carried[0]);
             let score = emitter.load(F32X4, place, 0);
             let difference = emitter.ins().fsub(score, references);
-            let difference = emitter.ins().fmul(difference, scale);
-            let weight = weight(emitter, difference);
+            let weight = weight(emitter, difference, exponent);
             emitter.store(weight, place, 0);
             vec![emitter.add_size(carried[0], VECTOR), emitter.ins().fadd(carried[1], weight)]
         },
@@ -78,8 +98,7 @@ fn of_row(emitter: &mut Emitter, scores: Value, [highest, total, mix]: [Value; 3
     let sum = emitter.sum_of_lanes(sum);
     let rescale = emitter.ins().fsub(before, reference);
     let rescale = emitter.ins().splat(F32X4, rescale);
-    let rescale = emitter.ins().fmul(rescale, scale);
-    let rescales = weight(emitter, rescale);
+    let rescales = weight(emitter, rescale, exponent);
     let rescale = emitter.ins().extractlane(rescales, 0);
     let so_far = emitter.load(F32, total, 0);
     let so_far = emitter.ins().fma(so_far, rescale, sum);

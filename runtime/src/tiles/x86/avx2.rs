@@ -76,22 +76,20 @@ fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
     and(values, _mm256_cmp_ps::<_CMP_NLT_UQ>(compared, bound))
 }
 
-/// The sum of a vector's lanes: of those a half apart, and so on.
+/// A vector with a number of each of eight: what `both` makes of all its lanes.
+///
+/// Pairs of vectors become one, of which each has half, three times: of neighbours, of pairs, of halves.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn sum_of_lanes(values: Floats) -> f32 {
-    let both = _mm_add_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps::<1>(values));
-    let both = _mm_add_ps(both, _mm_movehl_ps(both, both));
-    _mm_cvtss_f32(_mm_add_ss(both, _mm_movehdup_ps(both)))
-}
-
-/// The largest of a vector's lanes, which are numbers.
-#[target_feature(enable = "avx2,fma,f16c")]
-#[inline]
-fn largest_lane(values: Floats) -> f32 {
-    let both = _mm_max_ps(_mm256_castps256_ps128(values), _mm256_extractf128_ps::<1>(values));
-    let both = _mm_max_ps(both, _mm_movehl_ps(both, both));
-    _mm_cvtss_f32(_mm_max_ss(both, _mm_movehdup_ps(both)))
+fn of_rows(rows: [Floats; LANES], both: impl Fn(Floats, Floats) -> Floats) -> Floats {
+    let [left, right] = std::array::from_fn(|four| {
+        let [a, b, c, d] = std::array::from_fn(|row| rows[4 * four + row]);
+        let ab = both(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let cd = both(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let [ab, cd] = [ab, cd].map(|pair| _mm256_castps_pd(pair));
+        both(_mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd)), _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd)))
+    });
+    both(_mm256_permute2f128_ps::<0x20>(left, right), _mm256_permute2f128_ps::<0x31>(left, right))
 }
 
 /// A vector of floats from so many of 16 bits.

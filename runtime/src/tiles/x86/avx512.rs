@@ -77,33 +77,25 @@ fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
     _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(compared, bound), values)
 }
 
-/// The two halves of a vector.
+/// A vector with a number of each of sixteen: what `both` makes of all its lanes.
+///
+/// Pairs of vectors become one, of which each has half, four times: of neighbours, of pairs, of quarters, of halves.
 #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
 #[inline]
-fn halves(values: Floats) -> [__m256; 2] {
-    [_mm512_castps512_ps256(values), _mm512_extractf32x8_ps::<1>(values)]
-}
-
-/// The sum of a vector's lanes: of those a half apart, and so on.
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-#[inline]
-fn sum_of_lanes(values: Floats) -> f32 {
-    let [low, high] = halves(values);
-    let both = _mm256_add_ps(low, high);
-    let both = _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps::<1>(both));
-    let both = _mm_add_ps(both, _mm_movehl_ps(both, both));
-    _mm_cvtss_f32(_mm_add_ss(both, _mm_movehdup_ps(both)))
-}
-
-/// The largest of a vector's lanes, which are numbers.
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
-#[inline]
-fn largest_lane(values: Floats) -> f32 {
-    let [low, high] = halves(values);
-    let both = _mm256_max_ps(low, high);
-    let both = _mm_max_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps::<1>(both));
-    let both = _mm_max_ps(both, _mm_movehl_ps(both, both));
-    _mm_cvtss_f32(_mm_max_ss(both, _mm_movehdup_ps(both)))
+fn of_rows(rows: [Floats; LANES], both: impl Fn(Floats, Floats) -> Floats) -> Floats {
+    let fours = std::array::from_fn::<_, 4, _>(|four| {
+        let [a, b, c, d] = std::array::from_fn(|row| rows[4 * four + row]);
+        let ab = both(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        let cd = both(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+        let [ab, cd] = [ab, cd].map(|pair| _mm512_castps_pd(pair));
+        both(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)))
+    });
+    let quarters = |left, right| {
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        both(_mm512_shuffle_f32x4::<EVEN>(left, right), _mm512_shuffle_f32x4::<ODD>(left, right))
+    };
+    quarters(quarters(fours[0], fours[1]), quarters(fours[2], fours[3]))
 }
 
 /// A vector of floats from so many of 16 bits.

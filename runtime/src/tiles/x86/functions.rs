@@ -45,16 +45,6 @@ macro_rules! function_tiles {
             multiply(multiply(add(core, splat(1.0)), first), second)
         }
 
-        /// `exp(x)` of what is at most 0, and 0 where that would be denormal.
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn weight_lanes(x: Floats) -> Floats {
-            let (core, t) = reduced(larger(splat(WEIGHT_LOWEST), x));
-            let bits = subtract_integers(to_bits(t), splat_integer(ROUND.to_bits() as i32 - 127));
-            let weight = multiply(add(core, splat(1.0)), from_bits(shift_left::<23>(bits)));
-            zero_below(weight, x, splat(WEIGHT_LOWEST))
-        }
-
         /// `exp(x) - 1` where `|x|` is at most about 20.
         #[target_feature(enable = $features)]
         #[inline]
