@@ -139,6 +139,23 @@ fn function(bencher: Bencher, case: Case<Tile>) {
     });
 }
 
+/// Products of a head of 64 with a block of keys, of so many queries: all is in the nearest caches. The scores are new, the mix
+/// is added to.
+#[divan::bench(args = [(64, 64, false), (64, 64, true), (16, 48, false), (16, 48, true)])]
+fn attended(bencher: Bencher, (queries, keys, mixes): (usize, usize, bool)) {
+    const WIDTH: usize = 64;
+    let all = tiles(Instructions::best());
+    // SAFETY: every version of the tile has this signature.
+    let product = unsafe { transmute::<*const u8, ProductTile>(address(&all, Tile::Product)) };
+    let packed = pack(all.0.panel_width, KEY_BLOCK, WIDTH, |column, p| (column + p) as f32);
+    let (a, mut c) = (numbers(queries * 768), numbers(queries * 80));
+    let (n, k, apart) = if mixes { (WIDTH, keys, 80) } else { (keys, WIDTH, 768) };
+    bencher.counter(ItemsCount::new(queries * keys * WIDTH)).bench_local(|| {
+        // SAFETY: the matrices have these sizes or more.
+        unsafe { product(queries, n, k, a.as_ptr(), apart, packed.as_ptr(), KEY_BLOCK, c.as_mut_ptr(), 80, mixes.into()) }
+    });
+}
+
 /// A block of scores of 64 queries made weights; half of them are not seen in the second.
 #[divan::bench(args = [false, true])]
 fn soften(bencher: Bencher, half: bool) {
@@ -159,7 +176,7 @@ fn soften(bencher: Bencher, half: bool) {
         let (highest, total) = (highest.as_mut_ptr(), total.as_mut_ptr());
         // SAFETY: there are so many rows of scores, of both numbers, and of the mix.
         unsafe {
-            soften(ROWS, scores.as_mut_ptr(), KEY_BLOCK, highest, total, mix.as_mut_ptr(), 64, SCALE.to_bits() as usize)
+            soften(ROWS, KEY_BLOCK, scores.as_mut_ptr(), KEY_BLOCK, highest, total, mix.as_mut_ptr(), 64, SCALE.to_bits() as usize)
         }
     });
     black_box(&mix);
