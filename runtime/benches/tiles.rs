@@ -152,7 +152,9 @@ fn attended(bencher: Bencher, (queries, keys, mixes): (usize, usize, bool)) {
     let (n, k, apart) = if mixes { (WIDTH, keys, 80) } else { (keys, WIDTH, 768) };
     bencher.counter(ItemsCount::new(queries * keys * WIDTH)).bench_local(|| {
         // SAFETY: the matrices have these sizes or more.
-        unsafe { product(queries, n, k, a.as_ptr(), apart, packed.as_ptr(), KEY_BLOCK, c.as_mut_ptr(), 80, mixes.into()) }
+        unsafe {
+            product(queries, n, k, a.as_ptr(), apart, packed.as_ptr(), KEY_BLOCK, c.as_mut_ptr(), 80, mixes.into())
+        }
     });
 }
 
@@ -176,7 +178,17 @@ fn soften(bencher: Bencher, half: bool) {
         let (highest, total) = (highest.as_mut_ptr(), total.as_mut_ptr());
         // SAFETY: there are so many rows of scores, of both numbers, and of the mix.
         unsafe {
-            soften(ROWS, KEY_BLOCK, scores.as_mut_ptr(), KEY_BLOCK, highest, total, mix.as_mut_ptr(), 64, SCALE.to_bits() as usize)
+            soften(
+                ROWS,
+                KEY_BLOCK,
+                scores.as_mut_ptr(),
+                KEY_BLOCK,
+                highest,
+                total,
+                mix.as_mut_ptr(),
+                64,
+                SCALE.to_bits() as usize,
+            )
         }
     });
     black_box(&mix);

@@ -56,6 +56,13 @@ pub const EXP_LOWEST: f32 = -104.5;
 /// and an attention's keys that are not seen would all be one on their way to zero.
 pub const WEIGHT_LOWEST: f32 = -87.0;
 
+/// How far, times the scale, a score may be above what weights are relative to before that is moved up to it: so far that it is
+/// seldom moved, and weights, of which the largest is `exp(8)`, stay far from where numbers end.
+pub const SLACK: f32 = 8.0;
+
+/// The most of it before it is divided by the scale: far above any score, and nothing beside the lowest number.
+pub const SLACK_MOST: f32 = 1e30;
+
 /// Below it a difference is one of a key that is not seen, however small the scale: those have the lowest number.
 pub const DIFFERENCE_LOWEST: f32 = f32::MIN / 2.0;
 

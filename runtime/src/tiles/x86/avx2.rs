@@ -76,6 +76,20 @@ fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
     and(values, _mm256_cmp_ps::<_CMP_NLT_UQ>(compared, bound))
 }
 
+/// The numbers of a vector where they are above what is kept by more than a slack, and else that.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn where_above(numbers: Floats, kept: Floats, slack: Floats) -> Floats {
+    _mm256_blendv_ps(kept, numbers, _mm256_cmp_ps::<_CMP_GT_OQ>(numbers, add(kept, slack)))
+}
+
+/// Whether two vectors are not the same everywhere.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn any_differ(left: Floats, right: Floats) -> bool {
+    _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(left, right)) != 0
+}
+
 /// A vector with a number of each of eight: what `both` makes of all its lanes.
 ///
 /// Pairs of vectors become one, of which each has half, three times: of neighbours, of pairs, of halves.

@@ -77,6 +77,20 @@ fn zero_below(values: Floats, compared: Floats, bound: Floats) -> Floats {
     _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(compared, bound), values)
 }
 
+/// The numbers of a vector where they are above what is kept by more than a slack, and else that.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+fn where_above(numbers: Floats, kept: Floats, slack: Floats) -> Floats {
+    _mm512_mask_mov_ps(kept, _mm512_cmp_ps_mask::<_CMP_GT_OQ>(numbers, add(kept, slack)), numbers)
+}
+
+/// Whether two vectors are not the same everywhere.
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq")]
+#[inline]
+fn any_differ(left: Floats, right: Floats) -> bool {
+    _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(left, right) != 0
+}
+
 /// A vector with a number of each of sixteen: what `both` makes of all its lanes.
 ///
 /// Pairs of vectors become one, of which each has half, four times: of neighbours, of pairs, of quarters, of halves.

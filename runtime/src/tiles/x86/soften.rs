@@ -30,60 +30,81 @@ macro_rules! soften_tile {
             let exponent = Exponent {
                 factor: splat(scale * LOG2_E),
                 lowest: splat((WEIGHT_LOWEST / scale).max(DIFFERENCE_LOWEST)),
+                slack: splat((SLACK / scale).min(SLACK_MOST)),
             };
             let vectors = keys.div_ceil(LANES);
-            for first in (0..rows).step_by(LANES) {
-                let count = LANES.min(rows - first);
-                // SAFETY: these are `count` of the rows.
+            for first in (0..rows).step_by(GROUPS * LANES) {
+                let groups = (first..rows.min(first + GROUPS * LANES)).step_by(LANES);
+                let mut references =
+                    [Reference { numbers: [0.0; LANES], rescales: [1.0; LANES], moved: false }; GROUPS];
+                // SAFETY: these are `count` of the rows from `first` on.
                 unsafe {
-                    let scores = scores.add(first * row);
-                    let kept =
-                        Kept { highest: highest.add(first), total: total.add(first), mix: mix.add(first * width) };
-                    some_rows(count, vectors, scores, row, kept, width, exponent);
+                    for (reference, first) in references.iter_mut().zip(groups.clone()) {
+                        let count = LANES.min(rows - first);
+                        *reference = refer(count, vectors, scores.add(first * row), row, highest.add(first), exponent);
+                    }
+                    for (reference, first) in references.iter().zip(groups) {
+                        let count = LANES.min(rows - first);
+                        let sum = weigh(count, vectors, scores.add(first * row), row, reference, exponent);
+                        let before = load_first(total.add(first), count);
+                        let sum = multiply_add(before, load(reference.rescales.as_ptr()), sum);
+                        store_first(total.add(first), sum, count);
+                        if reference.moved {
+                            for (number, rescale) in reference.rescales.iter().enumerate().take(count) {
+                                scale_row(mix.add((first + number) * width), width, *rescale);
+                            }
+                        }
+                    }
                 }
             }
         }
 
-        /// How a difference of scores becomes an exponent of 2, and below which difference the weight is zero.
+        /// Rows of as many vectors whose references are found before the first one's weights are made, so that one need not wait
+        /// for the other.
+        const GROUPS: usize = 4;
+
+        /// How a difference of scores becomes an exponent of 2, below which difference the weight is zero, and how far above a
+        /// reference a score may be.
         #[derive(Clone, Copy)]
         struct Exponent {
             factor: Floats,
             lowest: Floats,
+            slack: Floats,
         }
 
-        /// The exponential of a difference that is at most 0, and 0 where that would be denormal.
+        /// What the scores of rows are held against, what their sums and mixes are multiplied by for it, and whether any is.
+        #[derive(Clone, Copy)]
+        struct Reference {
+            numbers: [f32; LANES],
+            rescales: [f32; LANES],
+            moved: bool,
+        }
+
+        /// The exponential of a difference, and 0 where that would be denormal.
         #[target_feature(enable = $features)]
         #[inline]
-        fn weight_lanes(difference: Floats, Exponent { factor, lowest }: Exponent) -> Floats {
+        fn weight_lanes(difference: Floats, Exponent { factor, lowest, .. }: Exponent) -> Floats {
             let t = multiply_add(difference, factor, splat(ROUND_BIASED));
             let minus_n = subtract(splat(ROUND_BIASED), t);
             let power = polynomial(EXP2, multiply_add(difference, factor, minus_n));
             zero_below(multiply(power, from_bits(shift_left::<23>(to_bits(t)))), difference, lowest)
         }
 
-        /// What is kept of rows from one block of scores to the next.
-        struct Kept {
-            highest: *mut f32,
-            total: *mut f32,
-            mix: *mut f32,
-        }
-
-        /// The same for as many rows as a vector has numbers at most, so that what is one number of each row is one vector.
+        /// The references of as many rows as a vector has numbers at most, so that what is one number of each row is one vector.
         ///
         /// # Safety
         ///
         /// As for `soften`.
         #[target_feature(enable = $features)]
         #[inline]
-        unsafe fn some_rows(
+        unsafe fn refer(
             rows: usize,
             vectors: usize,
-            scores: *mut f32,
+            scores: *const f32,
             row: usize,
-            Kept { highest, total, mix }: Kept,
-            width: usize,
+            kept: *mut f32,
             exponent: Exponent,
-        ) {
+        ) -> Reference {
             let mut largest = [splat(f32::MIN); LANES];
             for (number, most) in largest.iter_mut().enumerate().take(rows) {
                 for place in 0..vectors {
@@ -92,44 +113,71 @@ macro_rules! soften_tile {
                     *most = larger(unsafe { load(scores.add(number * row + place * LANES)) }, *most);
                 }
             }
-            // SAFETY: `rows` numbers of each are read and written, and the arrays have a vector.
+            let mut reference = Reference { numbers: [0.0; LANES], rescales: [1.0; LANES], moved: false };
+            // SAFETY: `rows` numbers are read and written, and the arrays have a vector.
             unsafe {
-                let before = load_first(highest, rows);
-                let now = larger(of_rows(largest, |left, right| larger(left, right)), before);
-                store_first(highest, now, rows);
+                let before = load_first(kept, rows);
+                let now = where_above(of_rows(largest, |left, right| larger(left, right)), before, exponent.slack);
+                store_first(kept, now, rows);
+                reference.moved = any_differ(before, now);
                 // Where nothing was seen yet all weights become zero.
                 let now = zero_below(now, now, splat(f32::MIN.next_up()));
-                let mut references = [0.0; LANES];
-                store(references.as_mut_ptr(), now);
-                let mut rescales = [0.0; LANES];
-                store(rescales.as_mut_ptr(), weight_lanes(subtract(before, now), exponent));
+                store(reference.numbers.as_mut_ptr(), now);
+                if reference.moved {
+                    store(reference.rescales.as_mut_ptr(), weight_lanes(subtract(before, now), exponent));
+                }
+            }
+            reference
+        }
 
-                let mut sums = [splat(0.0); LANES];
-                for (number, sum) in sums.iter_mut().enumerate().take(rows) {
-                    let block = scores.add(number * row);
-                    let reference = splat(references[number]);
-                    for place in 0..vectors {
-                        let weight = weight_lanes(subtract(load(block.add(place * LANES)), reference), exponent);
+        /// Makes the scores of so many rows weights; gives their sums.
+        ///
+        /// # Safety
+        ///
+        /// As for `soften`.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn weigh(
+            rows: usize,
+            vectors: usize,
+            scores: *mut f32,
+            row: usize,
+            reference: &Reference,
+            exponent: Exponent,
+        ) -> Floats {
+            let mut sums = [splat(0.0); LANES];
+            for (number, sum) in sums.iter_mut().enumerate().take(rows) {
+                let reference = splat(reference.numbers[number]);
+                for place in 0..vectors {
+                    // SAFETY: a block of this row has the vector.
+                    unsafe {
+                        let place = scores.add(number * row + place * LANES);
+                        let weight = weight_lanes(subtract(load(place), reference), exponent);
                         *sum = add(*sum, weight);
-                        store(block.add(place * LANES), weight);
+                        store(place, weight);
                     }
                 }
-                let sum = of_rows(sums, |left, right| add(left, right));
-                store_first(total, multiply_add(load_first(total, rows), load(rescales.as_ptr()), sum), rows);
+            }
+            of_rows(sums, |left, right| add(left, right))
+        }
 
-                for (number, rescale) in rescales.iter().enumerate().take(rows) {
-                    // By one, nothing changes.
-                    if *rescale != 1.0 {
-                        let mix = mix.add(number * width);
-                        let mut done = 0;
-                        while width - done >= LANES {
-                            store(mix.add(done), multiply(load(mix.add(done)), splat(*rescale)));
-                            done += LANES;
-                        }
-                        let last = multiply(load_first(mix.add(done), width - done), splat(*rescale));
-                        store_first(mix.add(done), last, width - done);
-                    }
+        /// Multiplies a row of the mix.
+        ///
+        /// # Safety
+        ///
+        /// It must be writable for `width` numbers.
+        #[target_feature(enable = $features)]
+        #[inline]
+        unsafe fn scale_row(mix: *mut f32, width: usize, by: f32) {
+            let mut done = 0;
+            // SAFETY: `done + LANES` numbers, or in the last step `width` of them, are of the row.
+            unsafe {
+                while width - done >= LANES {
+                    store(mix.add(done), multiply(load(mix.add(done)), splat(by)));
+                    done += LANES;
                 }
+                let last = multiply(load_first(mix.add(done), width - done), splat(by));
+                store_first(mix.add(done), last, width - done);
             }
         }
     };
