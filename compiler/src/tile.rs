@@ -8,6 +8,9 @@
 
 pub mod constants;
 
+/// The numbers of the widest vector of [`Tile::Soften`].
+pub const WEIGHED_AT_ONCE: usize = 16;
+
 /// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tile {
@@ -36,7 +39,8 @@ pub enum Tile {
     Pack,
     /// `soften(rows, keys, scores, row, highest, total, mix, width, scale)`: of each row a block of
     /// [`KEY_BLOCK`](crate::kernel::KEY_BLOCK) scores, `row` apart, becomes exponentials of their differences from the largest so
-    /// far, `highest`, which it updates. Of each only the first `keys` need to: the others are of keys that no row sees. Differences are multiplied by `scale` first, a number above zero, given as the bits of
+    /// far, `highest`, which it updates. Of each only the first `keys` need to, and what follows them in a vector of
+    /// [`WEIGHED_AT_ONCE`]: the others are of keys that no row sees. Differences are multiplied by `scale` first, a number above zero, given as the bits of
     /// its `f32`; what was kept of the blocks before is scaled to them: `total`, to which their sum is added, and `width` numbers of
     /// `mix`. Keys that are not seen have the lowest number, whose exponential is zero.
     Soften,

@@ -354,7 +354,8 @@ impl Making<'_, '_, '_> {
             let bytes = spelling.emitter.bytes(row);
             let mix = spelling.emitter.ins().iadd(mix, bytes);
             if attention.target_step == 1 {
-                each_of(spelling, attention.width, |spelling, index, type_| {
+                let zero = spelling.emitter.size(0);
+                each_of(spelling, (zero, width), |spelling, index, type_| {
                     let number = load_at(spelling, type_, mix, index);
                     let by = if type_ == F32X4 { spelling.emitter.ins().splat(F32X4, inverse) } else { inverse };
                     let number = spelling.emitter.ins().fmul(number, by);
@@ -419,30 +420,37 @@ fn store_at(spelling: &mut Spelling, value: Value, address: Value, index: Value)
 
 /// Puts a number at all places from one to another.
 pub(super) fn fill(spelling: &mut Spelling, address: Value, (from, to): (Value, Value), number: f32) {
-    let pointer = spelling.emitter.pointer;
-    let count = spelling.emitter.ins().isub(to, from);
-    let mask = spelling.emitter.ins().iconst(pointer, !3);
-    let fours = spelling.emitter.ins().band(count, mask);
-    let rest = spelling.emitter.ins().iadd(from, fours);
-    spelling.count(from, rest, 4, |spelling, index| {
-        let four = spelling.emitter.splat(number);
-        store_at(spelling, four, address, index);
-    });
-    spelling.count(rest, to, 1, |spelling, index| {
-        let one = spelling.emitter.ins().f32const(number);
-        store_at(spelling, one, address, index);
+    each_of(spelling, (from, to), |spelling, index, type_| {
+        let number = match type_ {
+            F32X4 => spelling.emitter.splat(number),
+            _ => spelling.emitter.ins().f32const(number),
+        };
+        store_at(spelling, number, address, index);
     });
 }
 
-/// Visits so many numbers, four at a time and the rest one by one.
+/// Vectors in a turn of a loop over numbers, whose own work would take as long as theirs.
+pub(super) const AT_ONCE: usize = 4;
+
+/// Visits the numbers from one place to another: some vectors at a time, one, and the rest one by one.
 fn each_of(
     spelling: &mut Spelling,
-    count: usize,
+    (from, to): (Value, Value),
     mut visit: impl FnMut(&mut Spelling, Value, cranelift_codegen::ir::Type),
 ) {
-    let zero = spelling.emitter.size(0);
-    let fours = spelling.emitter.size(count / 4 * 4);
-    let all = spelling.emitter.size(count);
-    spelling.count(zero, fours, 4, |spelling, index| visit(spelling, index, F32X4));
-    spelling.count(fours, all, 1, |spelling, index| visit(spelling, index, F32));
+    let pointer = spelling.emitter.pointer;
+    let count = spelling.emitter.ins().isub(to, from);
+    let [many, one] = [4 * AT_ONCE, 4].map(|numbers| {
+        let mask = spelling.emitter.ins().iconst(pointer, -(numbers as i64));
+        let whole = spelling.emitter.ins().band(count, mask);
+        spelling.emitter.ins().iadd(from, whole)
+    });
+    spelling.count(from, many, 4 * AT_ONCE, |spelling, index| {
+        for part in 0..AT_ONCE {
+            let index = spelling.emitter.add_size(index, 4 * part);
+            visit(spelling, index, F32X4);
+        }
+    });
+    spelling.count(many, one, 4, |spelling, index| visit(spelling, index, F32X4));
+    spelling.count(one, to, 1, |spelling, index| visit(spelling, index, F32));
 }

@@ -3,25 +3,25 @@
 //! Where the product is the score, nothing is left to do for queries that see the whole block, and the others have the lowest
 //! number put in place of what they do not see. A score that is more than the product is computed four keys at a time.
 
-use super::attention::{Making, fill};
+use super::attention::{AT_ONCE, Making, fill};
 use super::context::{SCORE_ROW, attention_scratch};
 use super::kernel::{Here, Spelling};
 use super::loops::runs;
 use super::numbers::At;
 use crate::kernel::{Attention, KEY_BLOCK, Scalar};
-use crate::tile::Tile;
+use crate::tile::{Tile, WEIGHED_AT_ONCE};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 /// What stands for the score of a key that is not seen.
 pub(super) const LOWEST: f32 = f32::MIN;
 
-/// Vectors of scores in a turn of a loop, whose own work would take as long as theirs. A block of keys has whole turns.
-const AT_ONCE: usize = 4;
-const _: () = assert!(KEY_BLOCK.is_multiple_of(4 * AT_ONCE));
+// Scores are computed some vectors at a time, up to a whole vector of the tile.
+const _: () = assert!(WEIGHED_AT_ONCE.is_multiple_of(4 * AT_ONCE) && KEY_BLOCK.is_multiple_of(WEIGHED_AT_ONCE));
 
 impl Making<'_, '_, '_> {
-    /// Scores of so many keys, which any of the queries sees, to weights: each row's exponentials, with what was kept of the blocks before scaled to them.
+    /// Scores of so many keys, which any of the queries sees, to weights: each row's exponentials, with what was kept of the
+    /// blocks before scaled to them.
     pub fn weigh(
         &mut self,
         heads: &[Value],
@@ -32,6 +32,11 @@ impl Making<'_, '_, '_> {
         let attention = self.attention;
         let (places, first, count) = (attention_scratch(attention), self.first, self.count);
         let here = self.here.clone();
+        // What is after them up to a whole vector is read too.
+        let pointer = self.spelling.emitter.pointer;
+        let whole = self.spelling.emitter.ins().iconst(pointer, -(WEIGHED_AT_ONCE as i64));
+        let end = self.spelling.emitter.add_size(scored, WEIGHED_AT_ONCE - 1);
+        let end = self.spelling.emitter.ins().band(end, whole);
         let each = |spelling: &mut Spelling| {
             let zero = spelling.emitter.size(0);
             spelling.count(zero, count, 1, |spelling, slot| {
@@ -41,7 +46,7 @@ impl Making<'_, '_, '_> {
                 let row = making.spelling.emitter.ins().imul(slot, score_row);
                 let row = making.spelling.emitter.ins().iadd(scores, row);
                 let (low, high) = making.spelling.range(&attention.keys, &query);
-                making.score(&query, heads, key, row, low, high);
+                making.score(&query, heads, (key, end), row, (low, high));
             });
         };
         if is_dot(attention) {
@@ -77,8 +82,15 @@ impl Making<'_, '_, '_> {
         self.spelling.emitter.ins().band(first, last)
     }
 
-    /// A row of products to scores: with what else the equation adds, and the lowest number where a key is not seen.
-    fn score(&mut self, query: &Here, heads: &[Value], key: Value, row: Value, low: Value, high: Value) {
+    /// A row of products with so many keys from one on to scores: with what else the equation adds, and the lowest number where a key is not seen.
+    fn score(
+        &mut self,
+        query: &Here,
+        heads: &[Value],
+        (key, block): (Value, Value),
+        row: Value,
+        (low, high): (Value, Value),
+    ) {
         let attention = self.attention;
         let spelling = &mut *self.spelling;
         let key_index = heads.len();
@@ -100,7 +112,6 @@ impl Making<'_, '_, '_> {
             look(&comparison.left);
             look(&comparison.right);
         }
-        let block = spelling.emitter.size(KEY_BLOCK);
         let zero = spelling.emitter.size(0);
         let from = spelling.emitter.ins().isub(low, key);
         let from = spelling.emitter.ins().smax(from, zero);
