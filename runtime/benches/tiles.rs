@@ -141,19 +141,21 @@ fn function(bencher: Bencher, case: Case<Tile>) {
 
 /// Products of a head of 64 with a block of keys, of so many queries: all is in the nearest caches. The scores are new, the mix
 /// is added to.
-#[divan::bench(args = [(64, 64, false), (64, 64, true), (16, 48, false), (16, 48, true)])]
+#[divan::bench(args = [(44, 128, false), (44, 128, true), (16, 48, false), (16, 48, true)])]
 fn attended(bencher: Bencher, (queries, keys, mixes): (usize, usize, bool)) {
     const WIDTH: usize = 64;
+    const ROW: usize = KEY_BLOCK + 16;
     let all = tiles(Instructions::best());
     // SAFETY: every version of the tile has this signature.
     let product = unsafe { transmute::<*const u8, ProductTile>(address(&all, Tile::Product)) };
-    let packed = pack(all.0.panel_width, KEY_BLOCK, WIDTH, |column, p| (column + p) as f32);
-    let (a, mut c) = (numbers(queries * 768), numbers(queries * 80));
-    let (n, k, apart) = if mixes { (WIDTH, keys, 80) } else { (keys, WIDTH, 768) };
+    let packed = pack(all.0.panel_width, KEY_BLOCK, KEY_BLOCK, |column, p| (column + p) as f32);
+    let (a, mut c) = (numbers(queries * 768), numbers(queries * ROW));
+    // The scores are what the second product reads.
+    let (n, k, apart) = if mixes { (WIDTH, keys, ROW) } else { (keys, WIDTH, 768) };
     bencher.counter(ItemsCount::new(queries * keys * WIDTH)).bench_local(|| {
         // SAFETY: the matrices have these sizes or more.
         unsafe {
-            product(queries, n, k, a.as_ptr(), apart, packed.as_ptr(), KEY_BLOCK, c.as_mut_ptr(), 80, mixes.into())
+            product(queries, n, k, a.as_ptr(), apart, packed.as_ptr(), KEY_BLOCK, c.as_mut_ptr(), ROW, mixes.into())
         }
     });
 }

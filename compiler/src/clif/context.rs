@@ -29,12 +29,13 @@ pub const FIRST_TABLE: usize = 9;
 
 /// Rows of queries that an attention packs a block of keys for, of all heads that share the keys.
 const QUERY_BLOCK: usize = 512;
-/// How many of them it scores at once: their scores stay in the nearest cache, with the packed keys and values.
-pub(super) const QUERIES_AT_ONCE: usize = 64;
+/// How many of them it scores at once: their scores stay in the nearest cache, with a panel of packed keys or values. Four times
+/// what the widest tile takes at once.
+pub(super) const QUERIES_AT_ONCE: usize = 44;
 /// How many where they see different keys of a block.
 pub(super) const QUERIES_ON_AN_EDGE: usize = 16;
 /// Numbers from one row of scores to the next: the keys, and room, so that rows do not fall on one another in the cache.
-pub(super) const SCORE_ROW: usize = 80;
+pub(super) const SCORE_ROW: usize = KEY_BLOCK + 16;
 /// The widest panel of any product tile.
 const WIDEST_PANEL: usize = 64;
 /// Numbers between short-lived arrays, so that they do not share a cache line.

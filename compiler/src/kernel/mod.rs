@@ -37,8 +37,8 @@ pub use crate::term::Bound;
 use crate::term::{Binary, Reduction, TimeId, Unary, ValueId};
 
 /// Keys that an attention visits at once: blocks begin at multiples of it from a sequence's first position, so that sums run
-/// in the same order whatever the queries.
-pub const KEY_BLOCK: usize = 64;
+/// in the same order whatever the queries. Where fewer are visited at once, it is a multiple of how many.
+pub const KEY_BLOCK: usize = 128;
 
 /// Positions in a block of a scan in blocks: enough to call functions seldom, few enough to stay in the cache.
 pub const SCAN_BLOCK: usize = 32;

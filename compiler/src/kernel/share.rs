@@ -29,8 +29,8 @@
 //! Between two kernels nobody waits either, if what both touch is each thread's own: see [`following`](super::following).
 
 use super::{
-    Access, Argument, Body, Bound, KEY_BLOCK, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space,
-    Stage, Steps,
+    Access, Argument, Body, Bound, Kernel, Loop, Offset, Place, Product, Program, Range, Row, Scalar, Space, Stage,
+    Steps,
 };
 
 /// Cuts lie at multiples of so many numbers: whole panels of packed weights on every processor, and no cache line of two
@@ -281,7 +281,7 @@ fn later_cuts(program: &Program, kernel: usize, argument: usize) -> Vec<Cut> {
 
 impl Kernel {
     /// About how long a row takes, in nanoseconds of a processor that computes an element of a loop in one, and in a product
-    /// multiplies 32 times; of an attention, for each block of keys that a query sees.
+    /// multiplies 32 times; of an attention, for each key that a query sees.
     pub fn effort(&self) -> usize {
         match &self.body {
             Body::Rows { stages, .. } | Body::Scan { stages, .. } => stages
@@ -293,7 +293,7 @@ impl Kernel {
                 .fold(0, usize::saturating_add),
             Body::Attention(attention) => {
                 let heads = attention.heads.iter().map(|range| entries(range).unwrap_or(1));
-                let each = (attention.numbers() + attention.width) * KEY_BLOCK / 32;
+                let each = (attention.numbers() + attention.width).div_ceil(32);
                 heads.fold(each, usize::saturating_mul)
             }
         }

@@ -3,7 +3,7 @@
 //! Each lane scores one key of a block; the largest score so far, the sum of exponentials and the mix of values are kept,
 //! and scaled down when a block has a larger score (Milakov and Gimelshein, "Online normalizer calculation for softmax",
 //! 2018). Scores are never stored beyond a block, and blocks that no query sees are not visited. Blocks begin at multiples
-//! of their size from the sequence's start, as on the CPU.
+//! of their size from the sequence's start, as on the CPU, where they are larger.
 
 use super::functions::Function;
 use super::kernel::{Held, Spelling};
@@ -12,13 +12,17 @@ use super::text::{Expression, Strength, Text};
 use crate::kernel::{Access, Attention, KEY_BLOCK, Scalar};
 use crate::term::Reduction;
 
+/// Invocations of a workgroup, and keys of a block.
+const LANES: usize = 64;
+const _: () = assert!(KEY_BLOCK.is_multiple_of(LANES));
+
 /// What stands for the largest score where none was seen.
 const LOWEST: &str = "-3e38f";
 
 impl Spelling<'_> {
     /// The entry point; gives how many workgroups each row has.
     pub fn attention(&mut self, text: &mut Text, attention: &Attention) -> usize {
-        self.lanes = KEY_BLOCK;
+        self.lanes = LANES;
         self.held = Held::default();
         self.functions.insert(Function::Exp);
         let mut at = At { certain: true, ..At::default() };
@@ -39,7 +43,7 @@ impl Spelling<'_> {
         let heads: i64 = fixed.iter().map(|(_, _, size)| size).product();
         let depth = attention.numbers();
         self.extra.push(format!("var<workgroup> query: array<f32, {depth}>;"));
-        self.extra.push(format!("var<workgroup> weight: array<f32, {KEY_BLOCK}>;"));
+        self.extra.push(format!("var<workgroup> weight: array<f32, {LANES}>;"));
         let mut inner = Text::default();
         self.of_head(&mut inner, attention, &at);
         for (number, from, to) in loops.iter().rev() {
@@ -48,7 +52,7 @@ impl Spelling<'_> {
             inner = around;
         }
         let lines = self.row_lines();
-        self.entry(text, "attention", KEY_BLOCK, |text, _| {
+        self.entry(text, "attention", LANES, |text, _| {
             let item = format!("i32(group.x + {}u * group.y)", super::shader::WORKGROUPS);
             match heads {
                 1 => text.line(format!("let row = run.begin + {item};")),
@@ -85,7 +89,7 @@ impl Spelling<'_> {
             at.indices.push(name.to_string());
             at
         };
-        text.count("number", "lane", &Expression::whole(depth as i64), KEY_BLOCK, |text| {
+        text.count("number", "lane", &Expression::whole(depth as i64), LANES, |text| {
             let steps: Vec<(usize, usize)> = attention.depth.iter().map(|axis| (axis.size, axis.query_step)).collect();
             let own = self.along(&attention.query, heads, &steps_of("number", &steps));
             text.line(format!("query[number] = {};", own.text));
@@ -94,9 +98,9 @@ impl Spelling<'_> {
         let (from, to) = self.range(&attention.keys);
         text.line(format!("let first = {};\nlet end = {};", from.text, to.text));
         text.line(format!("var highest = {LOWEST};\nvar total = 0.0;"));
-        text.line(format!("var mix: array<f32, {}>;", width.div_ceil(KEY_BLOCK).max(1)));
+        text.line(format!("var mix: array<f32, {}>;", width.div_ceil(LANES).max(1)));
         let to = Expression::atom("end");
-        text.count("block", &format!("first & ~{}", KEY_BLOCK - 1), &to, KEY_BLOCK, |text| {
+        text.count("block", &format!("first & ~{}", LANES - 1), &to, LANES, |text| {
             text.line("let key = block + lane;");
             text.line(format!("var seen = key >= first && key < end;\nvar score = {LOWEST};"));
             text.block("if seen", |text| {
@@ -123,7 +127,7 @@ impl Spelling<'_> {
             text.line("weight[lane] = own;");
             text.line(format!("total = fma(total, scale, {sum}(lane, own));"));
             text.line("highest = now;");
-            text.line(format!("let count = min({KEY_BLOCK}, end - block);"));
+            text.line(format!("let count = min({LANES}, end - block);"));
             self.each_number(text, width, |spelling, text, part, number| {
                 text.line(format!("var sum = mix[{part}] * scale;"));
                 text.count("place", "0", &Expression::atom("count"), 1, |text| {
@@ -147,12 +151,12 @@ impl Spelling<'_> {
 
     /// The lane's own numbers of a value.
     fn each_number(&mut self, text: &mut Text, width: usize, body: impl FnOnce(&mut Self, &mut Text, &str, &str)) {
-        if width <= KEY_BLOCK {
+        if width <= LANES {
             return text.block(format!("if lane < {width}"), |text| body(self, text, "0", "lane"));
         }
-        let parts = Expression::whole(width.div_ceil(KEY_BLOCK) as i64);
+        let parts = Expression::whole(width.div_ceil(LANES) as i64);
         text.count("part", "0", &parts, 1, |text| {
-            text.line(format!("let number = lane + {KEY_BLOCK} * part;"));
+            text.line(format!("let number = lane + {LANES} * part;"));
             text.block(format!("if number < {width}"), |text| body(self, text, "part", "number"));
         });
     }

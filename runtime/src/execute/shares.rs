@@ -3,7 +3,7 @@
 use super::Executable;
 use crate::rows::Rows;
 use seqwright_compiler::clif::context;
-use seqwright_compiler::kernel::{Body, KEY_BLOCK, Kernel, Program, STEP_ROWS_EACH, Sharing, TrackId, sharing};
+use seqwright_compiler::kernel::{Body, Kernel, Program, STEP_ROWS_EACH, Sharing, TrackId, sharing};
 
 /// What tells how a kernel is shared out.
 pub(super) struct Effort {
@@ -88,12 +88,12 @@ impl Executable {
 
     /// About how many nanoseconds a kernel takes for so many rows.
     pub(super) fn effort(&self, number: usize, rows: &Rows, count: usize) -> usize {
-        let blocks = match &self.program.kernels[number].body {
+        let keys = match &self.program.kernels[number].body {
             Body::Rows { .. } | Body::Scan { .. } => 1,
             // Where later queries see more keys it is less than this, by half at most.
-            Body::Attention(attention) => rows.length(attention.over).div_ceil(KEY_BLOCK).max(1),
+            Body::Attention(attention) => rows.length(attention.over).max(1),
         };
-        self.efforts[number].row.saturating_mul(count).saturating_mul(blocks)
+        self.efforts[number].row.saturating_mul(count).saturating_mul(keys)
     }
 
     /// How many rows a kernel takes at once.
