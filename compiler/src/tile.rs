@@ -8,7 +8,7 @@
 
 pub mod constants;
 
-/// The numbers of the widest vector of [`Tile::Soften`].
+/// Numbers in the widest vector of [`Tile::Soften`].
 pub const WEIGHED_AT_ONCE: usize = 16;
 
 /// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
@@ -37,12 +37,12 @@ pub enum Tile {
     /// `source[p * stride_k + j * stride_n]` into panels of the product tile's width: panel after panel, in each one
     /// row of that many columns after another; the last panel is filled up with zeros.
     Pack,
-    /// `soften(rows, keys, scores, row, highest, total, mix, width, scale)`: of each row a block of
-    /// [`KEY_BLOCK`](crate::kernel::KEY_BLOCK) scores, `row` apart, becomes exponentials of their differences from the largest so
-    /// far, `highest`, which it updates. Of each only the first `keys` need to, and what follows them in a vector of
-    /// [`WEIGHED_AT_ONCE`]: the others are of keys that no row sees. Differences are multiplied by `scale` first, a number above zero, given as the bits of
-    /// its `f32`; what was kept of the blocks before is scaled to them: `total`, to which their sum is added, and `width` numbers of
-    /// `mix`. Keys that are not seen have the lowest number, whose exponential is zero.
+    /// `soften(rows, keys, scores, row, reference, total, mix, width, scale)`: of each row, `row` apart, the scores of so many keys
+    /// become exponentials of `scale` times their differences from `reference`: the largest score that was seen first, and later
+    /// one that is more than [`SLACK`](constants::SLACK) above it after scaling. Where it moves, what was kept of the blocks before
+    /// moves too: `total`, to which the exponentials' sum is added, and `width` numbers of `mix`; those need not be any before a
+    /// score was seen. `scale` is a number above zero, given as the bits of its `f32`. Keys that are not seen have the lowest
+    /// number, whose exponential is zero; so must what follows the last key in a vector of [`WEIGHED_AT_ONCE`].
     Soften,
     /// `exp(values, count)`: each of the run's values becomes its exponential. So with the ones below.
     Exp,

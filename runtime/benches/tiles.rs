@@ -174,10 +174,10 @@ fn soften(bencher: Bencher, half: bool) {
         from.iter_mut().enumerate().filter(|(place, _)| hidden(*place)).for_each(|(_, score)| *score = f32::MIN);
     }
     let mut scores = from.clone();
-    let (mut highest, mut total, mut mix) = (vec![1.0; ROWS], vec![1.0; ROWS], numbers(ROWS * 64));
+    let (mut reference, mut total, mut mix) = (vec![1.0; ROWS], vec![1.0; ROWS], numbers(ROWS * 64));
     bencher.counter(ItemsCount::new(ROWS * KEY_BLOCK)).bench_local(|| {
         scores.copy_from_slice(&from);
-        let (highest, total) = (highest.as_mut_ptr(), total.as_mut_ptr());
+        let (reference, total) = (reference.as_mut_ptr(), total.as_mut_ptr());
         // SAFETY: there are so many rows of scores, of both numbers, and of the mix.
         unsafe {
             soften(
@@ -185,7 +185,7 @@ fn soften(bencher: Bencher, half: bool) {
                 KEY_BLOCK,
                 scores.as_mut_ptr(),
                 KEY_BLOCK,
-                highest,
+                reference,
                 total,
                 mix.as_mut_ptr(),
                 64,

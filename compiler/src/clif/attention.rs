@@ -1,8 +1,9 @@
 //! Attention as a function: queries block by block, and for each the keys block by block, packed once for the whole block of
 //! queries, of all heads that share the keys, and scored some queries at a time.
 //!
-//! For each query the largest score so far, the sum of exponentials and the mix of values are kept; when a block has a
-//! larger score, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
+//! For each query a score that the others are held against, the sum of exponentials and the mix of values are kept; when a block
+//! has one that is far larger, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax",
+//! 2018; that a little larger need not be, Zadouri, Shah and others, "FlashAttention-4", 2026).
 //! Blocks of keys begin at multiples of their size from the sequence's start, and their keys are gone through in order, those that a
 //! query does not see with a weight of zero up to the last that its neighbours see: a query's result depends neither on the batch
 //! nor on the queries beside it.
@@ -148,11 +149,9 @@ impl Making<'_, '_, '_> {
         let width = self.spelling.emitter.size(attention.width);
         self.group(heads, None, &mut |making, heads, states| {
             making.gather_queries(heads, states);
-            let [highest, total, mix] = making.states(states);
-            let mixed = making.spelling.emitter.ins().imul(count, width);
+            let [reference, total, _] = making.states(states);
             let zero = making.spelling.emitter.size(0);
-            fill(making.spelling, mix, (zero, mixed), 0.0);
-            fill(making.spelling, highest, (zero, count), LOWEST);
+            fill(making.spelling, reference, (zero, count), LOWEST);
             fill(making.spelling, total, (zero, count), 0.0);
         });
         // The keys that any query of the block sees.
@@ -201,13 +200,15 @@ impl Making<'_, '_, '_> {
                     let mut making = Making { spelling, attention, places, here, first, count };
                     let part = making.part(key, slot);
                     let operands = [(queries, query_row), (keys, depth), (values, width)];
-                    making.some_queries(heads, (key, seen), (states, slot, part), operands);
+                    making.some_queries(heads, (start, key, seen), (states, slot, part), operands);
                     part
                 });
             });
         });
+        let nothing = self.spelling.emitter.compare(IntCC::SignedLessThanOrEqual, high, start);
         self.group(heads, None, &mut |making, heads, states| {
             let [_, total, mix] = making.states(states);
+            making.when(nothing, |making| making.mix_nothing(mix, count));
             making.finish(heads, mix, total);
         });
     }
@@ -217,7 +218,7 @@ impl Making<'_, '_, '_> {
         let places = self.places;
         let one = self.spelling.emitter.size(1);
         let width = self.spelling.emitter.size(self.attention.width);
-        [(places.highest, one), (places.total, one), (places.mix, width)]
+        [(places.reference, one), (places.total, one), (places.mix, width)]
             .map(|(array, row)| self.scratch_row(array, place, row))
     }
 
@@ -245,16 +246,17 @@ impl Making<'_, '_, '_> {
     }
 
     /// A block of keys, packed with its values, for some queries of the block, from a place in it on: nothing is to be done
-    /// where none of them sees any.
+    /// where none of them sees any, but at the first block, `start`, where their mix begins.
     fn some_queries(
         mut self,
         heads: &[Value],
-        (key, seen): (Value, Value),
+        (start, key, seen): (Value, Value, Value),
         (states, slot, count): (Value, Value, Value),
         [(queries, query_row), (keys, depth), (values, width)]: [(Value, Value); 3],
     ) {
         let (attention, places) = (self.attention, attention_scratch(self.attention));
-        let one = self.spelling.emitter.size(1);
+        let [zero, one] = [0, 1].map(|size| self.spelling.emitter.size(size));
+        let goes_on = self.spelling.emitter.compare(IntCC::NotEqual, key, start);
         let here = self.query(slot);
         let last = self.spelling.emitter.ins().iadd(slot, count);
         let last = self.spelling.emitter.ins().isub(last, one);
@@ -273,21 +275,39 @@ impl Making<'_, '_, '_> {
         let row = self.spelling.emitter.ins().imul(slot, query_row);
         let bytes = self.spelling.emitter.bytes(row);
         let queries = self.spelling.emitter.ins().iadd(queries, bytes);
-        let (inside, after) = (self.spelling.emitter.block(&[]), self.spelling.emitter.block(&[]));
-        self.spelling.emitter.ins().brif(sees, inside, &[], after, &[]);
-        self.spelling.emitter.enter(inside);
         let first = here.row;
-        let mut making = Making { spelling: self.spelling, attention, places, here, first, count };
-        let score_row = making.spelling.emitter.size(SCORE_ROW);
-        let fresh = making.spelling.emitter.size(0);
-        making
-            .spelling
-            .tile(Tile::Product, &[count, scored, depth, queries, query_row, keys, depth, scores, score_row, fresh]);
-        making.weigh(heads, (key, scored), scores, states);
         let [_, _, mix] = states;
-        making.spelling.tile(Tile::Product, &[count, width, scored, scores, score_row, values, seen, mix, width, one]);
-        making.spelling.emitter.ins().jump(after, &[]);
-        making.spelling.emitter.enter(after);
+        let mut making = Making { spelling: self.spelling, attention, places, here, first, count };
+        making.when(sees, |making| {
+            let score_row = making.spelling.emitter.size(SCORE_ROW);
+            let scoring = [count, scored, depth, queries, query_row, keys, depth, scores, score_row, zero];
+            making.spelling.tile(Tile::Product, &scoring);
+            making.weigh(heads, (key, scored), scores, states);
+            let goes_on = making.spelling.emitter.ins().select(goes_on, one, zero);
+            let mixing = [count, width, scored, scores, score_row, values, seen, mix, width, goes_on];
+            making.spelling.tile(Tile::Product, &mixing);
+        });
+        let begins = making.spelling.emitter.ins().bxor_imm_u(goes_on, 1);
+        let begins_blind = making.spelling.emitter.ins().band_not(begins, sees);
+        making.when(begins_blind, |making| making.mix_nothing(mix, count));
+    }
+
+    /// What happens where a condition holds.
+    fn when(&mut self, condition: Value, body: impl FnOnce(&mut Self)) {
+        let (inside, after) = (self.spelling.emitter.block(&[]), self.spelling.emitter.block(&[]));
+        self.spelling.emitter.ins().brif(condition, inside, &[], after, &[]);
+        self.spelling.emitter.enter(inside);
+        body(self);
+        self.spelling.emitter.ins().jump(after, &[]);
+        self.spelling.emitter.enter(after);
+    }
+
+    /// The mix of queries that saw nothing.
+    fn mix_nothing(&mut self, mix: Value, count: Value) {
+        let zero = self.spelling.emitter.size(0);
+        let width = self.spelling.emitter.size(self.attention.width);
+        let all = self.spelling.emitter.ins().imul(count, width);
+        fill(self.spelling, mix, (zero, all), 0.0);
     }
 
     /// Whether queries lie as rows.

@@ -55,7 +55,7 @@ pub(super) struct AttentionScratch {
     pub gathered: usize,
     pub values: usize,
     pub mix: usize,
-    pub highest: usize,
+    pub reference: usize,
     pub total: usize,
     pub end: usize,
 }
@@ -76,7 +76,7 @@ pub(super) fn attention_scratch(attention: &Attention) -> AttentionScratch {
         gathered: take(if attention.depth.len() > 1 { depth * KEY_BLOCK } else { 0 }),
         values: take(KEY_BLOCK * width.next_multiple_of(WIDEST_PANEL)),
         mix: take(rows * width),
-        highest: take(rows),
+        reference: take(rows),
         total: take(rows),
         end: next,
     }

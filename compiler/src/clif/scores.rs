@@ -27,7 +27,7 @@ impl Making<'_, '_, '_> {
         heads: &[Value],
         (key, scored): (Value, Value),
         scores: Value,
-        [highest, total, mix]: [Value; 3],
+        [reference, total, mix]: [Value; 3],
     ) {
         let attention = self.attention;
         let (places, first, count) = (attention_scratch(attention), self.first, self.count);
@@ -63,7 +63,7 @@ impl Making<'_, '_, '_> {
         }
         let (score_row, width) = (self.spelling.emitter.size(SCORE_ROW), self.spelling.emitter.size(attention.width));
         let scale = self.spelling.emitter.size(attention.scale.to_bits() as usize);
-        self.spelling.tile(Tile::Soften, &[count, scored, scores, score_row, highest, total, mix, width, scale]);
+        self.spelling.tile(Tile::Soften, &[count, scored, scores, score_row, reference, total, mix, width, scale]);
     }
 
     /// Whether all queries see all keys of the block that begins at `key`: a bound is linear in the position, so that its

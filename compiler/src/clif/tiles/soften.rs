@@ -6,19 +6,23 @@ use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 
 use super::functions::weight;
 use crate::clif::emitter::Emitter;
-use crate::tile::constants::{DIFFERENCE_LOWEST, LOG2_E, WEIGHT_LOWEST};
+use crate::tile::constants::{DIFFERENCE_LOWEST, LOG2_E, SLACK, SLACK_MOST, WEIGHT_LOWEST};
 
 /// Bytes of a vector.
 const VECTOR: usize = 16;
 
 /// Spells the tile's body, given its arguments.
 pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
-    let &[rows, keys, scores, row, highest, total, mix, width, scale] = arguments else {
+    let &[rows, keys, scores, row, reference, total, mix, width, scale] = arguments else {
         panic!("it has nine arguments")
     };
     let scale = emitter.ins().ireduce(I32, scale);
     let scale = emitter.ins().bitcast(F32, MemFlagsData::new(), scale);
     let log2_e = emitter.ins().f32const(LOG2_E);
+    let slack = emitter.ins().f32const(SLACK);
+    let slack = emitter.ins().fdiv(slack, scale);
+    let most = emitter.ins().f32const(SLACK_MOST);
+    let slack = emitter.ins().fmin(slack, most);
     let factor = emitter.ins().fmul(scale, log2_e);
     let factor = emitter.ins().splat(F32X4, factor);
     let lowest = emitter.ins().f32const(WEIGHT_LOWEST);
@@ -34,16 +38,16 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     let end = emitter.ins().band(end, whole);
     let (row, width) = (emitter.bytes(row), emitter.bytes(width));
     emitter.repeat(
-        &[rows, scores, highest, total, mix],
+        &[rows, scores, reference, total, mix],
         |emitter, carried| emitter.compare_size(IntCC::NotEqual, carried[0], 0),
         |emitter, carried| {
-            let [left, scores, highest, total, mix] = carried[..] else { unreachable!("five are carried") };
-            of_row(emitter, (scores, end), [highest, total, mix], width, (factor, lowest));
+            let [left, scores, reference, total, mix] = carried[..] else { unreachable!("five are carried") };
+            of_row(emitter, (scores, end), [reference, total, mix], width, (factor, lowest), slack);
             let one = emitter.size(1);
             vec![
                 emitter.ins().isub(left, one),
                 emitter.ins().iadd(scores, row),
-                emitter.add_size(highest, 4),
+                emitter.add_size(reference, 4),
                 emitter.add_size(total, 4),
                 emitter.ins().iadd(mix, width),
             ]
@@ -51,15 +55,17 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     );
 }
 
-/// One row: its scores up to so many bytes, what is kept of it, and how a difference becomes a weight.
+/// One row: its scores up to so many bytes, what is kept of it, how a difference becomes a weight, and how far above what is kept
+/// a score may be.
 fn of_row(
     emitter: &mut Emitter,
     (scores, end): (Value, Value),
-    [highest, total, mix]: [Value; 3],
+    [kept, total, mix]: [Value; 3],
     width: Value,
     exponent: (Value, Value),
+    slack: Value,
 ) {
-    // The largest score of the block, and so far.
+    // The largest score of the block.
     let lowest = emitter.splat(f32::MIN);
     let zero = emitter.size(0);
     let unfinished = |emitter: &mut Emitter, at: Value, end: Value| emitter.compare(IntCC::UnsignedLessThan, at, end);
@@ -73,9 +79,11 @@ fn of_row(
         },
     )[1];
     let largest = emitter.largest_of_lanes(largest);
-    let before = emitter.load(F32, highest, 0);
-    let now = emitter.ins().fmax(before, largest);
-    emitter.store(now, highest, 0);
+    let before = emitter.load(F32, kept, 0);
+    let most = emitter.ins().fadd(before, slack);
+    let moves = emitter.ins().fcmp(FloatCC::GreaterThan, largest, most);
+    let now = emitter.ins().select(moves, largest, before);
+    emitter.store(now, kept, 0);
     // A score that is not seen is so low that its exponential is zero, but where nothing was seen yet: there it is set to zero.
     let none = emitter.ins().f32const(f32::MIN);
     let nothing = emitter.ins().fcmp(FloatCC::Equal, now, none);

@@ -3,6 +3,7 @@
 use super::{Callable, Random, with_every_choice};
 use seqwright_compiler::kernel::KEY_BLOCK;
 use seqwright_compiler::tile::Tile;
+use seqwright_compiler::tile::constants::SLACK;
 use std::mem::transmute;
 
 type SoftenTile = unsafe extern "C" fn(usize, usize, *mut f32, usize, *mut f32, *mut f32, *mut f32, usize, usize);
@@ -20,20 +21,21 @@ fn tolerance(exponent: f64) -> f64 {
 
 struct State {
     scores: Vec<f32>,
-    highest: Vec<f32>,
+    reference: Vec<f32>,
     total: Vec<f32>,
     mix: Vec<f32>,
 }
 
 fn soften(callable: &Callable, keys: usize, state: &mut State, width: usize, scale: f32) {
-    let rows = state.highest.len();
+    let rows = state.reference.len();
     assert!(state.scores.len() == rows * ROW && state.total.len() == rows && state.mix.len() == rows * width);
     // SAFETY: the tile's version is for this processor, and all is as large as it needs.
     unsafe {
         let tile: SoftenTile = transmute(callable.address(Tile::Soften));
-        let [scores, highest, total, mix] = [&mut state.scores, &mut state.highest, &mut state.total, &mut state.mix]
-            .map(|numbers| numbers.as_mut_ptr());
-        tile(rows, keys, scores, ROW, highest, total, mix, width, scale.to_bits() as usize);
+        let [scores, reference, total, mix] =
+            [&mut state.scores, &mut state.reference, &mut state.total, &mut state.mix]
+                .map(|numbers| numbers.as_mut_ptr());
+        tile(rows, keys, scores, ROW, reference, total, mix, width, scale.to_bits() as usize);
     }
 }
 
@@ -42,28 +44,31 @@ fn is_near(got: f32, wanted: f64, tolerance: f64) -> bool {
 }
 
 #[test]
-fn scores_become_weights_of_the_largest_so_far() {
+fn scores_become_weights() {
     with_every_choice(|callable| {
         let mut random = Random(7);
         for (rows, width, scale) in [(1, 1, 1.0), (3, 64, 0.125), (5, 37, 0.3), (2, 0, 3.0)] {
             let mut state = State {
                 scores: vec![0.0; rows * ROW],
-                highest: vec![f32::MIN; rows],
+                reference: vec![f32::MIN; rows],
                 total: vec![0.0; rows],
                 mix: random.numbers(rows * width),
             };
-            // Block after block, of which the second is seen in part and the third not at all.
-            for seen in [KEY_BLOCK, 20, 0, KEY_BLOCK] {
+            // Block after block, of which the second is seen in part and the third not at all; the last are a little larger, and far.
+            for (seen, more) in [(KEY_BLOCK, 0.0), (20, 0.0), (0, 0.0), (KEY_BLOCK, 0.5), (KEY_BLOCK, 20.0)] {
                 for (place, score) in state.scores.iter_mut().enumerate() {
-                    *score = if place % ROW < seen { 9.0 * random.number() } else { f32::MIN };
+                    *score = if place % ROW < seen { 9.0 * random.number() + more * SLACK / scale } else { f32::MIN };
                 }
-                let before = (state.scores.clone(), state.highest.clone(), state.total.clone(), state.mix.clone());
+                let before = (state.scores.clone(), state.reference.clone(), state.total.clone(), state.mix.clone());
                 soften(callable, seen, &mut state, width, scale);
                 for row in 0..rows {
                     let scores = &before.0[row * ROW..row * ROW + KEY_BLOCK];
-                    let highest = scores.iter().copied().fold(before.1[row], f32::max);
-                    assert_eq!(state.highest[row], highest, "{}", callable.name());
-                    let exponent = |score: f32| f64::from(scale) * f64::from(score - highest);
+                    let largest = scores.iter().copied().fold(f32::MIN, f32::max);
+                    let moves = largest > before.1[row] + SLACK / scale;
+                    let reference = if moves { largest } else { before.1[row] };
+                    assert_eq!(state.reference[row], reference, "{}", callable.name());
+                    assert!(moves || more < 1.0);
+                    let exponent = |score: f32| f64::from(scale) * f64::from(score - reference);
                     let sum: f64 = scores.iter().map(|score| exponent(*score).exp()).sum();
                     let rescale = exponent(before.1[row]).exp();
                     let total = f64::from(before.2[row]) * rescale + sum;
@@ -73,6 +78,11 @@ fn scores_become_weights_of_the_largest_so_far() {
                         let exponent = exponent(*score);
                         let near = is_near(*got, exponent.exp(), tolerance(exponent));
                         assert!(near, "{}: {got} of {score}", callable.name());
+                    }
+                    if before.1[row] == f32::MIN {
+                        // Nothing was mixed yet.
+                        state.mix[row * width..][..width].copy_from_slice(&before.3[row * width..][..width]);
+                        continue;
                     }
                     for (got, old) in state.mix[row * width..].iter().zip(&before.3[row * width..][..width]) {
                         let near = is_near(*got, f64::from(*old) * rescale, TOLERANCE);
@@ -88,9 +98,9 @@ fn scores_become_weights_of_the_largest_so_far() {
 fn where_nothing_was_seen_yet_all_weights_are_zero() {
     with_every_choice(|callable| {
         let mut state =
-            State { scores: vec![f32::MIN; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![0.0; 8] };
+            State { scores: vec![f32::MIN; ROW], reference: vec![f32::MIN], total: vec![0.0], mix: vec![0.0; 8] };
         soften(callable, KEY_BLOCK, &mut state, 8, 0.001);
-        assert_eq!((state.highest[0], state.total[0]), (f32::MIN, 0.0), "{}", callable.name());
+        assert_eq!((state.reference[0], state.total[0]), (f32::MIN, 0.0), "{}", callable.name());
         assert!(state.scores[..KEY_BLOCK].iter().chain(&state.mix).all(|number| *number == 0.0), "{}", callable.name());
     });
 }
@@ -98,7 +108,7 @@ fn where_nothing_was_seen_yet_all_weights_are_zero() {
 #[test]
 fn what_is_not_a_number_stays_so() {
     with_every_choice(|callable| {
-        let mut state = State { scores: vec![0.5; ROW], highest: vec![f32::MIN], total: vec![0.0], mix: vec![] };
+        let mut state = State { scores: vec![0.5; ROW], reference: vec![f32::MIN], total: vec![0.0], mix: vec![] };
         state.scores[17] = f32::NAN;
         soften(callable, KEY_BLOCK, &mut state, 0, 1.0);
         assert!(state.total[0].is_nan() && state.scores[17].is_nan(), "{}", callable.name());

@@ -1,5 +1,5 @@
 //! The tile that makes an attention's scores weights, spelt with the names of vector operations that the including module
-//! defines. As many rows at once as a vector has numbers: their largest scores, then all exponentials, then what was mixed before.
+//! defines. As many rows at once as a vector has numbers: their references, then all exponentials, then what was mixed before.
 //! What is one number of each row (the largest score, the sum) is made of a vector of each by turning them together: a third of
 //! the steps of one row after the other.
 
@@ -10,9 +10,8 @@ macro_rules! soften_tile {
         ///
         /// # Safety
         ///
-        /// The processor must have the instructions. `scores` must be writable for `rows` blocks of
-        /// [`KEY_BLOCK`](seqwright_compiler::kernel::KEY_BLOCK) or for the `keys` up to a whole vector, `row` numbers apart, `highest` and `total` for `rows` numbers, and `mix` for `rows` of
-        /// `width` numbers.
+        /// The processor must have the instructions. `scores` must be writable for `rows` runs of `keys` up to a whole vector,
+        /// `row` numbers apart, `reference` and `total` for `rows` numbers, and `mix` for `rows` of `width` numbers.
         #[target_feature(enable = $features)]
         #[allow(clippy::too_many_arguments)]
         pub unsafe extern "C" fn soften(
@@ -20,7 +19,7 @@ macro_rules! soften_tile {
             keys: usize,
             scores: *mut f32,
             row: usize,
-            highest: *mut f32,
+            reference: *mut f32,
             total: *mut f32,
             mix: *mut f32,
             width: usize,
@@ -37,20 +36,20 @@ macro_rules! soften_tile {
                 let groups = (first..rows.min(first + GROUPS * LANES)).step_by(LANES);
                 let mut references =
                     [Reference { numbers: [0.0; LANES], rescales: [1.0; LANES], moved: false }; GROUPS];
-                // SAFETY: these are `count` of the rows from `first` on.
+                // SAFETY: `count` of the rows begin at each `first`.
                 unsafe {
-                    for (reference, first) in references.iter_mut().zip(groups.clone()) {
+                    for (found, first) in references.iter_mut().zip(groups.clone()) {
                         let count = LANES.min(rows - first);
-                        *reference = refer(count, vectors, scores.add(first * row), row, highest.add(first), exponent);
+                        *found = refer(count, vectors, scores.add(first * row), row, reference.add(first), exponent);
                     }
-                    for (reference, first) in references.iter().zip(groups) {
+                    for (found, first) in references.iter().zip(groups) {
                         let count = LANES.min(rows - first);
-                        let sum = weigh(count, vectors, scores.add(first * row), row, reference, exponent);
+                        let sum = weigh(count, vectors, scores.add(first * row), row, found, exponent);
                         let before = load_first(total.add(first), count);
-                        let sum = multiply_add(before, load(reference.rescales.as_ptr()), sum);
+                        let sum = multiply_add(before, load(found.rescales.as_ptr()), sum);
                         store_first(total.add(first), sum, count);
-                        if reference.moved {
-                            for (number, rescale) in reference.rescales.iter().enumerate().take(count) {
+                        if found.moved {
+                            for (number, rescale) in found.rescales.iter().enumerate().take(count) {
                                 scale_row(mix.add((first + number) * width), width, *rescale);
                             }
                         }
@@ -119,9 +118,11 @@ macro_rules! soften_tile {
                 let before = load_first(kept, rows);
                 let now = where_above(of_rows(largest, |left, right| larger(left, right)), before, exponent.slack);
                 store_first(kept, now, rows);
-                reference.moved = any_differ(before, now);
+                // Where nothing was seen before, nothing is to be scaled.
+                let lowest = splat(f32::MIN.next_up());
+                reference.moved = any_differ(zero_below(now, before, lowest), zero_below(before, before, lowest));
                 // Where nothing was seen yet all weights become zero.
-                let now = zero_below(now, now, splat(f32::MIN.next_up()));
+                let now = zero_below(now, now, lowest);
                 store(reference.numbers.as_mut_ptr(), now);
                 if reference.moved {
                     store(reference.rescales.as_mut_ptr(), weight_lanes(subtract(before, now), exponent));
