@@ -8,9 +8,6 @@
 
 pub mod constants;
 
-/// Numbers in the widest vector of [`Tile::Soften`].
-pub const WEIGHED_AT_ONCE: usize = 16;
-
 /// One runtime function. Emitted code refers to it by its number, `Tile as u32`, in the order of [`Tile::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tile {
@@ -42,7 +39,7 @@ pub enum Tile {
     /// one that is more than [`SLACK`](constants::SLACK) above it after scaling. Where it moves, what was kept of the blocks before
     /// moves too: `total`, to which the exponentials' sum is added, and `width` numbers of `mix`; those need not be any before a
     /// score was seen. `scale` is a number above zero, given as the bits of its `f32`. Keys that are not seen have the lowest
-    /// number, whose exponential is zero; so must what follows the last key in a vector of [`WEIGHED_AT_ONCE`].
+    /// number, whose exponential is zero; so must what follows the last key in a vector of [`KEYS_TOGETHER`](crate::kernel::KEYS_TOGETHER).
     Soften,
     /// `exp(values, count)`: each of the run's values becomes its exponential. So with the ones below.
     Exp,

@@ -5,7 +5,7 @@ use seqwright::session::{Backend, Checked, Request, Streamer, check};
 use seqwright::stream::Chunk;
 use seqwright::tiles::Instructions;
 use seqwright::weights::Loaded;
-use seqwright_compiler::kernel::KEY_BLOCK;
+use seqwright_compiler::kernel::KEYS_TOGETHER;
 use seqwright_tests::goldens::shown;
 use seqwright_tests::random::{Random, random_inputs, row};
 use seqwright_tests::sources::repository;
@@ -72,7 +72,7 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
 fn what_is_still_there_can_be_taken_back() {
     let delay = Model::new("tests/fixtures/streaming/delay.seq", &[], 150);
     let [_, window, _] = kinds();
-    for (model, from, to) in [(window, 90, 60), (delay, 2, 1)] {
+    for (model, from, to) in [(window, 60, 40), (delay, 2, 1)] {
         let mut streamer = model.streamer();
         let place = streamer.stream().begin();
         let mut all = model.give(&mut streamer, place, &model.rows[..to], to);
@@ -95,9 +95,9 @@ fn a_ring_stays_small_however_long_a_sequence_becomes() {
         let early = streamer.stream().bytes();
         let later = model.give(&mut streamer, place, &model.rows[1000..], at_once);
         assert_eq!(streamer.stream().bytes(), early, "{at_once} at once");
-        // A key and a value of 8 numbers for each position that the window may need, from the beginning of a block of keys
-        // on, and for those that come at once; and room for as many again.
-        let positions = 50 + KEY_BLOCK + at_once;
+        // A key and a value of 8 numbers for each position that the window may need, with those that are visited together with
+        // its first, and for those that come at once; and room for as many again.
+        let positions = 50 + KEYS_TOGETHER + at_once;
         assert!(early <= 4 * (8 + 8) * 2 * positions, "{early} bytes with {at_once} at once");
         assert_eq!(bits(&[&first[..], &later].concat()), bits(&whole), "{at_once} at once");
     }

@@ -3,8 +3,8 @@
 //!
 //! For each query a score that the others are held against, the sum of exponentials and the mix of values are kept; when a block
 //! has one that is far larger, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax",
-//! 2018; that a little larger need not be, Zadouri, Shah and others, "FlashAttention-4", 2026).
-//! Blocks of keys begin at multiples of their size from the sequence's start, and their keys are gone through in order, those that a
+//! 2018; that one a little larger may stay as it is, FlashAttention-4, 2025).
+//! Blocks of keys begin at multiples of their size from the sequence's start, but for what nobody sees of the first, and their keys are gone through in order, those that a
 //! query does not see with a weight of zero up to the last that its neighbours see: a query's result depends neither on the batch
 //! nor on the queries beside it.
 
@@ -14,7 +14,7 @@ use super::context::{
 use super::kernel::{Here, Spelling};
 use super::numbers::At;
 use super::scores::LOWEST;
-use crate::kernel::{Access, Attention, KEY_BLOCK, entries};
+use crate::kernel::{Access, Attention, KEY_BLOCK, KEYS_TOGETHER, entries};
 use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F32, F32X4};
@@ -158,14 +158,13 @@ impl Making<'_, '_, '_> {
         let last_slot = self.spelling.emitter.ins().isub(count, one);
         let last = self.query(last_slot);
         let (low, high) = self.spelling.range_of_block(&attention.keys, &here, &last);
-        let pointer = self.spelling.emitter.pointer;
-        let whole_blocks = self.spelling.emitter.ins().iconst(pointer, !(KEY_BLOCK as i64 - 1));
-        let start = self.spelling.emitter.ins().band(low, whole_blocks);
+        let start = self.multiple_below(low, KEYS_TOGETHER);
         let (places, first) = (self.places, self.first);
-        self.spelling.count(start, high, KEY_BLOCK, |spelling, key| {
+        self.spelling.count_in_parts(start, high, |spelling, key| {
             let mut making = Making { spelling, attention, places, here, first, count };
             let left = making.spelling.emitter.ins().isub(high, key);
-            let block = making.spelling.emitter.size(KEY_BLOCK);
+            let end = making.end_of_block(key);
+            let block = making.spelling.emitter.ins().isub(end, key);
             let seen = making.spelling.least(left, block);
             // Whichever of the heads: their keys and values are the same.
             let zero = making.spelling.emitter.size(0);
@@ -204,6 +203,7 @@ impl Making<'_, '_, '_> {
                     part
                 });
             });
+            block
         });
         let nothing = self.spelling.emitter.compare(IntCC::SignedLessThanOrEqual, high, start);
         self.group(heads, None, &mut |making, heads, states| {
@@ -211,6 +211,19 @@ impl Making<'_, '_, '_> {
             making.when(nothing, |making| making.mix_nothing(mix, count));
             making.finish(heads, mix, total);
         });
+    }
+
+    /// Where the block ends that a key lies in.
+    pub fn end_of_block(&mut self, key: Value) -> Value {
+        let begin = self.multiple_below(key, KEY_BLOCK);
+        self.spelling.emitter.add_size(begin, KEY_BLOCK)
+    }
+
+    /// The last multiple of a power of 2 up to a number.
+    pub fn multiple_below(&mut self, number: Value, of: usize) -> Value {
+        let pointer = self.spelling.emitter.pointer;
+        let mask = self.spelling.emitter.ins().iconst(pointer, -(of as i64));
+        self.spelling.emitter.ins().band(number, mask)
     }
 
     /// What is kept of queries from a place on: the largest score, the sum of weights, and the mix.
@@ -234,7 +247,7 @@ impl Making<'_, '_, '_> {
         let last = self.spelling.emitter.ins().iadd(slot, many);
         let last = self.spelling.emitter.ins().isub(last, one);
         let (first, last) = (self.query(slot), self.query(last));
-        let end = self.spelling.emitter.add_size(key, KEY_BLOCK);
+        let end = self.end_of_block(key);
         let [(low, high), (last_low, last_high)] = [first, last].map(|query| {
             let (low, high) = self.spelling.range(&self.attention.keys, &query);
             (self.spelling.emitter.ins().smax(low, key), self.spelling.emitter.ins().smin(high, end))
@@ -262,7 +275,7 @@ impl Making<'_, '_, '_> {
         let last = self.spelling.emitter.ins().isub(last, one);
         let last = self.query(last);
         let (low, high) = self.spelling.range_of_block(&attention.keys, &here, &last);
-        let end = self.spelling.emitter.add_size(key, KEY_BLOCK);
+        let end = self.end_of_block(key);
         let begins = self.spelling.emitter.compare(IntCC::SignedLessThan, low, end);
         let ends = self.spelling.emitter.compare(IntCC::SignedLessThan, key, high);
         let sees = self.spelling.emitter.ins().band(begins, ends);

@@ -8,8 +8,8 @@ use super::context::{SCORE_ROW, attention_scratch};
 use super::kernel::{Here, Spelling};
 use super::loops::runs;
 use super::numbers::At;
-use crate::kernel::{Attention, KEY_BLOCK, Scalar};
-use crate::tile::{Tile, WEIGHED_AT_ONCE};
+use crate::kernel::{Attention, KEY_BLOCK, KEYS_TOGETHER, Scalar};
+use crate::tile::Tile;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -17,7 +17,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 pub(super) const LOWEST: f32 = f32::MIN;
 
 // Scores are computed some vectors at a time, up to a whole vector of the tile.
-const _: () = assert!(WEIGHED_AT_ONCE.is_multiple_of(4 * AT_ONCE) && KEY_BLOCK.is_multiple_of(WEIGHED_AT_ONCE));
+const _: () = assert!(KEYS_TOGETHER.is_multiple_of(4 * AT_ONCE) && KEY_BLOCK.is_multiple_of(KEYS_TOGETHER));
 
 impl Making<'_, '_, '_> {
     /// Scores of so many keys, which any of the queries sees, to weights: each row's exponentials, with what was kept of the
@@ -33,10 +33,8 @@ impl Making<'_, '_, '_> {
         let (places, first, count) = (attention_scratch(attention), self.first, self.count);
         let here = self.here.clone();
         // What is after them up to a whole vector is read too.
-        let pointer = self.spelling.emitter.pointer;
-        let whole = self.spelling.emitter.ins().iconst(pointer, -(WEIGHED_AT_ONCE as i64));
-        let end = self.spelling.emitter.add_size(scored, WEIGHED_AT_ONCE - 1);
-        let end = self.spelling.emitter.ins().band(end, whole);
+        let end = self.spelling.emitter.add_size(scored, KEYS_TOGETHER - 1);
+        let end = self.multiple_below(end, KEYS_TOGETHER);
         let each = |spelling: &mut Spelling| {
             let zero = spelling.emitter.size(0);
             spelling.count(zero, count, 1, |spelling, slot| {
@@ -72,7 +70,7 @@ impl Making<'_, '_, '_> {
         let one = self.spelling.emitter.size(1);
         let last = self.spelling.emitter.ins().isub(self.count, one);
         let (first, last) = (self.here.clone(), self.query(last));
-        let end = self.spelling.emitter.add_size(key, KEY_BLOCK);
+        let end = self.end_of_block(key);
         let [first, last] = [first, last].map(|query| {
             let (low, high) = self.spelling.range(&self.attention.keys, &query);
             let begins = self.spelling.emitter.compare(IntCC::SignedLessThanOrEqual, low, key);

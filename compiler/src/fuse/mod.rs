@@ -21,7 +21,7 @@ pub use cluster::{Apart, Cluster, ClusterKind, Joins, Rows, reads_here, rows_of,
 pub use product::{ProductParts, find_product};
 
 use crate::graph::Graph;
-use crate::kernel::KEY_BLOCK;
+use crate::kernel::KEYS_TOGETHER;
 use crate::stream::{Part, Plan, Refusal, plan};
 use crate::term::{TimeId, ValueId};
 use std::collections::{HashMap, HashSet};
@@ -59,9 +59,9 @@ pub fn fuse_chunks(graph: Graph, time: TimeId) -> Result<Fused, (Refusal, Box<Gr
         Ok(plan) => plan,
         Err(refusal) => return Err((refusal, Box::new(found.graph))),
     };
-    // An attention visits keys in whole blocks, so that its sums run in the same order however a sequence is cut.
+    // An attention visits some keys together, so that its sums run in the same order however a sequence is cut.
     let visited: HashSet<ValueId> = found.attention.values().flat_map(|parts| [parts.keys.0, parts.value.0]).collect();
-    visited.into_iter().for_each(|id| plan.keep_more(id, KEY_BLOCK - 1));
+    visited.into_iter().for_each(|id| plan.keep_more(id, KEYS_TOGETHER - 1));
     let clusters = cluster::gather(found.parts(Some(&plan)));
     Ok(found.with(clusters, Some(plan)))
 }

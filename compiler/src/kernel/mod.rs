@@ -40,6 +40,10 @@ use crate::term::{Binary, Reduction, TimeId, Unary, ValueId};
 /// in the same order whatever the queries. Where fewer are visited at once, it is a multiple of how many.
 pub const KEY_BLOCK: usize = 128;
 
+/// The first block that a query sees begins at a multiple of this, which a block is of: the keys before have no part in a vector
+/// of those it sees.
+pub const KEYS_TOGETHER: usize = 16;
+
 /// Positions in a block of a scan in blocks: enough to call functions seldom, few enough to stay in the cache.
 pub const SCAN_BLOCK: usize = 32;
 

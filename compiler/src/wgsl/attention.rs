@@ -127,10 +127,11 @@ impl Spelling<'_> {
             text.line("weight[lane] = own;");
             text.line(format!("total = fma(total, scale, {sum}(lane, own));"));
             text.line("highest = now;");
+            text.line("let start = max(first - block, 0);");
             text.line(format!("let count = min({LANES}, end - block);"));
             self.each_number(text, width, |spelling, text, part, number| {
                 text.line(format!("var sum = mix[{part}] * scale;"));
-                text.count("place", "0", &Expression::atom("count"), 1, |text| {
+                text.count("place", "start", &Expression::atom("count"), 1, |text| {
                     let at = with_key("(block + place)");
                     let step = Expression::atom(number).times(attention.value_step as i64);
                     let value = spelling.along(&attention.value, &at, &step);

@@ -219,7 +219,7 @@ pub fn kept(kept: &Kept) -> String {
         What::Grows => "cache of every position so far".to_string(),
         What::Ring { positions: count, seen } if seen == count => format!("ring of the last {}", positions(count)),
         What::Ring { positions: count, seen } => {
-            format!("ring of the last {seen}, and {} to fill a block", count - seen)
+            format!("ring of the last {seen}, and {} to fill a vector", count - seen)
         }
         What::Last(1) => "the last position".to_string(),
         What::Last(count) => format!("the last {}", positions(count)),
