@@ -47,7 +47,7 @@ pub const EXP_TAIL: [f32; 5] = [0.499_999_97, 0.166_665_39, 0.041_667_75, 0.008_
 
 /// `2^r` for `|r| <= 1/2`, lowest power first, with an error of at most 3.0e-9 of it.
 pub const EXP2: [f32; 7] =
-    [1.0, 0.693_147_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_71];
+    [1.0, std::f32::consts::LN_2, 0.240_226_48, 0.055_503_6, 0.009_618_506, 0.001_339_080_6, 0.000_153_264_71];
 
 /// Below it `exp` is less than half the least positive number, so 0.
 pub const EXP_LOWEST: f32 = -104.5;
