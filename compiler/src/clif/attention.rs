@@ -4,9 +4,9 @@
 //! For each query a score that the others are held against, the sum of exponentials and the mix of values are kept; when a block
 //! has one that is far larger, sum and mix are scaled down (Milakov and Gimelshein, "Online normalizer calculation for softmax",
 //! 2018; that one a little larger may stay as it is, FlashAttention-4, 2025).
-//! Blocks of keys begin at multiples of their size from the sequence's start, but for what nobody sees of the first, and their keys are gone through in order, those that a
-//! query does not see with a weight of zero up to the last that its neighbours see: a query's result depends neither on the batch
-//! nor on the queries beside it.
+//! Blocks of keys begin at multiples of their size from the sequence's start, but for what nobody sees of the first, and their keys
+//! are gone through in order, those that a query does not see with a weight of zero up to the last that its neighbours see: a
+//! query's result depends neither on the batch nor on the queries beside it.
 
 use super::context::{
     AttentionScratch, QUERIES_AT_ONCE, QUERIES_ON_AN_EDGE, SCORE_ROW, attention_scratch, query_block,

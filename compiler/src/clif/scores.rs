@@ -80,7 +80,8 @@ impl Making<'_, '_, '_> {
         self.spelling.emitter.ins().band(first, last)
     }
 
-    /// A row of products with so many keys from one on to scores: with what else the equation adds, and the lowest number where a key is not seen.
+    /// A row of products with the keys of a block, up to a place in it, to scores: with what else the equation adds, and the
+    /// lowest number where a key is not seen.
     fn score(
         &mut self,
         query: &Here,

@@ -11,7 +11,7 @@
 //!
 //! `expm1(x)`, for the ones below, `|x|` at most about 20: `2^n * core(r) + (2^n - 1)`. It keeps small values' digits.
 //!
-//! `weight(d)`, an attention's `exp(scale * d)` for what is at most 0: with `c = scale / ln 2`, `t = d * c + ROUND_BIASED`,
+//! `weight(d)`, an attention's `exp(scale * d)`, the exponent at most `SLACK`: with `c = scale / ln 2`, `t = d * c + ROUND_BIASED`,
 //! `n = t - ROUND_BIASED`, `r = d * c - n` without rounding between, so that `|r| <= 1/2`; `EXP2(r) * 2^n`, of which `t`'s low
 //! bits, shifted, are the second factor. It is 0 where `scale * d` is below `WEIGHT_LOWEST`, so that no step meets a denormal
 //! number, and where a key is not seen. `c`, rounded, moves the exponent by at most `2^-24` of itself.

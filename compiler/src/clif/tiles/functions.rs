@@ -67,7 +67,7 @@ pub(super) fn exp(emitter: &mut Emitter, x: Value) -> Value {
     emitter.ins().fmul(power, second)
 }
 
-/// The exponential of a difference of scores that is at most 0, given what makes it an exponent of 2, and below which
+/// The exponential of a score's difference from its row's reference, given what makes it an exponent of 2, and below which
 /// difference it is 0.
 pub(super) fn weight(emitter: &mut Emitter, difference: Value, (factor, lowest): (Value, Value)) -> Value {
     let round = emitter.splat(ROUND_BIASED);

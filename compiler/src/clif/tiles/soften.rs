@@ -24,6 +24,8 @@ pub(super) fn emit(emitter: &mut Emitter, arguments: &[Value]) {
     let most = emitter.ins().f32const(SLACK_MOST);
     let slack = emitter.ins().fmin(slack, most);
     let factor = emitter.ins().fmul(scale, log2_e);
+    let greatest = emitter.ins().f32const(f32::MAX);
+    let factor = emitter.ins().fmin(factor, greatest);
     let factor = emitter.ins().splat(F32X4, factor);
     let lowest = emitter.ins().f32const(WEIGHT_LOWEST);
     let lowest = emitter.ins().fdiv(lowest, scale);

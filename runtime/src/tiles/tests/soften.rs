@@ -105,6 +105,22 @@ fn where_nothing_was_seen_yet_all_weights_are_zero() {
     });
 }
 
+/// A key that is not seen weighs nothing however small the scale is, and the largest score weighs 1 however large.
+#[test]
+fn any_scale_will_do() {
+    with_every_choice(|callable| {
+        for scale in [f32::MIN_POSITIVE, 1e-37, 1e37, f32::MAX] {
+            let mut scores = vec![f32::MIN; ROW];
+            scores[..2].copy_from_slice(&[-1.0, 2.0]);
+            let mut state = State { scores, reference: vec![f32::MIN], total: vec![0.0], mix: vec![] };
+            soften(callable, KEY_BLOCK, &mut state, 0, scale);
+            let lower = (-3.0 * f64::from(scale)).exp() as f32;
+            assert_eq!(state.scores[..3], [lower, 1.0, 0.0], "{} with {scale}", callable.name());
+            assert_eq!(state.total[0], 1.0 + lower, "{} with {scale}", callable.name());
+        }
+    });
+}
+
 #[test]
 fn what_is_not_a_number_stays_so() {
     with_every_choice(|callable| {

@@ -27,7 +27,7 @@ macro_rules! soften_tile {
         ) {
             let scale = f32::from_bits(scale as u32);
             let exponent = Exponent {
-                factor: splat(scale * LOG2_E),
+                factor: splat((scale * LOG2_E).min(f32::MAX)),
                 lowest: splat((WEIGHT_LOWEST / scale).max(DIFFERENCE_LOWEST)),
                 slack: splat((SLACK / scale).min(SLACK_MOST)),
             };
