@@ -11,6 +11,7 @@
 //!   busy: 7 rows are 4 and 3 instead of 6 and 1.
 //! - While the rows pass by one panel, each of their blocks prefetches a share of the next one: weights of many layers lie
 //!   further away than the second cache, and reading a panel there would take a third of the time of 64 rows' products.
+//! - Of a last panel with few columns, such as the keys that some queries of an attention still see, only half is computed.
 //! - 1 or 2 rows alone take several panels at once for the same reason. There each element of `b` is used so few times
 //!   that reading it is what takes the time; with a single row, `b` is prefetched, unless it is small enough to have
 //!   stayed in the second cache, from where it comes a tenth faster without. (With more rows prefetching was measured
@@ -37,13 +38,13 @@ macro_rules! product_tile {
         /// These must be readable: in each row an element, and in each panel a row.
         #[target_feature(enable = $features)]
         #[inline]
-        unsafe fn step<const ROWS: usize, const PANELS: usize, const FETCH: bool>(
+        unsafe fn step<const ROWS: usize, const PANELS: usize, const VECTORS: usize, const FETCH: bool>(
             a: *const f32,
             lda: usize,
             next: usize,
             b: *const Number,
             panel_stride: usize,
-            sums: &mut [[[Floats; 2]; PANELS]; ROWS],
+            sums: &mut [[[Floats; VECTORS]; PANELS]; ROWS],
         ) {
             for panel in 0..PANELS {
                 let place = panel * panel_stride + next * PANEL_WIDTH;
@@ -54,13 +55,13 @@ macro_rules! product_tile {
                     }
                 }
                 // SAFETY: a row of one of the panels.
-                let [left, right] = unsafe { load_row(b.add(place)) };
+                let vectors = unsafe { load_row(b.add(place)) };
                 for row in 0..ROWS {
                     // SAFETY: an element of a row of `a`.
                     let factor = splat(unsafe { *a.add(row * lda + next) });
-                    let [sum_left, sum_right] = &mut sums[row][panel];
-                    *sum_left = multiply_add(factor, left, *sum_left);
-                    *sum_right = multiply_add(factor, right, *sum_right);
+                    for (sum, vector) in sums[row][panel].iter_mut().zip(vectors) {
+                        *sum = multiply_add(factor, vector, *sum);
+                    }
                 }
             }
         }
@@ -73,7 +74,7 @@ macro_rules! product_tile {
             lines: usize,
         }
 
-        /// `ROWS` rows of `c` by the columns of `PANELS` panels, of which `columns` are written.
+        /// `ROWS` rows of `c` by the columns of `PANELS` panels, of which `columns` are written; of each the first `VECTORS`.
         ///
         /// # Safety
         ///
@@ -82,7 +83,7 @@ macro_rules! product_tile {
         #[target_feature(enable = $features)]
         #[inline]
         #[allow(clippy::too_many_arguments)]
-        unsafe fn block<const ROWS: usize, const PANELS: usize, const FETCH: bool>(
+        unsafe fn block<const ROWS: usize, const PANELS: usize, const VECTORS: usize, const FETCH: bool>(
             k: usize,
             a: *const f32,
             lda: usize,
@@ -94,11 +95,11 @@ macro_rules! product_tile {
             accumulate: bool,
             ahead: Ahead,
         ) {
-            let mut sums = [[[splat(0.0); 2]; PANELS]; ROWS];
+            let mut sums = [[[splat(0.0); VECTORS]; PANELS]; ROWS];
             if accumulate {
                 for row in 0..ROWS {
                     for panel in 0..PANELS {
-                        for half in 0..2 {
+                        for half in 0..VECTORS {
                             let column = panel * PANEL_WIDTH + half * LANES;
                             let valid = columns.saturating_sub(column).min(LANES);
                             // SAFETY: only the valid columns are read.
@@ -122,18 +123,18 @@ macro_rules! product_tile {
                 }
                 for next in 0..2 {
                     // SAFETY: `p + next` is less than `k`.
-                    unsafe { step::<ROWS, PANELS, FETCH>(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                    unsafe { step::<ROWS, PANELS, VECTORS, FETCH>(a.add(p), lda, next, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
                 }
                 p += 2;
             }
             while p < k {
                 // SAFETY: `p` is less than `k`.
-                unsafe { step::<ROWS, PANELS, FETCH>(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
+                unsafe { step::<ROWS, PANELS, VECTORS, FETCH>(a.add(p), lda, 0, b.add(p * PANEL_WIDTH), panel_stride, &mut sums) }
                 p += 1;
             }
             for row in 0..ROWS {
                 for panel in 0..PANELS {
-                    for half in 0..2 {
+                    for half in 0..VECTORS {
                         let column = panel * PANEL_WIDTH + half * LANES;
                         let valid = columns.saturating_sub(column).min(LANES);
                         let to = c.wrapping_add(row * ldc + column);
@@ -179,7 +180,7 @@ macro_rules! product_tile {
                 unsafe {
                     let panel = b.add(column * rows_of_panel);
                     let none = Ahead { from: b, end: b, lines: 0 };
-                    block::<ROWS, PANELS, FETCH>(
+                    block::<ROWS, PANELS, 2, FETCH>(
                         k, a, lda, panel, rows_of_panel * PANEL_WIDTH, columns, c.add(column), ldc, accumulate, none,
                     );
                 }
@@ -270,9 +271,13 @@ macro_rules! product_tile {
                             let panel = b.add(column * rows_of_panel + start * PANEL_WIDTH);
                             let a = a.add(row * lda + start);
                             let c = c.add(row * ldc + column);
-                            match rows {
-                                $($rows => {
-                                    block::<$rows, 1, false>(depth, a, lda, panel, 0, columns, c, ldc, accumulate, ahead)
+                            // Of a last panel with few columns, half.
+                            match (rows, columns <= LANES) {
+                                $(($rows, false) => {
+                                    block::<$rows, 1, 2, false>(depth, a, lda, panel, 0, columns, c, ldc, accumulate, ahead)
+                                }
+                                ($rows, true) => {
+                                    block::<$rows, 1, 1, false>(depth, a, lda, panel, 0, columns, c, ldc, accumulate, ahead)
                                 })*
                                 _ => unreachable!("more rows than in a block"),
                             }
