@@ -20,10 +20,10 @@ pub enum Tile {
     /// `weights(m, from, to, backward, k, p_from, p_to, a, lda, weights, c, ldc)`: the product with a packed matrix of
     /// weights, of its columns `from..to` alone, which are also those of `c` that are written:
     /// `c[i, j] = sum over p (a[i, p] * weights[p, j])`. `from` begins a panel.
-    /// Later columns are computed first where `backward` is not 0, which changes nothing of what they are. `p` runs over `p_from..p_to` of the depth `k`: a product may be called in such parts, one
-    /// after the other from 0 to `k`, and is there after the last. `weights` is what the runtime gives for a matrix: it says
-    /// how its numbers are kept, so that machine code does not depend on it. A row's result does not depend on the rows it
-    /// was computed with.
+    /// Later columns are computed first where `backward` is not 0, which changes nothing of what they are. `p` runs over
+    /// `p_from..p_to` of the depth `k`: a product may be called in such parts, one after the other from 0 to `k`, and is there
+    /// after the last. `weights` is what the runtime gives for a matrix: it says how its numbers are kept, so that machine code
+    /// does not depend on it. A row's result does not depend on the rows it was computed with.
     Weights,
     /// `barrier(barrier, comes, threads)`: waits until of all threads that share a kernel's rows the first so many have come here.
     /// This thread comes, unless `comes` is 0: then it came before, and waits for more. `barrier` is 0 for one that has them alone.
@@ -39,7 +39,8 @@ pub enum Tile {
     /// one that is more than [`SLACK`](constants::SLACK) above it after scaling. Where it moves, what was kept of the blocks before
     /// moves too: `total`, to which the exponentials' sum is added, and `width` numbers of `mix`; those need not be any before a
     /// score was seen. `scale` is a number above zero, given as the bits of its `f32`. Keys that are not seen have the lowest
-    /// number, whose exponential is zero; so must what follows the last key in a vector of [`KEYS_TOGETHER`](crate::kernel::KEYS_TOGETHER).
+    /// number, whose exponential is zero; so must what follows the last key in a vector of
+    /// [`KEYS_TOGETHER`](crate::kernel::KEYS_TOGETHER).
     Soften,
     /// `exp(values, count)`: each of the run's values becomes its exponential. So with the ones below.
     Exp,

@@ -51,6 +51,27 @@ fn groups_of_sequences_give_what_each_gives_alone() {
     }
 }
 
+/// What a run leaves in the memory that the next one uses is not part of that one's results, whatever it is.
+#[test]
+fn what_was_in_memory_before_does_not_matter() {
+    for name in ["attention", "attention_causal", "attention_alibi_window_grouped", "lstm"] {
+        let case = case(name);
+        let whole = case.batch();
+        let mut bad = case.batch();
+        bad.inputs.values_mut().for_each(|numbers| numbers.fill(f32::NAN));
+        for instructions in Instructions::available() {
+            let runner = case.runner(Backend::Cpu(instructions, 1));
+            let first = shown(runner.run(&whole));
+            let between = shown(runner.run(&bad));
+            assert!(between.iter().flatten().any(|number| number.is_nan()), "{name} does not depend on its inputs");
+            runner.give_back(between);
+            let again = shown(runner.run(&whole));
+            let bits = |all: &[Vec<f32>]| all.iter().flatten().map(|number| number.to_bits()).collect::<Vec<u32>>();
+            assert_eq!(bits(&first), bits(&again), "{name} with {}", instructions.name());
+        }
+    }
+}
+
 /// Together and alone, sequences have the same results.
 fn same_bits(runner: &Runner, parts: &[Batch], what: &str) {
     let all = shown(runner.run(&together(parts)));
