@@ -198,7 +198,7 @@ pub(super) fn hint_from_content(file: &[u8]) -> Option<&'static str> {
         Some("this looks like a web page: the download link gave a page instead of the file")
     } else if start.starts_with(b"PK\x03\x04") {
         Some(
-            "this looks like a PyTorch file, or an archive of NumPy's whose name does not end with `.npz`: PyTorch models are saved in the safetensors format",
+            "this is a zip archive: save a PyTorch model in the safetensors format; one of NumPy's is read as a checkpoint where its name ends with `.npz`, and inputs from it with `--input NAME=FILE`",
         )
     } else if start.starts_with(b"GGUF") {
         Some("this is a GGUF file: let its name end with `.gguf`")
